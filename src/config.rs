@@ -1,0 +1,251 @@
+//! [`Config`]: limits and timers, all with defaults.
+
+use core::time::Duration;
+
+/// Limits and timers of one connection.
+///
+/// Lengths are bytes, and every limit is inclusive: what is as long as the limit passes. Durations are kept in whole
+/// milliseconds, rounded up, and at most 49 days; `None` or zero turns a timer off. No setter panics.
+///
+/// ```
+/// use core::time::Duration;
+/// use tidewire::Config;
+///
+/// let config = Config::new().with_max_message_len(1 << 20).with_close_timeout(Duration::from_secs(3));
+/// assert_eq!(config.max_message_len(), 1 << 20);
+/// assert_eq!(config.max_frame_len(), 16 << 20);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    max_head_len: usize,
+    max_headers: usize,
+    max_frame_len: usize,
+    max_message_len: usize,
+    high_water_len: usize,
+    max_output_len: Option<usize>,
+    pub(crate) timing: Timing,
+    open_timeout: Period,
+}
+
+/// The timers of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Timing {
+    pub(crate) ping_interval: Period,
+    pub(crate) pong_timeout: Period,
+    pub(crate) write_timeout: Period,
+    pub(crate) close_timeout: Period,
+    pub(crate) min_progress: u32,
+}
+
+/// A duration in whole milliseconds; zero stands for "never".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Period(u32);
+
+impl Period {
+    const NEVER: Self = Self(0);
+
+    const fn from_secs(secs: u32) -> Self {
+        Self(secs * 1000)
+    }
+
+    fn new(duration: Option<Duration>) -> Self {
+        let Some(duration) = duration else { return Self::NEVER };
+        let millis = duration.as_nanos().div_ceil(1_000_000);
+        Self(u32::try_from(millis).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn duration(self) -> Option<Duration> {
+        (self != Self::NEVER).then(|| Duration::from_millis(self.0.into()))
+    }
+}
+
+impl Config {
+    /// The defaults, with keepalive off: the core alone has no clock. [`blocking`](crate#map) and `tokio` turn it on in their
+    /// `connect`, `client` and `accept`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            max_head_len: 16 << 10,
+            max_headers: 100,
+            max_frame_len: 16 << 20,
+            max_message_len: 64 << 20,
+            high_water_len: 64 << 10,
+            max_output_len: None,
+            timing: Timing {
+                ping_interval: Period::NEVER,
+                pong_timeout: Period::from_secs(20),
+                write_timeout: Period::from_secs(30),
+                close_timeout: Period::from_secs(10),
+                min_progress: 1 << 10,
+            },
+            open_timeout: Period::from_secs(10),
+        }
+    }
+
+    /// The defaults with keepalive on: a ping every 20 s, with 20 s to answer.
+    #[must_use]
+    pub const fn with_default_keepalive(mut self) -> Self {
+        self.timing.ping_interval = Period::from_secs(20);
+        self.timing.pong_timeout = Period::from_secs(20);
+        self
+    }
+
+    /// The longest HTTP head that is read, 16 KiB by default: enough for large cookies, and what servers commonly allow.
+    #[must_use]
+    pub const fn with_max_head_len(mut self, len: usize) -> Self {
+        self.max_head_len = len;
+        self
+    }
+
+    /// The most header lines that a head may have, 100 by default and at most 1024.
+    #[must_use]
+    pub const fn with_max_headers(mut self, count: usize) -> Self {
+        self.max_headers = if count > 1024 { 1024 } else { count };
+        self
+    }
+
+    /// The longest payload of one frame from the peer, 16 MiB by default.
+    #[must_use]
+    pub const fn with_max_frame_len(mut self, len: usize) -> Self {
+        self.max_frame_len = len;
+        self
+    }
+
+    /// The longest message from the peer, all fragments together, 64 MiB by default.
+    #[must_use]
+    pub const fn with_max_message_len(mut self, len: usize) -> Self {
+        self.max_message_len = len;
+        self
+    }
+
+    /// How much output counts as much, 64 KiB by default: from there on [`is_ready`](crate::Connection::is_ready) is false and
+    /// only the newest pong is kept (RFC 6455 5.5.3).
+    #[must_use]
+    pub const fn with_high_water_len(mut self, len: usize) -> Self {
+        self.high_water_len = len;
+        self
+    }
+
+    /// The most output that is ever held; by default the message limit and the high-water mark together.
+    ///
+    /// A `send` that would exceed it is refused with [`OutputFull`](crate::SendError::OutputFull).
+    #[must_use]
+    pub const fn with_max_output_len(mut self, len: usize) -> Self {
+        self.max_output_len = Some(len);
+        self
+    }
+
+    /// How long the opening handshake may take, 10 s by default.
+    #[must_use]
+    pub fn with_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.open_timeout = Period::new(timeout.into());
+        self
+    }
+
+    /// How long the peer may take to answer a Close frame, and then to end the transport, 10 s by default.
+    #[must_use]
+    pub fn with_close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timing.close_timeout = Period::new(timeout.into());
+        self
+    }
+
+    /// How long the transport may accept none of the output before the peer counts as gone, 30 s by default.
+    #[must_use]
+    pub fn with_write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timing.write_timeout = Period::new(timeout.into());
+        self
+    }
+
+    /// A ping every `interval`, and how long the peer has to show life after it. Off by default in the core.
+    ///
+    /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
+    #[must_use]
+    pub fn with_keepalive(mut self, interval: impl Into<Option<Duration>>, timeout: Duration) -> Self {
+        self.timing.ping_interval = Period::new(interval.into());
+        self.timing.pong_timeout = Period::new(Some(timeout));
+        self
+    }
+
+    /// How many bytes of an unfinished frame must arrive after a ping to show life, 1 KiB by default: a peer that dribbles
+    /// a byte now and then is not alive.
+    #[must_use]
+    pub fn with_min_progress(mut self, len: usize) -> Self {
+        self.timing.min_progress = u32::try_from(len).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// See [`with_max_head_len`](Self::with_max_head_len).
+    #[must_use]
+    pub const fn max_head_len(&self) -> usize {
+        self.max_head_len
+    }
+
+    /// See [`with_max_headers`](Self::with_max_headers).
+    #[must_use]
+    pub const fn max_headers(&self) -> usize {
+        self.max_headers
+    }
+
+    /// See [`with_max_frame_len`](Self::with_max_frame_len).
+    #[must_use]
+    pub const fn max_frame_len(&self) -> usize {
+        self.max_frame_len
+    }
+
+    /// See [`with_max_message_len`](Self::with_max_message_len).
+    #[must_use]
+    pub const fn max_message_len(&self) -> usize {
+        self.max_message_len
+    }
+
+    /// See [`with_high_water_len`](Self::with_high_water_len).
+    #[must_use]
+    pub const fn high_water_len(&self) -> usize {
+        self.high_water_len
+    }
+
+    /// See [`with_max_output_len`](Self::with_max_output_len).
+    #[must_use]
+    pub const fn max_output_len(&self) -> usize {
+        match self.max_output_len {
+            Some(len) => len,
+            None => self.max_message_len.saturating_add(self.high_water_len),
+        }
+    }
+
+    /// See [`with_open_timeout`](Self::with_open_timeout).
+    #[must_use]
+    pub fn open_timeout(&self) -> Option<Duration> {
+        self.open_timeout.duration()
+    }
+
+    /// See [`with_close_timeout`](Self::with_close_timeout).
+    #[must_use]
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.timing.close_timeout.duration()
+    }
+
+    /// See [`with_write_timeout`](Self::with_write_timeout).
+    #[must_use]
+    pub fn write_timeout(&self) -> Option<Duration> {
+        self.timing.write_timeout.duration()
+    }
+
+    /// The interval and the timeout of [`with_keepalive`](Self::with_keepalive); `None` when it is off.
+    #[must_use]
+    pub fn keepalive(&self) -> Option<(Duration, Duration)> {
+        Some((self.timing.ping_interval.duration()?, self.timing.pong_timeout.duration()?))
+    }
+
+    /// See [`with_min_progress`](Self::with_min_progress).
+    #[must_use]
+    pub const fn min_progress(&self) -> usize {
+        self.timing.min_progress as usize
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}

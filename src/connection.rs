@@ -1,0 +1,348 @@
+//! [`Connection`]: a receiver, a sender and their deadlines, from the opening handshake to the end of the transport.
+//!
+//! ```text
+//!                close() sent            Close frame received
+//!        Open ------------------> Closing -----------------------+
+//!          |                         |                           v
+//!          | Close frame received, answered at once           Closed: drain the output, then
+//!          +------------------------------------------------> - server, or failed: shut the write side down,
+//!          | ProtocolError: Close frame queued                  discard until EOF, close_timeout or 1 MiB
+//!          +------------------------------------------------> - client: await EOF or close_timeout
+//!          | EOF, TimedOut
+//!          +------------------------------------------------> - close the transport
+//! ```
+
+use core::time::Duration;
+
+use crate::input::Input;
+use crate::mask::Keys;
+use crate::message::{Event, Text};
+use crate::outgoing::{Outgoing, Prepared};
+use crate::output::Output;
+use crate::receiver::{Ready, Receiver};
+use crate::sender::{Closed, Sender};
+use crate::{CloseCode, CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
+
+/// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.
+///
+/// Its user reads the transport into an [`Input`], takes events from [`receive`](Self::receive) until there are none, writes
+/// [`output`](Self::output) to the transport, and does what [`transport_action`](Self::transport_action) says; before waiting,
+/// it asks [`poll_timeout`](Self::poll_timeout) how long to wait. Pings and Close frames are answered without help.
+///
+/// ```
+/// use bytes::Buf;
+/// use tidewire::{Config, Connection, Event, Input};
+///
+/// let mut client = Connection::client(Config::new(), [7; 32]);
+/// let mut server = Connection::server(Config::new());
+///
+/// client.send("Hello")?;
+/// let mut input = Input::new();
+/// input.extend_from_slice(client.output().chunk());
+/// match server.receive(&mut input)? {
+///     Some(Event::Text(text)) => server.send(text)?,
+///     other => panic!("unexpected {other:?}"),
+/// }
+/// assert_eq!(server.output().chunk(), b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) receiver: Receiver,
+    pub(crate) sender: Sender,
+}
+
+/// Which side of the connection this is.
+#[derive(Clone, Copy)]
+pub(crate) enum Role {
+    Server,
+    /// With the seed of its masking keys.
+    Client([u8; 32]),
+}
+
+/// Where a connection is between open and closed (RFC 6455 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// A Close frame was sent; the peer's messages still arrive until its own Close frame does.
+    Closing,
+    /// Nothing more is received; the transport ends as [`Connection::transport_action`] says.
+    Closed,
+}
+
+/// What to do with the transport once the output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Read and write as usual.
+    KeepOpen,
+    /// Shut the write side down once, then read and discard until this becomes [`Close`](Self::Close).
+    ///
+    /// Closing at once, with the peer's bytes unread, would make TCP send a reset that destroys our last words on their way.
+    ShutdownWrite,
+    /// Wait for the peer to end the transport.
+    AwaitEof,
+    /// Close the transport.
+    Close,
+}
+
+impl Connection {
+    /// The server's side of a connection whose opening handshake is done, by whatever library.
+    #[must_use]
+    pub fn server(config: Config) -> Self {
+        Self::open(Role::Server, config, Output::new())
+    }
+
+    /// The client's side of a connection whose opening handshake is done, by whatever library.
+    ///
+    /// `seed` must come from a strong source of entropy and be used once: the masking keys are derived from it (RFC 6455 5.3).
+    #[must_use]
+    pub fn client(config: Config, seed: [u8; 32]) -> Self {
+        Self::open(Role::Client(seed), config, Output::new())
+    }
+
+    /// An open connection that owes the peer `output` already.
+    pub(crate) fn open(role: Role, config: Config, output: Output) -> Self {
+        let (is_server, keys) = match role {
+            Role::Server => (true, None),
+            Role::Client(seed) => (false, Some(Keys::new(seed))),
+        };
+        Self { receiver: Receiver::new(is_server, &config), sender: Sender::new(keys, &config, output) }
+    }
+
+    /// A connection that was over before it began: it delivers the HTTP answer in `output` and ends the transport.
+    pub(crate) fn refused(config: Config, output: Output) -> Self {
+        Self { receiver: Receiver::refused(&config), sender: Sender::refused(&config, output) }
+    }
+
+    /// Decodes up to the next event, which [`Input::lend`] lends, and queues the reply that it asks for.
+    ///
+    /// `Ok(None)` means that there is no event now: write the output and read more. [`receive`](Self::receive) does the same and
+    /// lends at once; this one is for loops that do I/O and return an event.
+    ///
+    /// # Errors
+    /// A [`ProtocolError`], then and ever after; the Close frame that tells the peer is in the output.
+    #[inline]
+    pub fn advance(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let result = self.receiver.advance(input);
+        self.reply(input);
+        result
+    }
+
+    /// The next event, lent from `input`; its reply is queued.
+    ///
+    /// `Ok(None)` means that there is no event now: write the output and read more.
+    ///
+    /// # Errors
+    /// A [`ProtocolError`], then and ever after; the Close frame that tells the peer is in the output.
+    #[inline]
+    pub fn receive<'i>(&mut self, input: &'i mut Input) -> Result<Option<Event<'i>>, ProtocolError> {
+        let result = self.receiver.step(input);
+        self.reply(input);
+        match result? {
+            Some(Ready::TEXT_FRAME) => match core::str::from_utf8(input.lent()) {
+                Ok(text) => Ok(Some(Event::Text(Text::lent(text)))),
+                Err(_) => {
+                    let error = self.receiver.fail(ProtocolError::InvalidUtf8);
+                    self.reply(input);
+                    Err(error)
+                }
+            },
+            Some(ready) => Ok(Some(input.lend(ready))),
+            None => Ok(None),
+        }
+    }
+
+    /// Queues a message as one frame.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.sender.send(message)
+    }
+
+    /// Queues a fragment of a message; `last` ends the message (RFC 6455 5.4). Control frames may go between fragments.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        self.sender.send_fragment(part, last)
+    }
+
+    /// Queues a message that is encoded already.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        self.sender.send_prepared(prepared)
+    }
+
+    /// Queues a ping (RFC 6455 5.5.2). The pong comes as an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.ping(payload)
+    }
+
+    /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    ///
+    /// Receiving goes on until the peer's Close frame arrives.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) {
+        self.sender.close(frame);
+    }
+
+    /// The bytes owed to the peer: write them to the transport.
+    pub fn output(&mut self) -> &mut Output {
+        self.sender.output()
+    }
+
+    /// True while the output is below [`Config::high_water_len`]: a good moment to send.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as it stands; ask again before every wait.
+    ///
+    /// Deadlines that have no beginning yet begin at `now`.
+    pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.receiver.poll_timeout(now, &mut self.sender)
+    }
+
+    /// Does what is due at `now`: sends a keepalive ping, or gives the peer up. Calling it too early does nothing.
+    ///
+    /// Process what has arrived first, so that a busy caller does not take its own delay for the peer's.
+    ///
+    /// # Errors
+    /// [`TimedOut`], then and ever after.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+        self.receiver.handle_timeout(now, &mut self.sender)
+    }
+
+    /// What to do with the transport once the output is written.
+    #[must_use]
+    pub fn transport_action(&self) -> Transport {
+        self.receiver.transport_action(&self.sender)
+    }
+
+    /// Where the connection is between open and closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.receiver.state(&self.sender)
+    }
+
+    /// True when nothing more is received.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state() == State::Closed
+    }
+
+    /// How the connection ended; `None` until it has.
+    #[must_use]
+    pub fn closed_with(&self) -> Option<Closure> {
+        self.receiver.closed_with(&self.sender)
+    }
+
+    /// The deadline that ended the connection, if one did.
+    #[must_use]
+    pub fn timed_out(&self) -> Option<TimedOut> {
+        self.receiver.timed_out()
+    }
+
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.sender.round_trip_time()
+    }
+
+    /// Gives back the heap that is not needed while nothing is owed. Keepalive does so with every ping.
+    pub fn release(&mut self) {
+        self.sender.release();
+    }
+
+    /// The two halves, for two threads or tasks: what [`Receiver::take_reply`] returns goes to [`Sender::reply`].
+    #[must_use]
+    pub fn split(self) -> (Receiver, Sender) {
+        (self.receiver, self.sender)
+    }
+
+    /// The reverse of [`split`](Self::split).
+    #[must_use]
+    pub fn reunite(receiver: Receiver, sender: Sender) -> Self {
+        Self { receiver, sender }
+    }
+
+    #[inline]
+    fn reply(&mut self, input: &Input) {
+        if let Some(reply) = self.receiver.take_reply(input) {
+            self.sender.reply(reply);
+        }
+    }
+}
+
+/// How a connection ended (RFC 6455 7.1.4 to 7.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closure {
+    sent: Option<Closed>,
+    received: Option<Option<CloseFrame>>,
+}
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// This side.
+    Local,
+    /// The peer.
+    Peer,
+}
+
+impl Closure {
+    pub(crate) fn new(sent: Option<Closed>, received: Option<Option<CloseFrame>>) -> Self {
+        Self { sent, received }
+    }
+
+    /// Who ended it: whose Close frame came first, as seen from here, or who broke off.
+    #[must_use]
+    pub fn initiator(&self) -> Party {
+        match self.sent {
+            Some(Closed::First(_)) => Party::Local,
+            _ => Party::Peer,
+        }
+    }
+
+    /// The close code of RFC 6455 7.1.5: the one that the peer sent, 1005 when its Close frame had none, 1006 when no
+    /// Close frame arrived.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match &self.received {
+            Some(Some(frame)) => frame.code().into(),
+            Some(None) => 1005,
+            None => 1006,
+        }
+    }
+
+    /// The peer's Close frame, if it sent one with a body.
+    #[must_use]
+    pub fn received(&self) -> Option<&CloseFrame> {
+        self.received.as_ref()?.as_ref()
+    }
+
+    /// The code that this side sent, if it sent one.
+    #[must_use]
+    pub fn sent(&self) -> Option<CloseCode> {
+        match self.sent? {
+            Closed::First(code) | Closed::Echoed(code) | Closed::Failed(code) => code,
+        }
+    }
+
+    /// True when both sides sent and received a Close frame (RFC 6455 7.1.4).
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.received.is_some() && !matches!(self.sent, None | Some(Closed::Failed(_)))
+    }
+}

@@ -1,0 +1,310 @@
+//! [`Input`]: the peer's bytes that the protocol has not consumed yet, and the message that is being put together.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use crate::CloseFrame;
+use crate::message::{Event, Payload, Text};
+use crate::receiver::{Kind, Place, Ready};
+
+/// How much room a read gets.
+const READ_LEN: usize = 64 * 1024;
+
+/// A frame of which more than this is missing is read to exactly its end, so that its payload lies alone in the storage.
+const LARGE_LEN: usize = 16 * 1024;
+
+/// The peer's bytes, apart from the protocol's state: an event borrows the input while the connection stays free to send.
+///
+/// A new input holds nothing on the heap. It grows with the bytes that arrive, never with a length that was announced.
+///
+/// ```
+/// # fn read(space: &mut [u8]) -> usize { space[..2].copy_from_slice(&[0x89, 0x00]); 2 }
+/// use tidewire::{Config, Connection, Event, Input};
+///
+/// let mut connection = Connection::client(Config::new(), [7; 32]);
+/// let mut input = Input::new();
+/// let n = read(input.space());
+/// input.filled(n);
+/// assert!(matches!(connection.receive(&mut input)?, Some(Event::Ping(b""))));
+/// # Ok::<(), tidewire::ProtocolError>(())
+/// ```
+#[derive(Default)]
+pub struct Input {
+    /// Initialised once, when it is allocated: reads overwrite it.
+    storage: Vec<u8>,
+    /// The binary message under way, unmasked and contiguous, in `storage` and not behind `start`; 0 and 0 when there is none.
+    message_start: usize,
+    message_end: usize,
+    /// What has arrived and is not consumed, in `storage`.
+    start: usize,
+    end: usize,
+    /// The length of the payload that ends at `start` and may be lent.
+    lent_len: usize,
+    /// How much of the frame under way is missing, when its payload stays where it is read.
+    missing: usize,
+    /// The text message under way.
+    text: String,
+    eof: bool,
+    /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
+    complete: bool,
+}
+
+impl Input {
+    /// An empty input, without heap.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            storage: Vec::new(),
+            message_start: 0,
+            message_end: 0,
+            start: 0,
+            end: 0,
+            lent_len: 0,
+            missing: 0,
+            text: String::new(),
+            eof: false,
+            complete: false,
+        }
+    }
+
+    /// Where to read the transport into; never empty. Tell how much was read with [`filled`](Self::filled).
+    ///
+    /// Its length is chosen so that the payload of a large frame ends where the room ends.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.forget_complete();
+        self.lent_len = 0;
+        self.close_gap();
+        let limit = if self.missing > LARGE_LEN { self.end.saturating_add(self.missing) } else { usize::MAX };
+        self.make_room(limit);
+        let end = self.storage.len().min(limit);
+        &mut self.storage[self.end..end]
+    }
+
+    /// The first `n` bytes of [`space`](Self::space) now hold what was read.
+    pub fn filled(&mut self, n: usize) {
+        self.end = self.end.saturating_add(n).min(self.storage.len());
+    }
+
+    /// Appends bytes that were read elsewhere.
+    pub fn extend_from_slice(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+            space[..now.len()].copy_from_slice(now);
+            self.filled(now.len());
+            bytes = later;
+        }
+    }
+
+    /// The peer has ended its side of the transport: nothing follows what is here.
+    pub fn set_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// True when the peer has ended its side of the transport.
+    #[must_use]
+    pub fn is_eof(&self) -> bool {
+        self.eof
+    }
+
+    /// The bytes that are not consumed yet.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        &self.storage[self.start..self.end]
+    }
+
+    /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
+    ///
+    /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
+    pub fn lend(&mut self, ready: Ready) -> Event<'_> {
+        match (ready.kind, ready.place) {
+            (Kind::Text, Place::Frame) => {
+                Event::Text(Text::lent(core::str::from_utf8(self.lent()).unwrap_or_default()))
+            }
+            (Kind::Text, Place::Assembled) => Event::Text(Text::assembled(&mut self.text)),
+            (Kind::Binary, Place::Frame) => Event::Binary(self.payload(self.lent_range())),
+            (Kind::Binary, Place::Assembled) => Event::Binary(self.payload(self.message_range())),
+            (Kind::Ping, _) => Event::Ping(self.lent()),
+            (Kind::Pong, _) => Event::Pong(self.lent()),
+            (Kind::Close, _) => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
+        }
+    }
+
+    /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
+    pub fn release(&mut self) -> Option<Vec<u8>> {
+        self.forget_complete();
+        if self.start != self.end || self.has_message() || self.storage.is_empty() {
+            return None;
+        }
+        Some(self.take_storage())
+    }
+
+    /// Takes over storage that another input released, unless there is some here.
+    ///
+    /// All of its length is used for reading, whatever it holds.
+    pub fn adopt(&mut self, storage: Vec<u8>) {
+        if self.storage.is_empty() {
+            self.storage = storage;
+        }
+    }
+
+    /// Gives back what a large message left behind, if nothing is buffered: the text, and storage beyond one read of 64 KiB.
+    pub fn shrink(&mut self) {
+        self.forget_complete();
+        if self.text.is_empty() {
+            self.text = String::new();
+        }
+        if self.storage.len() > READ_LEN {
+            drop(self.release());
+        }
+    }
+
+    /// The storage and everything in it.
+    pub(crate) fn take_storage(&mut self) -> Vec<u8> {
+        (self.start, self.end, self.lent_len) = (0, 0, 0);
+        (self.message_start, self.message_end, self.complete) = (0, 0, false);
+        core::mem::take(&mut self.storage)
+    }
+
+    /// The binary message that is complete, and where it lies in the storage.
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.storage[self.message_range()]
+    }
+
+    pub(crate) fn message_range(&self) -> Range<usize> {
+        self.message_start..self.message_end
+    }
+
+    /// The payload that ends where the unread bytes begin.
+    #[inline]
+    pub(crate) fn lent(&self) -> &[u8] {
+        self.storage.get(self.lent_range()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn lent_range(&self) -> Range<usize> {
+        self.start.saturating_sub(self.lent_len)..self.start
+    }
+
+    #[inline]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        &mut self.storage[self.start..self.end]
+    }
+
+    #[inline]
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start += len.min(self.end - self.start);
+    }
+
+    /// Consumes `len` bytes that may be lent.
+    #[inline]
+    pub(crate) fn consume_lent(&mut self, len: usize) {
+        self.consume(len);
+        self.lent_len = len;
+    }
+
+    /// Moves the next `len` bytes from the unread ones to the end of the binary message under way.
+    pub(crate) fn keep(&mut self, len: usize) {
+        let len = len.min(self.end - self.start);
+        if !self.has_message() {
+            (self.message_start, self.message_end) = (self.start, self.start);
+        } else if self.message_end != self.start {
+            self.storage.copy_within(self.start..self.start + len, self.message_end);
+        }
+        self.message_end += len;
+        self.start += len;
+        self.close_gap();
+    }
+
+    /// The next `len` unread bytes and the text message under way.
+    pub(crate) fn text_parts(&mut self, len: usize) -> (&mut [u8], &mut String) {
+        let len = len.min(self.end - self.start);
+        (&mut self.storage[self.start..self.start + len], &mut self.text)
+    }
+
+    /// How much of a frame is missing whose payload stays where it is read; 0 when the next read may take whatever comes.
+    #[inline]
+    pub(crate) fn set_missing(&mut self, len: usize) {
+        self.missing = len;
+    }
+
+    pub(crate) fn set_complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// A complete message was lent and is over.
+    #[inline]
+    pub(crate) fn forget_complete(&mut self) {
+        if self.complete {
+            self.complete = false;
+            self.discard_message();
+        }
+    }
+
+    pub(crate) fn discard_message(&mut self) {
+        (self.message_start, self.message_end, self.missing) = (0, 0, 0);
+        self.text.clear();
+    }
+
+    fn has_message(&self) -> bool {
+        self.message_start != self.message_end
+    }
+
+    /// The binary payload `range` of the storage.
+    fn payload(&mut self, range: Range<usize>) -> Payload<'_> {
+        // The storage is given away only when nothing else is in it and the payload fills at least half of it.
+        if self.start == self.end && range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2 {
+            (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
+            Payload::whole(self)
+        } else {
+            Payload::lent(self.storage.get(range).unwrap_or_default())
+        }
+    }
+
+    /// With nothing unread, the next read follows what is kept.
+    fn close_gap(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (self.message_end, self.message_end);
+        }
+    }
+
+    /// Makes room behind `end`, but none behind `limit`.
+    fn make_room(&mut self, limit: usize) {
+        let enough = (READ_LEN / 2).min(limit - self.end);
+        if self.storage.len() - self.end >= enough {
+            return;
+        }
+        let from = if self.has_message() { self.message_start } else { self.start };
+        let held = self.end - from;
+        // Moving costs no more than what was consumed since the last move.
+        if held <= from {
+            self.storage.copy_within(from..self.end, 0);
+            self.start -= from;
+            self.end -= from;
+            if self.has_message() {
+                self.message_end -= from;
+                self.message_start = 0;
+            }
+            return self.make_room(limit.saturating_sub(from));
+        }
+        // Growing at most doubles what has arrived, whatever was announced.
+        let len = held.saturating_mul(2).max(READ_LEN).saturating_add(from).min(limit);
+        if len > self.storage.len() {
+            self.storage.reserve_exact(len - self.storage.len());
+            self.storage.resize(len, 0);
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("unread_len", &(self.end - self.start))
+            .field("message_len", &(self.message_end - self.message_start + self.text.len()))
+            .field("storage_len", &self.storage.len())
+            .field("eof", &self.eof)
+            .finish()
+    }
+}

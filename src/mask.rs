@@ -1,0 +1,126 @@
+//! Masking (RFC 6455 5.3): a payload XORed with a four-byte key.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng as _};
+
+/// How much is copied before it is masked: small enough to be still in the first-level cache.
+const TILE_LEN: usize = 16 * 1024;
+
+/// Masks or unmasks `bytes` in place; the two are the same operation.
+///
+/// ```
+/// let mut payload = *b"Hello";
+/// tidewire::mask::apply(&mut payload, [0x37, 0xfa, 0x21, 0x3d]);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[inline]
+pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let lane = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (lanes, tail) = bytes.as_chunks_mut::<8>();
+    for bytes in lanes {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ lane).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= key;
+    }
+}
+
+/// The key for what follows `len` bytes that were masked with `key`.
+#[inline]
+#[must_use]
+pub fn rotate(mut key: [u8; 4], len: usize) -> [u8; 4] {
+    key.rotate_left(len % 4);
+    key
+}
+
+/// Appends `payload`, masked, to `out`.
+#[inline]
+pub(crate) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    // A tile is a multiple of four bytes long, so each begins with the first byte of the key.
+    for tile in payload.chunks(TILE_LEN) {
+        let start = out.len();
+        out.extend_from_slice(tile);
+        apply(&mut out[start..], key);
+    }
+}
+
+/// The source of a client's masking keys: a ChaCha keystream, so that no key reveals another (RFC 6455 5.3).
+///
+/// The generator is set up when the first key is asked for and put away while the connection is idle, so that an
+/// idle client holds 32 bytes of seed and nothing on the heap.
+pub(crate) struct Keys {
+    seed: [u8; 32],
+    keystream: Option<Box<ChaCha12Rng>>,
+}
+
+impl Keys {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self { seed, keystream: None }
+    }
+
+    /// A fresh key. RFC 6455 5.3: a new one for every frame.
+    #[inline]
+    pub(crate) fn next(&mut self) -> [u8; 4] {
+        let seed = self.seed;
+        let keystream = self.keystream.get_or_insert_with(|| Box::new(ChaCha12Rng::from_seed(seed)));
+        keystream.next_u32().to_ne_bytes()
+    }
+
+    /// Gives the heap back. The keystream goes on from a seed of its own making, so no key ever repeats.
+    pub(crate) fn release(&mut self) {
+        if let Some(mut keystream) = self.keystream.take() {
+            keystream.fill_bytes(&mut self.seed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applying_equals_the_byte_loop_at_every_length_and_in_any_two_parts() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let plain: Vec<u8> = (0..100u8).collect();
+        for len in 0..plain.len() {
+            let expected: Vec<u8> = plain[..len].iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect();
+            for cut in 0..=len {
+                let mut bytes = plain[..len].to_vec();
+                let (head, tail) = bytes.split_at_mut(cut);
+                apply(head, key);
+                apply(tail, rotate(key, cut));
+                assert_eq!(bytes, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn appending_masks_what_it_appends_across_tiles() {
+        let payload: Vec<u8> = (0..2 * TILE_LEN + 5).map(|i| i as u8).collect();
+        let mut expected = payload.clone();
+        apply(&mut expected, [1, 2, 3, 4]);
+        let mut out = Vec::from(*b"before");
+        append(&mut out, &payload, [1, 2, 3, 4]);
+        assert_eq!(&out[..6], b"before");
+        assert_eq!(&out[6..], expected);
+    }
+
+    #[test]
+    fn keys_differ_from_each_other_from_other_seeds_and_after_a_release() {
+        let mut keys = Keys::new([7; 32]);
+        let mut others = Keys::new([8; 32]);
+        let mut seen = alloc::collections::BTreeSet::new();
+        for _ in 0..4 {
+            for _ in 0..100 {
+                assert!(seen.insert(keys.next()));
+                assert!(seen.insert(others.next()));
+            }
+            keys.release();
+            assert!(keys.keystream.is_none());
+        }
+    }
+}

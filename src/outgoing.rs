@@ -1,0 +1,228 @@
+//! What is sent: [`Outgoing`] (anything that can be), and [`Prepared`] (encoded once, sent to many).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::frame::{Header, OpCode};
+use crate::message::{Message, Payload, Text};
+
+/// Anything that can be sent as a message or as a fragment of one: text from `&str`, `String` and [`Text`], binary from
+/// byte slices, `Vec<u8>`, `Bytes` and [`Payload`], either from [`Message`].
+///
+/// Owned values are sent without a copy where the role and the length allow it; borrowed ones are copied once.
+#[derive(Clone)]
+pub struct Outgoing<'m> {
+    kind: DataKind,
+    payload: OutgoingPayload<'m>,
+}
+
+#[derive(Clone)]
+enum OutgoingPayload<'m> {
+    Borrowed(&'m [u8]),
+    Owned(Bytes),
+}
+
+impl<'m> Outgoing<'m> {
+    fn borrowed(kind: DataKind, payload: &'m [u8]) -> Self {
+        Self { kind, payload: OutgoingPayload::Borrowed(payload) }
+    }
+
+    fn owned(kind: DataKind, payload: impl Into<Bytes>) -> Self {
+        Self { kind, payload: OutgoingPayload::Owned(payload.into()) }
+    }
+
+    pub(crate) fn kind(&self) -> DataKind {
+        self.kind
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.payload {
+            OutgoingPayload::Borrowed(payload) => payload,
+            OutgoingPayload::Owned(payload) => payload,
+        }
+    }
+
+    /// The payload, when it is one that can be sent without a copy.
+    pub(crate) fn shared(&self) -> Option<&Bytes> {
+        match &self.payload {
+            OutgoingPayload::Borrowed(_) => None,
+            OutgoingPayload::Owned(payload) => Some(payload),
+        }
+    }
+}
+
+impl<'m> From<&'m str> for Outgoing<'m> {
+    fn from(text: &'m str) -> Self {
+        Self::borrowed(DataKind::Text, text.as_bytes())
+    }
+}
+
+impl<'m> From<&'m String> for Outgoing<'m> {
+    fn from(text: &'m String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<String> for Outgoing<'_> {
+    fn from(text: String) -> Self {
+        Self::owned(DataKind::Text, text)
+    }
+}
+
+impl<'m> From<Cow<'m, str>> for Outgoing<'m> {
+    fn from(text: Cow<'m, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl<'m> From<&'m [u8]> for Outgoing<'m> {
+    fn from(payload: &'m [u8]) -> Self {
+        Self::borrowed(DataKind::Binary, payload)
+    }
+}
+
+impl<'m, const N: usize> From<&'m [u8; N]> for Outgoing<'m> {
+    fn from(payload: &'m [u8; N]) -> Self {
+        payload.as_slice().into()
+    }
+}
+
+impl<'m> From<&'m Vec<u8>> for Outgoing<'m> {
+    fn from(payload: &'m Vec<u8>) -> Self {
+        payload.as_slice().into()
+    }
+}
+
+impl From<Vec<u8>> for Outgoing<'_> {
+    fn from(payload: Vec<u8>) -> Self {
+        Self::owned(DataKind::Binary, payload)
+    }
+}
+
+impl From<Bytes> for Outgoing<'_> {
+    fn from(payload: Bytes) -> Self {
+        Self::owned(DataKind::Binary, payload)
+    }
+}
+
+impl<'m> From<&'m Bytes> for Outgoing<'m> {
+    fn from(payload: &'m Bytes) -> Self {
+        Self::owned(DataKind::Binary, payload.clone())
+    }
+}
+
+impl<'m> From<&'m Text<'_>> for Outgoing<'m> {
+    fn from(text: &'m Text<'_>) -> Self {
+        (&**text).into()
+    }
+}
+
+impl<'m> From<&'m Payload<'_>> for Outgoing<'m> {
+    fn from(payload: &'m Payload<'_>) -> Self {
+        (&**payload).into()
+    }
+}
+
+impl From<Message> for Outgoing<'_> {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(payload) => payload.into(),
+        }
+    }
+}
+
+impl<'m> From<&'m Message> for Outgoing<'m> {
+    fn from(message: &'m Message) -> Self {
+        match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(payload) => payload.into(),
+        }
+    }
+}
+
+/// The two types of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataKind {
+    Text,
+    Binary,
+}
+
+impl DataKind {
+    /// The opcode of the first fragment.
+    pub(crate) fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing::{:?}({} bytes)", self.kind, self.as_bytes().len())
+    }
+}
+
+/// A message encoded once, to be sent to many peers with [`send_prepared`](crate::Connection::send_prepared).
+///
+/// Servers share the bytes: a long message is not copied per peer, a short one is copied like any other. A client, which
+/// needs a masking key of its own for every frame, makes a masked copy (RFC 6455 5.3).
+///
+/// ```
+/// use tidewire::{Config, Connection, Prepared};
+///
+/// let news = Prepared::new("extra, extra");
+/// let mut peers = [Connection::server(Config::new()), Connection::server(Config::new())];
+/// for peer in &mut peers {
+///     peer.send_prepared(&news)?;
+/// }
+/// # Ok::<(), tidewire::SendError>(())
+/// ```
+#[derive(Clone)]
+pub struct Prepared {
+    frame: Bytes,
+    header_len: usize,
+    kind: DataKind,
+}
+
+impl Prepared {
+    /// Encodes `message`.
+    #[must_use]
+    pub fn new<'m>(message: impl Into<Outgoing<'m>>) -> Self {
+        let message = message.into();
+        let payload = message.as_bytes();
+        let mut header = [0; Header::MAX_LEN];
+        let header_len = Header::new(message.kind().opcode(), payload.len() as u64).encode(&mut header);
+        let mut frame = Vec::with_capacity(header_len + payload.len());
+        frame.extend_from_slice(&header[..header_len]);
+        frame.extend_from_slice(payload);
+        Self { frame: frame.into(), header_len, kind: message.kind() }
+    }
+
+    /// The unmasked frame, as a server sends it.
+    pub(crate) fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.frame[self.header_len..]
+    }
+
+    pub(crate) fn message(&self) -> Outgoing<'_> {
+        Outgoing::borrowed(self.kind, self.payload())
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared::{:?}({} bytes)", self.kind, self.payload().len())
+    }
+}

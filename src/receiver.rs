@@ -1,0 +1,482 @@
+//! [`Receiver`]: frames become events. Fragmentation, limits, UTF-8, and the replies that are owed (RFC 6455 5.4 to 6.2).
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::frame::{Header, OpCode};
+use crate::input::Input;
+use crate::outgoing::DataKind;
+use crate::sender::Sender;
+use crate::timer::{Due, Facts, Phase, Timers};
+use crate::utf8::Utf8;
+use crate::{CloseFrame, Closure, Config, ProtocolError, State, TimedOut, Timestamp, Transport, mask};
+
+/// How much is unmasked before it is validated: small enough to be still in the first-level cache.
+const TILE_LEN: usize = 16 * 1024;
+
+/// How much a peer may still send after the connection is over before the transport is cut, in bytes.
+const MAX_DISCARDED_LEN: u32 = 1 << 20;
+
+/// An event is ready to be [lent](Input::lend).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ready {
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+}
+
+impl Ready {
+    /// A text message that came whole in one frame.
+    pub(crate) const TEXT_FRAME: Self = Self { kind: Kind::Text, place: Place::Frame };
+
+    /// True for a ping, a pong or a Close frame; false for a message.
+    #[must_use]
+    pub fn is_control(self) -> bool {
+        !matches!(self.kind, Kind::Text | Kind::Binary)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+    Ping,
+    Pong,
+    Close,
+}
+
+/// Where the payload is in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It lies just before the unread bytes, as it came in one frame.
+    Frame,
+    /// It was put together from several reads or fragments.
+    Assembled,
+}
+
+/// What the [`Sender`] has to know of the peer's last frame: pass it to [`Sender::reply`].
+#[must_use]
+pub struct Reply<'i>(pub(crate) ReplyKind<'i>);
+
+pub(crate) enum ReplyKind<'i> {
+    /// A ping, to be answered.
+    Ping(&'i [u8]),
+    /// A pong, which may end the measurement of a round trip.
+    Pong(&'i [u8]),
+    /// A Close frame, to be echoed.
+    Close(&'i [u8]),
+    /// The connection has failed.
+    Failed(ProtocolError),
+}
+
+/// The receiving half of a [`Connection`](crate::Connection): it has the timers, since it is the half that is always polled.
+pub struct Receiver {
+    max_frame_len: usize,
+    max_message_len: usize,
+    is_server: bool,
+    status: Status,
+    /// The frame whose header is consumed and whose payload is not.
+    frame: Option<Frame>,
+    /// The message whose last fragment is not complete.
+    message: Option<PartialMessage>,
+    utf8: Utf8,
+    /// The frame that a reply is due for.
+    reply: Option<ReplyDue>,
+    /// The peer's Close frame.
+    close: Option<Box<Option<CloseFrame>>>,
+    /// How much arrived after the connection was over.
+    discarded_len: u32,
+    eof: bool,
+    timers: Timers,
+}
+
+#[derive(Clone, Copy)]
+enum Status {
+    Open,
+    /// The peer's Close frame was received.
+    Closed,
+    /// The peer broke the protocol.
+    Failed(ProtocolError),
+    /// Nothing is received: the opening handshake was refused, or the peer was given up.
+    Ended,
+}
+
+#[derive(Clone, Copy)]
+struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    /// Some of the payload has been taken already.
+    begun: bool,
+    /// The masking key for the next byte of the payload; zero for none.
+    key: [u8; 4],
+    missing: usize,
+}
+
+#[derive(Clone, Copy)]
+struct PartialMessage {
+    kind: DataKind,
+    /// The length of the message including the whole frame under way.
+    len: usize,
+}
+
+#[derive(Clone, Copy)]
+enum ReplyDue {
+    Ping,
+    Pong,
+    Close,
+    Failed,
+}
+
+impl Receiver {
+    pub(crate) fn new(is_server: bool, config: &Config) -> Self {
+        Self {
+            max_frame_len: config.max_frame_len(),
+            max_message_len: config.max_message_len(),
+            is_server,
+            status: Status::Open,
+            frame: None,
+            message: None,
+            utf8: Utf8::default(),
+            reply: None,
+            close: None,
+            discarded_len: 0,
+            eof: false,
+            timers: Timers::new(config.timing),
+        }
+    }
+
+    /// One that receives nothing and only waits for the transport to end.
+    pub(crate) fn refused(config: &Config) -> Self {
+        Self { status: Status::Ended, ..Self::new(true, config) }
+    }
+
+    /// Decodes up to the next event, which [`Input::lend`] lends. What [`take_reply`](Self::take_reply) returns then goes to the sender.
+    ///
+    /// `Ok(None)` means that there is no event now.
+    ///
+    /// # Errors
+    /// A [`ProtocolError`], then and ever after.
+    pub fn advance(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let ready = self.step(input)?;
+        if ready == Some(Ready::TEXT_FRAME) && core::str::from_utf8(input.lent()).is_err() {
+            return Err(self.fail(ProtocolError::InvalidUtf8));
+        }
+        Ok(ready)
+    }
+
+    /// What is due for the frame of the last [`advance`](Self::advance), which must not be lost.
+    pub fn take_reply<'i>(&mut self, input: &'i Input) -> Option<Reply<'i>> {
+        let due = self.reply.take()?;
+        Some(Reply(match (due, self.status) {
+            (_, Status::Failed(error)) => ReplyKind::Failed(error),
+            (ReplyDue::Ping, _) => ReplyKind::Ping(input.lent()),
+            (ReplyDue::Pong, _) => ReplyKind::Pong(input.lent()),
+            (ReplyDue::Close, _) => ReplyKind::Close(input.lent()),
+            (ReplyDue::Failed, _) => return None,
+        }))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as it stands; ask again before every wait.
+    ///
+    /// Deadlines that have no beginning yet begin at `now`.
+    pub fn poll_timeout(&mut self, now: Timestamp, sender: &mut Sender) -> Option<Timestamp> {
+        sender.measure(now);
+        self.timers.poll(now, &self.facts(sender))
+    }
+
+    /// Does what is due at `now`: sends a keepalive ping, or gives the peer up. Calling it too early does nothing.
+    ///
+    /// Process what has arrived first, so that a busy caller does not take its own delay for the peer's.
+    ///
+    /// # Errors
+    /// [`TimedOut`], then and ever after.
+    pub fn handle_timeout(&mut self, now: Timestamp, sender: &mut Sender) -> Result<(), TimedOut> {
+        match self.timers.handle(now, &self.facts(sender)) {
+            Ok(Due::Nothing) => {}
+            Ok(Due::Ping) => {
+                sender.release();
+                sender.keepalive(now);
+            }
+            Err(timed_out) => {
+                self.status = Status::Ended;
+                return Err(timed_out);
+            }
+        }
+        Ok(())
+    }
+
+    /// What to do with the transport once the output is written.
+    #[must_use]
+    pub fn transport_action(&self, sender: &Sender) -> Transport {
+        match self.phase(sender) {
+            Phase::Open | Phase::Closing => Transport::KeepOpen,
+            Phase::Over => Transport::Close,
+            // The rest of the output goes first.
+            Phase::Finishing if sender.owes() => Transport::KeepOpen,
+            Phase::Finishing if self.eof || self.discarded_len > MAX_DISCARDED_LEN => Transport::Close,
+            // RFC 6455 7.1.1: after the closing handshake the server ends the transport, and the client waits for that.
+            Phase::Finishing if matches!(self.status, Status::Closed) && !self.is_server => {
+                Transport::AwaitEof
+            }
+            Phase::Finishing => Transport::ShutdownWrite,
+        }
+    }
+
+    /// Where the connection is between open and closed.
+    #[must_use]
+    pub fn state(&self, sender: &Sender) -> State {
+        match self.phase(sender) {
+            Phase::Open => State::Open,
+            Phase::Closing => State::Closing,
+            Phase::Finishing | Phase::Over => State::Closed,
+        }
+    }
+
+    /// How the connection ended; `None` until it has.
+    #[must_use]
+    pub fn closed_with(&self, sender: &Sender) -> Option<Closure> {
+        (self.state(sender) == State::Closed)
+            .then(|| Closure::new(sender.closed(), self.close.as_deref().cloned()))
+    }
+
+    /// The deadline that ended the connection, if one did.
+    #[must_use]
+    pub fn timed_out(&self) -> Option<TimedOut> {
+        self.timers.timed_out()
+    }
+
+    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
+    pub(crate) fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        input.forget_complete();
+        match self.status {
+            Status::Open => match self.decode(input) {
+                Ok(ready) => Ok(ready),
+                Err(error) => {
+                    self.discard(input);
+                    Err(self.fail(error))
+                }
+            },
+            Status::Failed(error) => {
+                self.discard(input);
+                Err(error)
+            }
+            Status::Closed | Status::Ended => {
+                self.discard(input);
+                Ok(None)
+            }
+        }
+    }
+
+    fn decode(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        loop {
+            let frame = match self.frame.take() {
+                Some(frame) => frame,
+                None => match Header::decode(input.unread())? {
+                    Some((header, len)) => {
+                        input.consume(len);
+                        self.begin(header)?
+                    }
+                    None => return self.starve(input),
+                },
+            };
+            let ready = if frame.opcode.is_control() {
+                self.control(frame, input)?
+            } else {
+                self.data(frame, input)?
+            };
+            if ready.is_some() {
+                return Ok(ready);
+            }
+            if self.frame.is_some() {
+                return self.starve(input);
+            }
+        }
+    }
+
+    /// Checks a header before any of its payload is looked at.
+    fn begin(&mut self, header: Header) -> Result<Frame, ProtocolError> {
+        // RFC 6455 5.2: the reserved bits are 0 unless an extension was negotiated.
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(ProtocolError::ReservedBit);
+        }
+        // RFC 6455 5.1: a client masks every frame, a server none.
+        match (self.is_server, header.mask) {
+            (true, None) => return Err(ProtocolError::UnmaskedFrame),
+            (false, Some(_)) => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
+        if !header.opcode.is_control() {
+            self.begin_fragment(&header)?;
+        }
+        Ok(Frame {
+            opcode: header.opcode,
+            fin: header.fin,
+            begun: false,
+            key: header.mask.unwrap_or_default(),
+            missing: header.payload_len as usize,
+        })
+    }
+
+    fn begin_fragment(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        // RFC 6455 5.4: fragments of different messages are not interleaved.
+        let (kind, len) = match (header.opcode, self.message) {
+            (OpCode::Continuation, Some(message)) => (message.kind, message.len),
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
+            (OpCode::Text, None) => (DataKind::Text, 0),
+            (_, None) => (DataKind::Binary, 0),
+        };
+        // RFC 6455 10.4: the limits hold before anything is kept.
+        let frame_len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
+        if frame_len > self.max_frame_len {
+            return Err(ProtocolError::FrameTooLong);
+        }
+        let len = frame_len.checked_add(len).filter(|&len| len <= self.max_message_len);
+        let len = len.ok_or(ProtocolError::MessageTooLong)?;
+        self.message = Some(PartialMessage { kind, len });
+        Ok(())
+    }
+
+    /// Takes a control frame if it is complete.
+    fn control(&mut self, frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let Some(payload) = input.unread_mut().get_mut(..frame.missing) else {
+            self.frame = Some(frame);
+            return Ok(None);
+        };
+        mask::apply(payload, frame.key);
+        input.consume_lent(frame.missing);
+        self.timers.frame();
+        let (kind, reply) = match frame.opcode {
+            OpCode::Ping => (Kind::Ping, ReplyDue::Ping),
+            OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
+            _ => {
+                self.close = Some(Box::new(CloseFrame::decode(input.lent())?));
+                self.status = Status::Closed;
+                (Kind::Close, ReplyDue::Close)
+            }
+        };
+        self.reply = Some(reply);
+        Ok(Some(Ready { kind, place: Place::Frame }))
+    }
+
+    /// Takes what is there of a data frame; returns the message that it completes.
+    fn data(&mut self, mut frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let Some(PartialMessage { kind: data_kind, .. }) = self.message else { return Ok(None) };
+        let kind = match data_kind {
+            DataKind::Text => Kind::Text,
+            DataKind::Binary => Kind::Binary,
+        };
+        let len = frame.missing.min(input.unread().len());
+        let is_whole = len == frame.missing;
+        if is_whole && frame.fin && !frame.begun && frame.opcode != OpCode::Continuation {
+            // The common case: a message in one frame, complete in the input.
+            mask::apply(&mut input.unread_mut()[..len], frame.key);
+            input.consume_lent(len);
+            self.timers.frame();
+            self.message = None;
+            return Ok(Some(Ready { kind, place: Place::Frame }));
+        }
+        match data_kind {
+            DataKind::Binary => {
+                mask::apply(&mut input.unread_mut()[..len], frame.key);
+                input.keep(len);
+            }
+            DataKind::Text => self.text(frame.key, len, input)?,
+        }
+        if !is_whole {
+            frame.begun = true;
+            frame.key = mask::rotate(frame.key, len);
+            frame.missing -= len;
+            // Text is copied as it is validated, so it does not matter where it is read.
+            input.set_missing(if data_kind == DataKind::Binary { frame.missing } else { 0 });
+            self.timers.bytes(len);
+            self.frame = Some(frame);
+            return Ok(None);
+        }
+        input.set_missing(0);
+        self.timers.frame();
+        if !frame.fin {
+            return Ok(None);
+        }
+        // RFC 6455 8.1: a message may not end inside a character.
+        self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        self.message = None;
+        input.set_complete();
+        Ok(Some(Ready { kind, place: Place::Assembled }))
+    }
+
+    /// Unmasks, validates and copies the next `len` bytes of a text message.
+    fn text(&mut self, key: [u8; 4], len: usize, input: &mut Input) -> Result<(), ProtocolError> {
+        let (payload, text) = input.text_parts(len);
+        for tile in payload.chunks_mut(TILE_LEN) {
+            mask::apply(tile, key);
+            self.utf8.push(tile, text).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        input.consume(len);
+        Ok(())
+    }
+
+    /// Nothing more can be decoded now.
+    fn starve(&mut self, input: &Input) -> Result<Option<Ready>, ProtocolError> {
+        // RFC 6455 7.2.1: the loss of the transport fails the connection.
+        if input.is_eof() { Err(ProtocolError::UnexpectedEof) } else { Ok(None) }
+    }
+
+    /// RFC 6455 7.1.7: fails the connection.
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.status = Status::Failed(error);
+        self.reply = Some(ReplyDue::Failed);
+        error
+    }
+
+    /// RFC 6455 7.1.7: what arrives after the end is not processed.
+    fn discard(&mut self, input: &mut Input) {
+        let len = input.unread().len();
+        self.discarded_len = self.discarded_len.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+        input.consume(len);
+        input.discard_message();
+        self.eof |= input.is_eof();
+    }
+
+    fn phase(&self, sender: &Sender) -> Phase {
+        if self.timers.is_over() {
+            return Phase::Over;
+        }
+        match self.status {
+            Status::Open if sender.is_closing() => Phase::Closing,
+            Status::Open => Phase::Open,
+            Status::Failed(ProtocolError::UnexpectedEof) => Phase::Over,
+            Status::Closed | Status::Failed(_) | Status::Ended => Phase::Finishing,
+        }
+    }
+
+    fn facts(&self, sender: &Sender) -> Facts {
+        Facts { phase: self.phase(sender), owes: sender.owes(), written: sender.written() }
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self.status {
+            Status::Open => "open",
+            Status::Closed => "closed",
+            Status::Failed(_) => "failed",
+            Status::Ended => "ended",
+        };
+        f.debug_struct("Receiver")
+            .field("is_server", &self.is_server)
+            .field("status", &status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            ReplyKind::Ping(_) => "Reply::Ping",
+            ReplyKind::Pong(_) => "Reply::Pong",
+            ReplyKind::Close(_) => "Reply::Close",
+            ReplyKind::Failed(_) => "Reply::Failed",
+        })
+    }
+}

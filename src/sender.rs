@@ -1,0 +1,373 @@
+//! [`Sender`]: messages become frames. Masking, the replies, and what a Close frame ends (RFC 6455 5.3 to 6.1).
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::frame::{Header, OpCode};
+use crate::mask::{self, Keys};
+use crate::outgoing::{DataKind, Outgoing, Prepared};
+use crate::output::{CHAIN_LEN, Output};
+use crate::receiver::{Reply, ReplyKind};
+use crate::{CloseCode, CloseFrame, Config, ProtocolError, SendError, Timestamp};
+
+/// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
+pub struct Sender {
+    /// The source of masking keys, for a client.
+    keys: Option<Keys>,
+    output: Output,
+    high_water_len: usize,
+    max_output_len: usize,
+    /// The type of the message that is being sent in fragments.
+    fragmented: Option<DataKind>,
+    closed: Option<Closed>,
+    /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
+    late_pong: Option<Box<[u8]>>,
+    /// A keepalive ping that the high-water mark held back.
+    late_ping: bool,
+    round_trip: RoundTrip,
+}
+
+/// How this side stopped sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// With a Close frame of its own accord.
+    First(Option<CloseCode>),
+    /// With the answer to the peer's Close frame.
+    Echoed(Option<CloseCode>),
+    /// With the Close frame, if any, that a broken rule asks for.
+    Failed(Option<CloseCode>),
+}
+
+impl Sender {
+    pub(crate) fn new(keys: Option<Keys>, config: &Config, output: Output) -> Self {
+        Self {
+            keys,
+            output,
+            high_water_len: config.high_water_len(),
+            max_output_len: config.max_output_len(),
+            fragmented: None,
+            closed: None,
+            late_pong: None,
+            late_ping: false,
+            round_trip: RoundTrip::default(),
+        }
+    }
+
+    /// One that sends nothing but `output`.
+    pub(crate) fn refused(config: &Config, output: Output) -> Self {
+        Self { closed: Some(Closed::Failed(None)), ..Self::new(None, config, output) }
+    }
+
+    /// Queues a message as one frame.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.check(message.as_bytes().len())?;
+        if self.fragmented.is_some() {
+            return Err(SendError::UnfinishedMessage);
+        }
+        self.push(message.kind().opcode(), true, message);
+        Ok(())
+    }
+
+    /// Queues a fragment of a message; `last` ends the message (RFC 6455 5.4). Control frames may go between fragments.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        let part = part.into();
+        self.check(part.as_bytes().len())?;
+        // RFC 6455 5.4: the first fragment names the type, and the others continue it.
+        let opcode = match self.fragmented {
+            None => part.kind().opcode(),
+            Some(kind) if kind == part.kind() => OpCode::Continuation,
+            Some(_) => return Err(SendError::MixedFragments),
+        };
+        self.fragmented = (!last).then_some(part.kind());
+        self.push(opcode, last, part);
+        Ok(())
+    }
+
+    /// Queues a message that is encoded already.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        if self.keys.is_some() {
+            return self.send(prepared.message());
+        }
+        self.check(prepared.payload().len())?;
+        if self.fragmented.is_some() {
+            return Err(SendError::UnfinishedMessage);
+        }
+        self.push_payload(prepared.frame(), Some(prepared.frame()));
+        Ok(())
+    }
+
+    /// Queues a ping (RFC 6455 5.5.2). The pong comes as an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > Header::MAX_CONTROL_PAYLOAD_LEN {
+            return Err(SendError::PingTooLong);
+        }
+        self.check(payload.len())?;
+        self.round_trip.begin(payload, None);
+        self.push(OpCode::Ping, true, payload.into());
+        Ok(())
+    }
+
+    /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    ///
+    /// Receiving goes on until the peer's Close frame arrives.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) {
+        if self.closed.is_none() {
+            let frame = frame.into();
+            self.late_ping = false;
+            self.closed = Some(Closed::First(frame.as_ref().map(CloseFrame::code)));
+            self.push_close(frame.as_ref());
+        }
+    }
+
+    /// Does what a frame of the peer asks for: answers a ping or a Close frame, or tells the peer how it failed.
+    pub fn reply(&mut self, reply: Reply<'_>) {
+        match reply.0 {
+            ReplyKind::Ping(payload) => self.pong(payload),
+            ReplyKind::Pong(payload) => self.round_trip.end(payload),
+            ReplyKind::Close(payload) => {
+                self.late_pong = None;
+                self.late_ping = false;
+                // RFC 6455 5.5.1: a Close frame is answered unless one was sent already.
+                if self.closed.is_none() {
+                    let code = CloseFrame::decode(payload).unwrap_or_default().map(|frame| frame.code());
+                    self.closed = Some(Closed::Echoed(code));
+                    self.push(OpCode::Close, true, payload.into());
+                }
+            }
+            ReplyKind::Failed(error) => self.fail(error),
+        }
+    }
+
+    /// The bytes owed to the peer: write them to the transport.
+    pub fn output(&mut self) -> &mut Output {
+        self.catch_up();
+        &mut self.output
+    }
+
+    /// True while the output is below [`Config::high_water_len`]: a good moment to send.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.output.len() < self.high_water_len
+    }
+
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.round_trip.last.map(|micros| Duration::from_micros(micros.into()))
+    }
+
+    /// Gives back the heap that is not needed while nothing is owed.
+    pub fn release(&mut self) {
+        self.output.release();
+        if let Some(keys) = &mut self.keys {
+            keys.release();
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        self.closed
+    }
+
+    /// True while output waits for the transport.
+    pub(crate) fn owes(&self) -> bool {
+        !self.output.is_empty() || self.late_pong.is_some() || self.late_ping
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.output.written()
+    }
+
+    /// Queues a keepalive ping.
+    pub(crate) fn keepalive(&mut self, now: Timestamp) {
+        if self.is_ready() {
+            let payload = self.round_trip.begin_keepalive(Some(now));
+            self.push(OpCode::Ping, true, payload.as_slice().into());
+        } else {
+            self.late_ping = true;
+        }
+    }
+
+    /// Tells the time to a round trip that began or ended since the last time.
+    pub(crate) fn measure(&mut self, now: Timestamp) {
+        self.round_trip.measure(now);
+    }
+
+    fn check(&self, payload_len: usize) -> Result<(), SendError> {
+        // RFC 6455 5.5.1: no data follows a Close frame.
+        if self.closed.is_some() {
+            return Err(SendError::Closed);
+        }
+        let len = payload_len.saturating_add(Header::MAX_LEN).saturating_add(self.output.len());
+        if len > self.max_output_len {
+            return Err(SendError::OutputFull);
+        }
+        Ok(())
+    }
+
+    /// RFC 6455 5.5.2: a ping is answered unless a Close frame was received.
+    fn pong(&mut self, payload: &[u8]) {
+        if matches!(self.closed, Some(Closed::Echoed(_) | Closed::Failed(_))) {
+            return;
+        }
+        if self.output.len() + Header::MAX_LEN + payload.len() <= self.high_water_len {
+            self.push(OpCode::Pong, true, payload.into());
+        } else {
+            self.late_pong = Some(payload.into());
+        }
+    }
+
+    /// Queues what the high-water mark held back.
+    fn catch_up(&mut self) {
+        if !self.is_ready() {
+            return;
+        }
+        if let Some(payload) = self.late_pong.take() {
+            self.push(OpCode::Pong, true, (&*payload).into());
+        }
+        if core::mem::take(&mut self.late_ping) {
+            let payload = self.round_trip.begin_keepalive(None);
+            self.push(OpCode::Ping, true, payload.as_slice().into());
+        }
+    }
+
+    /// RFC 6455 7.1.7: the peer learns why the connection fails.
+    fn fail(&mut self, error: ProtocolError) {
+        let code = error.close_code();
+        if self.closed.is_none() {
+            if let Some(code) = code {
+                self.push_close(Some(&CloseFrame::new(code, &error.to_string())));
+            }
+            self.closed = Some(Closed::Failed(code));
+        }
+        self.late_pong = None;
+        self.late_ping = false;
+        if code.is_none() {
+            self.output.clear();
+        }
+    }
+
+    fn push_close(&mut self, frame: Option<&CloseFrame>) {
+        let payload = frame.map(CloseFrame::encode).unwrap_or_default();
+        self.push(OpCode::Close, true, payload.as_slice().into());
+    }
+
+    #[inline]
+    fn push(&mut self, opcode: OpCode, fin: bool, payload: Outgoing<'_>) {
+        let key = self.keys.as_mut().map(Keys::next);
+        let len = payload.as_bytes().len() as u64;
+        let header = Header { fin, mask: key, ..Header::new(opcode, len) };
+        let mut bytes = [0; Header::MAX_LEN];
+        let header_len = header.encode(&mut bytes);
+        let tail = self.output.tail();
+        tail.extend_from_slice(&bytes[..header_len]);
+        match key {
+            Some(key) => mask::append(tail, payload.as_bytes(), key),
+            None => self.push_payload(payload.as_bytes(), payload.shared()),
+        }
+    }
+
+    /// Queues bytes that need no mask: chained if they are long and shared, copied otherwise.
+    fn push_payload(&mut self, bytes: &[u8], shared: Option<&Bytes>) {
+        match shared {
+            Some(shared) if shared.len() >= CHAIN_LEN => self.output.chain(shared.clone()),
+            _ => self.output.tail().extend_from_slice(bytes),
+        }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("is_server", &self.keys.is_none())
+            .field("output_len", &self.output.len())
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The measurement from the last ping to its pong.
+///
+/// Neither sending nor receiving knows the time, so both moments are noted when somebody next tells it.
+#[derive(Default)]
+struct RoundTrip {
+    /// Stands for the payload of the ping, which may be 125 bytes long.
+    digest: u32,
+    stage: Stage,
+    /// In microseconds.
+    last: Option<u32>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    /// A ping is on its way, since then if it is known.
+    Pinged(Option<Timestamp>),
+    /// Its pong has arrived.
+    Answered(Timestamp),
+}
+
+impl RoundTrip {
+    fn begin(&mut self, payload: &[u8], sent_at: Option<Timestamp>) {
+        self.digest = digest(payload);
+        self.stage = Stage::Pinged(sent_at);
+    }
+
+    /// Begins with a ping unlike the last one, and returns its payload.
+    fn begin_keepalive(&mut self, now: Option<Timestamp>) -> [u8; 4] {
+        let payload = self.digest.to_be_bytes();
+        self.begin(&payload, now);
+        payload
+    }
+
+    fn end(&mut self, payload: &[u8]) {
+        if let Stage::Pinged(Some(sent_at)) = self.stage
+            && digest(payload) == self.digest
+        {
+            self.stage = Stage::Answered(sent_at);
+        }
+    }
+
+    fn measure(&mut self, now: Timestamp) {
+        match self.stage {
+            Stage::Pinged(None) => self.stage = Stage::Pinged(Some(now)),
+            Stage::Answered(sent_at) => {
+                let micros = now.duration_since(sent_at).as_micros();
+                self.last = Some(u32::try_from(micros).unwrap_or(u32::MAX));
+                self.stage = Stage::Idle;
+            }
+            Stage::Idle | Stage::Pinged(Some(_)) => {}
+        }
+    }
+}
+
+/// FNV-1a: enough to tell the last ping from an older one.
+fn digest(payload: &[u8]) -> u32 {
+    payload.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
