@@ -1,8 +1,11 @@
 //! One error type per party to blame, and the one table from violation to close code or HTTP status.
 
+use alloc::boxed::Box;
+
 use thiserror::Error;
 
 use crate::CloseCode;
+use crate::handshake::Response;
 
 /// The peer broke the protocol, and the connection has failed (RFC 6455 7.1.7).
 ///
@@ -116,4 +119,207 @@ pub enum TimedOut {
     /// The peer did not answer a Close frame within [`Config::close_timeout`](crate::Config::close_timeout).
     #[error("the closing handshake took too long")]
     Close,
+}
+
+/// The opening handshake failed: there is no connection (RFC 6455 4.1 and 4.2).
+///
+/// A server's answer with [`status`](Self::status) is already in its output. The error is sticky.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// A head that breaks the grammar of HTTP/1.1, or one of its lines does not end in CR LF.
+    #[error("malformed HTTP head")]
+    MalformedHead,
+    /// A head longer than [`Config::max_head_len`](crate::Config::max_head_len).
+    #[error("HTTP head longer than the limit")]
+    HeadTooLong,
+    /// More headers than [`Config::max_headers`](crate::Config::max_headers).
+    #[error("more HTTP headers than the limit")]
+    TooManyHeaders,
+    /// A version other than HTTP/1.1.
+    #[error("HTTP version other than 1.1")]
+    UnsupportedHttpVersion,
+    /// A request with another method than GET.
+    #[error("method other than GET")]
+    MethodNotGet,
+    /// A request-target that is neither a path nor an absolute `http` or `https` URI.
+    #[error("invalid request-target")]
+    InvalidTarget,
+    /// `Host` is missing, repeated or malformed.
+    #[error("missing, repeated or malformed Host")]
+    InvalidHost,
+    /// A request with a body: a `Content-Length` other than 0, or any `Transfer-Encoding`.
+    #[error("request with a body")]
+    RequestBody,
+    /// `Upgrade` does not ask for, or in a response agree to, `websocket`.
+    #[error("Upgrade is not websocket")]
+    InvalidUpgrade,
+    /// `Connection` lacks the token `Upgrade`.
+    #[error("Connection lacks Upgrade")]
+    InvalidConnection,
+    /// `Sec-WebSocket-Version` is missing or not 13.
+    #[error("WebSocket version other than 13")]
+    UnsupportedVersion,
+    /// `Sec-WebSocket-Version` is repeated or no version.
+    #[error("repeated or malformed Sec-WebSocket-Version")]
+    InvalidVersion,
+    /// `Sec-WebSocket-Key` is missing, repeated, or not 16 bytes in base64.
+    #[error("missing, repeated or malformed Sec-WebSocket-Key")]
+    InvalidKey,
+    /// `Sec-WebSocket-Protocol` in a request is no list of different tokens.
+    #[error("malformed Sec-WebSocket-Protocol")]
+    InvalidSubprotocols,
+    /// `Sec-WebSocket-Extensions` breaks its grammar (RFC 6455 9.1).
+    #[error("malformed Sec-WebSocket-Extensions")]
+    InvalidExtensions,
+    /// The server's [`Origins`](crate::Origins) do not allow this one.
+    ///
+    /// Behind a proxy that rewrites `Host` no page is from the same origin: a list of origins is needed there.
+    #[error("origin not allowed; behind a proxy that rewrites Host, the server needs a list of origins")]
+    OriginNotAllowed,
+    /// The request or the response took longer than [`Config::open_timeout`](crate::Config::open_timeout); `handle_timeout`
+    /// reported it as [`TimedOut::Open`].
+    #[error("the opening handshake took too long")]
+    TimedOut,
+    /// The server answered with another status than 101.
+    #[error("the server answered with status {}", .0.status())]
+    Refused(Box<Response>),
+    /// `Sec-WebSocket-Accept` is missing, repeated, or does not answer the client's key.
+    #[error("missing, repeated or wrong Sec-WebSocket-Accept")]
+    InvalidAccept,
+    /// A response with a subprotocol that was not offered, or with more than one.
+    #[error("subprotocol that was not offered")]
+    UnexpectedSubprotocol,
+    /// A response with an extension that was not offered.
+    #[error("extension that was not offered")]
+    UnexpectedExtension,
+    /// The transport ended before the head was complete; nothing is sent.
+    #[error("the transport ended during the opening handshake")]
+    UnexpectedEof,
+}
+
+impl HandshakeError {
+    /// The status of the server's HTTP answer: the one that a server gives to this error, or that a client got.
+    ///
+    /// `None` if a request does not lead to this error, or if nobody is left to answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::MalformedHead
+            | Self::InvalidTarget
+            | Self::InvalidHost
+            | Self::RequestBody
+            | Self::InvalidUpgrade
+            | Self::InvalidConnection
+            | Self::InvalidVersion
+            | Self::InvalidKey
+            | Self::InvalidSubprotocols
+            | Self::InvalidExtensions => Some(400),
+            Self::OriginNotAllowed => Some(403),
+            Self::MethodNotGet => Some(405),
+            Self::TimedOut => Some(408),
+            Self::UnsupportedVersion => Some(426),
+            Self::HeadTooLong | Self::TooManyHeaders => Some(431),
+            Self::UnsupportedHttpVersion => Some(505),
+            Self::Refused(response) => Some(response.status()),
+            Self::InvalidAccept
+            | Self::UnexpectedSubprotocol
+            | Self::UnexpectedExtension
+            | Self::UnexpectedEof => None,
+        }
+    }
+}
+
+/// A client asked for what must not be sent; nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum InvalidRequest {
+    /// The URI does not begin with `ws://` or `wss://`.
+    #[error("the URI is neither ws:// nor wss://")]
+    InvalidScheme,
+    /// The URI's host is missing or malformed, as an IPv6 address without brackets.
+    #[error("missing or malformed host in the URI")]
+    InvalidHost,
+    /// The URI's port is not a number from 1 to 65535.
+    #[error("malformed port in the URI")]
+    InvalidPort,
+    /// The URI holds a user name; send an `Authorization` header instead.
+    #[error("the URI holds a user name")]
+    UnexpectedUserInfo,
+    /// The URI has a fragment (RFC 6455 3).
+    #[error("the URI has a fragment")]
+    UnexpectedFragment,
+    /// The URI's path or query holds a character that must be percent-encoded.
+    #[error("the path or query holds a character that must be percent-encoded")]
+    InvalidResourceName,
+    /// The name of a header is not a token.
+    #[error("malformed header name")]
+    InvalidHeaderName,
+    /// The value of a header holds a control character, or is not ASCII.
+    #[error("malformed header value")]
+    InvalidHeaderValue,
+    /// A header that only the handshake itself may write.
+    #[error("the handshake itself writes this header")]
+    ReservedHeader,
+    /// A second `Origin`.
+    #[error("more than one Origin")]
+    RepeatedOrigin,
+    /// The name of a subprotocol is not a token (RFC 6455 4.1).
+    #[error("malformed subprotocol")]
+    InvalidSubprotocol,
+    /// A subprotocol that is offered twice (RFC 6455 4.1).
+    #[error("repeated subprotocol")]
+    RepeatedSubprotocol,
+}
+
+/// A server's application asked for an answer that must not be sent; nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum InvalidResponse {
+    /// The subprotocol is none of those that the client offers (RFC 6455 4.2.2).
+    #[error("the client does not offer this subprotocol")]
+    UnofferedSubprotocol,
+    /// The status of a refusal is not from 300 to 599, or is 304.
+    #[error("a status that does not refuse a connection")]
+    InvalidStatus,
+    /// The name of a header is not a token.
+    #[error("malformed header name")]
+    InvalidHeaderName,
+    /// The value of a header holds a control character, or is not ASCII.
+    #[error("malformed header value")]
+    InvalidHeaderValue,
+    /// A header that only the handshake itself may write.
+    #[error("the handshake itself writes this header")]
+    ReservedHeader,
+}
+
+/// Why an operation of an adapter failed.
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed.
+    #[error("transport: {0}")]
+    Io(#[from] std::io::Error),
+    /// The peer broke the protocol; it has been told.
+    #[error("protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// What was to be sent cannot be sent now; the connection is as it was.
+    #[error("send: {0}")]
+    Send(#[from] SendError),
+    /// A deadline passed.
+    #[error("timed out: {0}")]
+    TimedOut(#[from] TimedOut),
+    /// The opening handshake failed.
+    #[error("handshake: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The client's request cannot be made.
+    #[error("request: {0}")]
+    InvalidRequest(#[from] InvalidRequest),
+    /// The server's answer cannot be given.
+    #[error("response: {0}")]
+    InvalidResponse(#[from] InvalidResponse),
+    /// `connect` was given a `wss` URI: make the TLS stream with a TLS library and pass it to `client`.
+    #[error("a wss URI needs a TLS stream: pass one to `client`")]
+    TlsNeeded,
 }

@@ -161,6 +161,17 @@ impl Input {
         }
     }
 
+    /// As [`release`](Self::release), but keeps storage that a large message has grown.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
+        if self.storage.len() > READ_LEN { None } else { self.release() }
+    }
+
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn has_storage(&self) -> bool {
+        !self.storage.is_empty()
+    }
+
     /// The storage and everything in it.
     pub(crate) fn take_storage(&mut self) -> Vec<u8> {
         (self.start, self.end, self.lent_len) = (0, 0, 0);
@@ -279,7 +290,7 @@ impl Input {
         let from = if self.has_message() { self.message_start } else { self.start };
         let held = self.end - from;
         // Moving costs no more than what was consumed since the last move.
-        if held <= from {
+        if from > 0 && held <= from {
             self.storage.copy_within(from..self.end, 0);
             self.start -= from;
             self.end -= from;

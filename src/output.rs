@@ -99,6 +99,28 @@ impl Output {
         *self = Self { written: self.written, ..Self::new() };
     }
 
+    /// What is owed, to be written somewhere else while more is queued here.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn take(&mut self) -> Self {
+        let written = self.written;
+        core::mem::replace(self, Self { written, ..Self::new() })
+    }
+
+    /// Puts back, in front of what was queued meanwhile, what [`take`](Self::take) returned.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn put_back(&mut self, taken: Self) {
+        let mut later = core::mem::replace(self, taken);
+        while later.has_remaining() {
+            let head_len = later.head().len();
+            self.tail().extend_from_slice(later.head());
+            later.advance(head_len);
+            if let Some(chained) = later.chain.as_mut().and_then(|chain| chain.pop_front()) {
+                later.chained_len -= chained.payload.len();
+                self.chain(chained.payload);
+            }
+        }
+    }
+
     /// Gives the heap back, if nothing is owed.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {

@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 use core::fmt;
+#[cfg(feature = "blocking")]
+use core::time::Duration;
 
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
@@ -243,6 +245,16 @@ impl Receiver {
     #[must_use]
     pub fn timed_out(&self) -> Option<TimedOut> {
         self.timers.timed_out()
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn close_timeout(&self) -> Option<Duration> {
+        self.timers.timing().close_timeout.duration()
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        self.timers.timing().write_timeout.duration()
     }
 
     /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.

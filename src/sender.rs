@@ -169,7 +169,7 @@ impl Sender {
     /// True while the output is below [`Config::high_water_len`]: a good moment to send.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.output.len() < self.high_water_len
+        self.output.is_empty() || self.output.len() < self.high_water_len
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.
@@ -184,6 +184,26 @@ impl Sender {
         if let Some(keys) = &mut self.keys {
             keys.release();
         }
+    }
+
+    /// How many bytes of output wait for the transport.
+    #[must_use]
+    pub fn queued_len(&self) -> usize {
+        self.output.len()
+    }
+
+    /// The most output with which there is still room for more.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn ready_len(&self) -> usize {
+        self.high_water_len.saturating_sub(1)
+    }
+
+    /// Forgets the output: nobody will read it.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn abandon(&mut self) {
+        self.output.clear();
+        self.late_pong = None;
+        self.late_ping = false;
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -194,6 +194,11 @@ impl Timers {
         }
     }
 
+    #[cfg(feature = "blocking")]
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }

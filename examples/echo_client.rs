@@ -1,0 +1,75 @@
+//! Sends each line of standard input and prints what comes back; Ctrl-D closes. With `--mirror` it sends back every message that it
+//! receives until the server closes, and succeeds if the close was clean.
+//!
+//! ```text
+//! cargo run --release --features tokio --example echo_client -- ws://127.0.0.1:9001/
+//! cargo run --release --features tokio --example echo_client -- --mirror ws://127.0.0.1:9001/
+//! ```
+
+use std::time::Duration;
+
+use tidewire::tokio::{WebSocket, client_with};
+use tidewire::{ClientRequest, CloseCode, Config, Error, Event};
+use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
+use tokio::net::TcpStream;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use lexopt::prelude::*;
+    let mut arguments = lexopt::Parser::from_env();
+    let (mut mirrors, mut uri) = (false, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("mirror") => mirrors = true,
+            Value(value) if uri.is_none() => uri = Some(value.string()?),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let request = ClientRequest::new(&uri.ok_or("usage: echo_client [--mirror] URL")?)?;
+    let stream = TcpStream::connect((request.uri().host(), request.uri().port())).await?;
+    stream.set_nodelay(true)?;
+    let config = Config::new().with_default_keepalive().with_max_frame_len(64 << 20);
+    let mut socket = client_with(stream, &request, config).await?;
+    if mirrors {
+        mirror(&mut socket).await?
+    } else {
+        converse(&mut socket).await?
+    }
+    match socket.closed_with() {
+        Some(closure) if closure.is_clean() => Ok(()),
+        closure => Err(format!("not a clean close: {closure:?}").into()),
+    }
+}
+
+async fn mirror(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
+
+async fn converse(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+    let mut lines = BufReader::new(stdin()).lines();
+    let mut is_open = true;
+    let mut beat = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            event = socket.recv_ref() => match event? {
+                Some((Event::Text(text), _)) => println!("{}", &*text),
+                Some((Event::Binary(payload), _)) => println!("{} bytes", payload.len()),
+                Some((Event::Pong(_), sender)) => eprintln!("pong after {:?}", sender.round_trip_time()),
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            line = lines.next_line(), if is_open => match line? {
+                Some(line) => socket.send(line).await?,
+                None => {
+                    // What is still under way comes before the server's own Close frame.
+                    is_open = false;
+                    socket.sender().close(CloseCode::NORMAL);
+                }
+            },
+            _ = beat.tick(), if is_open => socket.ping(b"").await?,
+        }
+    }
+}

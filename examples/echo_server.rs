@@ -1,0 +1,77 @@
+//! An echo server on tokio. Any origin may connect; Ctrl-C says goodbye to every peer.
+//!
+//! ```text
+//! cargo run --release --features tokio --example echo_server -- --addr 127.0.0.1:9001
+//! ```
+
+use std::time::Duration;
+
+use tidewire::tokio::{Incoming, WebSocket};
+use tidewire::{CloseCode, Config, Error, Event, Origins, ServerHandshake};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind(address()?).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let (goodbye, leaving) = watch::channel(false);
+    let mut peers = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(peers.spawn(serve(stream, leaving.clone()))),
+                // Out of file descriptors, most likely: some will come free.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
+            Some(_) = peers.join_next() => {}
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    goodbye.send_replace(true);
+    let all_gone = async { while peers.join_next().await.is_some() {} };
+    // Who has not answered by then is left behind.
+    let _ = tokio::time::timeout(Duration::from_millis(1500), all_gone).await;
+    Ok(())
+}
+
+async fn serve(stream: TcpStream, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
+    stream.set_nodelay(true)?;
+    let config = Config::new().with_default_keepalive().with_max_frame_len(64 << 20);
+    let handshake = ServerHandshake::new(config).with_origins(Origins::Any);
+    let mut socket = Incoming::receive(stream, handshake).await?.accept(None, &[]).await?;
+    tokio::select! {
+        result = echo(&mut socket) => return result,
+        _ = leaving.wait_for(|&leaving| leaving) => {}
+    }
+    // No future holds state, so the echo stops at any point without harm.
+    socket.close(CloseCode::GOING_AWAY).await
+}
+
+async fn echo(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+    loop {
+        // As long as the peer does not read, neither do we.
+        socket.ready().await?;
+        match socket.recv_ref().await? {
+            Some((Event::Text(text), sender)) => sender.send(text)?,
+            Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The value of `--addr`.
+fn address() -> Result<String, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut arguments = lexopt::Parser::from_env();
+    let mut address = "127.0.0.1:9001".to_owned();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("addr") => address = arguments.value()?.string()?,
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(address)
+}

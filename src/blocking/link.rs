@@ -1,0 +1,383 @@
+//! Reading, writing and waiting: everything that can block.
+//!
+//! The halves of a connection share an [`Outbox`]. Its sender is locked only to queue and to take, never while something blocks;
+//! whoever writes to the stream holds the lock of `writing`, for which the reader never waits.
+
+use core::time::Duration;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
+
+use bytes::Buf;
+
+use super::Stream;
+use crate::opening::Opening;
+use crate::{
+    Error, Input, Output, ProtocolError, Ready, Receiver, Sender, State, TimedOut, Timestamp, Transport, pool,
+};
+
+/// How long somebody who also has to read waits for room to write, and the other way round.
+const SHORT: Duration = Duration::from_millis(10);
+
+/// How many pieces of the output go into one vectored write.
+const MAX_SLICES: usize = 16;
+
+/// The sending side.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    sender: Mutex<Sender>,
+    writing: Mutex<Writing>,
+}
+
+#[derive(Debug, Default)]
+struct Writing {
+    timeout: Timeout,
+    /// The stream may hold back what was written.
+    unflushed: bool,
+    /// Why the stream accepts no more.
+    broken: Option<ErrorKind>,
+}
+
+/// The receiving side.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) receiver: Receiver,
+    pub(super) input: Input,
+    clock: Clock,
+    timeout: Timeout,
+    write_is_shut: bool,
+    /// The longest read, for when somebody else may change the deadlines meanwhile.
+    pub(super) max_wait: Option<Duration>,
+}
+
+/// When the connection's clock began.
+#[derive(Clone, Copy, Debug)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        self.0.elapsed().into()
+    }
+
+    /// How long it is until `deadline`.
+    fn until(self, deadline: Timestamp) -> Duration {
+        deadline.duration_since(self.now())
+    }
+}
+
+/// The timeout that a stream has; `None` before the first one is set.
+#[derive(Debug, Default)]
+struct Timeout(Option<Option<Duration>>);
+
+impl Timeout {
+    /// Sees that a call lasts at most `wanted`, and calls the system only when that takes a new timeout: somewhat shorter does as well.
+    fn set(
+        &mut self,
+        wanted: Option<Duration>,
+        apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // The system takes zero for an error.
+        let wanted = wanted.map(|wanted| wanted.max(Duration::from_millis(1)));
+        let serves = match (self.0, wanted) {
+            (Some(Some(set)), Some(wanted)) => set <= wanted && set >= wanted / 2,
+            (set, wanted) => set == Some(wanted),
+        };
+        if !serves {
+            apply(wanted)?;
+            self.0 = Some(wanted);
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn has_timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+impl Outbox {
+    pub(super) fn new(sender: Sender) -> Self {
+        Self { sender: Mutex::new(sender), writing: Mutex::default() }
+    }
+
+    pub(super) fn sender(&self) -> MutexGuard<'_, Sender> {
+        lock(&self.sender)
+    }
+
+    pub(super) fn sender_mut(&mut self) -> &mut Sender {
+        self.sender.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn into_sender(self) -> Sender {
+        self.sender.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
+    ///
+    /// The deadlines are kept meanwhile: those of `inbox` if it is here, and otherwise `write_timeout`.
+    pub(super) fn flush<T: Stream>(
+        &self,
+        stream: &mut T,
+        rest: usize,
+        mut deadlines: Deadlines<'_>,
+    ) -> Result<(), Error> {
+        let mut progressed_at = Instant::now();
+        loop {
+            // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
+            if !self.owes_more_than(rest) {
+                return Ok(());
+            }
+            let timeout = match &mut deadlines {
+                Deadlines::Of(inbox) => inbox.wait(self),
+                Deadlines::Write(timeout) => *timeout,
+            };
+            if self.write_once(stream, &mut lock(&self.writing), timeout)? {
+                progressed_at = Instant::now();
+                continue;
+            }
+            match &mut deadlines {
+                Deadlines::Of(inbox) => inbox.handle_timeout(self)?,
+                Deadlines::Write(Some(timeout)) if progressed_at.elapsed() >= *timeout => {
+                    return Err(TimedOut::Write.into());
+                }
+                Deadlines::Write(_) => {}
+            }
+        }
+    }
+
+    fn owes_more_than(&self, rest: usize) -> bool {
+        let (len, writing) = (self.sender().output().len(), lock(&self.writing));
+        len > rest || writing.broken.is_some() || (rest == 0 && writing.unflushed)
+    }
+
+    /// Writes as much as goes without waiting long, unless somebody else is writing.
+    fn write_some<T: Stream>(&self, stream: &mut T) {
+        while self.sender().owes() {
+            let mut writing = match self.writing.try_lock() {
+                Ok(writing) => writing,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            // An error waits: what the peer has said counts for more than that it does not listen.
+            if !matches!(self.write_once(stream, &mut writing, Some(SHORT)), Ok(true)) {
+                return;
+            }
+        }
+    }
+
+    /// One write; false when there was no room.
+    fn write_once<T: Stream>(
+        &self,
+        stream: &mut T,
+        writing: &mut Writing,
+        timeout: Option<Duration>,
+    ) -> io::Result<bool> {
+        if let Some(kind) = writing.broken {
+            self.sender().abandon();
+            return Err(kind.into());
+        }
+        match self.write_taken(stream, writing, timeout) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) if has_timed_out(&error) => Ok(false),
+            Err(error) => {
+                self.break_off(writing, error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    fn write_taken<T: Stream>(
+        &self,
+        stream: &mut T,
+        writing: &mut Writing,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        writing.timeout.set(timeout, |timeout| stream.set_write_timeout(timeout))?;
+        // The output is out of the sender while the write blocks, so that others can queue.
+        let mut output = self.sender().output().take();
+        writing.unflushed = true;
+        let written = write(stream, &mut output);
+        let rest = {
+            let mut sender = self.sender();
+            sender.output().put_back(output);
+            sender.output().len()
+        };
+        written?;
+        if rest == 0 {
+            stream.flush()?;
+            writing.unflushed = false;
+        }
+        Ok(())
+    }
+
+    /// Nobody will read any more: what is written from now on fails.
+    fn break_off(&self, writing: &mut Writing, kind: ErrorKind) {
+        writing.broken.get_or_insert(kind);
+        self.sender().abandon();
+    }
+}
+
+/// What ends a flush that does not get on.
+pub(super) enum Deadlines<'a> {
+    /// All deadlines of the connection.
+    Of(&'a mut Inbox),
+    /// The write timeout, for a half that has no others.
+    Write(Option<Duration>),
+}
+
+impl Inbox {
+    pub(super) fn new(receiver: Receiver, input: Input) -> Self {
+        Self {
+            receiver,
+            input,
+            clock: Clock(Instant::now()),
+            timeout: Timeout::default(),
+            write_is_shut: false,
+            max_wait: None,
+        }
+    }
+
+    /// Runs the connection until an event is ready, or until the transport has ended.
+    pub(super) fn advance<T: Stream>(
+        &mut self,
+        stream: &mut T,
+        outbox: &Outbox,
+    ) -> Result<Option<Ready>, Error> {
+        loop {
+            let advanced = self.receiver.advance(&mut self.input);
+            if let Some(reply) = self.receiver.take_reply(&self.input) {
+                outbox.sender().reply(reply);
+            }
+            if let Ok(Some(ready)) = advanced {
+                if ready.is_control() {
+                    // The reply leaves at once, however long the caller takes to come back.
+                    self.wait(outbox);
+                    outbox.write_some(stream);
+                }
+                return Ok(Some(ready));
+            }
+            outbox.write_some(stream);
+            let action = self.receiver.transport_action(&outbox.sender());
+            match action {
+                Transport::KeepOpen | Transport::AwaitEof => {}
+                Transport::ShutdownWrite => self.shutdown_write(stream),
+                Transport::Close => return self.end(outbox, advanced.err()),
+            }
+            match self.read(stream, outbox) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if has_timed_out(&error) => {
+                    // A timeout shows in the transport action.
+                    let _ = self.handle_timeout(outbox);
+                    self.input.shrink();
+                }
+                Err(error) => {
+                    outbox.break_off(&mut lock(&outbox.writing), error.kind());
+                    self.input.set_eof();
+                    // After the end a reset is as good as an orderly end.
+                    if self.receiver.state(&outbox.sender()) != State::Closed {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs an opening handshake to its end.
+    pub(super) fn open<T: Stream, H: Opening>(
+        stream: &mut T,
+        handshake: &mut H,
+        input: &mut Input,
+    ) -> Result<H::Opened, Error> {
+        let clock = Clock(Instant::now());
+        let mut timeouts = (Timeout::default(), Timeout::default());
+        loop {
+            if let Some(opened) = handshake.receive(input)? {
+                return Ok(opened);
+            }
+            let wait = handshake.poll_timeout(clock.now()).map(|deadline| clock.until(deadline));
+            let result = if handshake.output().has_remaining() {
+                timeouts.0.set(wait, |timeout| stream.set_write_timeout(timeout))?;
+                write(stream, handshake.output()).and_then(|()| stream.flush())
+            } else {
+                timeouts.1.set(wait, |timeout| stream.set_read_timeout(timeout))?;
+                read(stream, input)
+            };
+            match result {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if has_timed_out(&error) => handshake.handle_timeout(clock.now())?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// How long there is until the next deadline.
+    fn wait(&mut self, outbox: &Outbox) -> Option<Duration> {
+        let deadline = self.receiver.poll_timeout(self.clock.now(), &mut outbox.sender())?;
+        Some(self.clock.until(deadline))
+    }
+
+    fn handle_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
+        self.receiver.handle_timeout(self.clock.now(), &mut outbox.sender())
+    }
+
+    fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
+        let writes_too = outbox.sender().owes().then_some(SHORT);
+        let wait = [self.wait(outbox), self.max_wait, writes_too].into_iter().flatten().min();
+        self.timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
+        read(stream, &mut self.input)
+    }
+
+    fn shutdown_write<T: Stream>(&mut self, stream: &mut T) {
+        if !self.write_is_shut {
+            self.write_is_shut = true;
+            // An error means that the transport has ended, which reading shows as well.
+            let _ = stream.shutdown_write();
+        }
+    }
+
+    /// The connection is over; `failed` tells how, if it was the peer's fault.
+    fn end(&mut self, outbox: &Outbox, failed: Option<ProtocolError>) -> Result<Option<Ready>, Error> {
+        let broken = lock(&outbox.writing).broken.replace(ErrorKind::NotConnected);
+        match (failed, self.receiver.timed_out(), broken) {
+            (Some(ProtocolError::UnexpectedEof), _, Some(kind)) if kind != ErrorKind::NotConnected => {
+                Err(io::Error::from(kind).into())
+            }
+            (Some(error), ..) => Err(error.into()),
+            (None, Some(timed_out), _) => Err(timed_out.into()),
+            (None, None, _) => Ok(None),
+        }
+    }
+}
+
+fn read<T: Stream>(stream: &mut T, input: &mut Input) -> io::Result<()> {
+    pool::supply(input);
+    match stream.read(input.space()) {
+        Ok(0) => input.set_eof(),
+        Ok(len) => input.filled(len),
+        Err(error) => {
+            pool::collect(input);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn write<T: Stream>(stream: &mut T, output: &mut Output) -> io::Result<()> {
+    if !output.has_remaining() {
+        return Ok(());
+    }
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let count = output.chunks_vectored(&mut slices);
+    let written = stream.write_vectored(&slices[..count])?;
+    if written == 0 {
+        return Err(ErrorKind::WriteZero.into());
+    }
+    output.advance(written.min(output.remaining()));
+    Ok(())
+}

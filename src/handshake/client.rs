@@ -1,0 +1,277 @@
+//! [`ClientHandshake`]: the client's part of the opening handshake (RFC 6455 4.1).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+
+use super::head::{Head, Scan};
+use super::request::contains;
+use super::response::{Refusal, Response};
+use super::uri::Uri;
+use super::{accept_key, check_header, is_token};
+use crate::connection::{Connection, Role};
+use crate::timer::{Deadline, Timestamp};
+use crate::{Config, HandshakeError, Input, InvalidRequest, Output, TimedOut};
+
+/// What a client asks for: a URI, subprotocols, and headers of its own.
+///
+/// ```
+/// use tidewire::ClientRequest;
+///
+/// let request = ClientRequest::new("wss://example.com/chat")?
+///     .with_subprotocol("wamp.2.json")?
+///     .with_header("Authorization", "Bearer ...")?;
+/// assert_eq!(request.uri().host(), "example.com");
+/// # Ok::<(), tidewire::InvalidRequest>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientRequest {
+    uri: Uri,
+    subprotocols: Vec<String>,
+    /// As they are sent.
+    headers: String,
+    has_origin: bool,
+}
+
+impl ClientRequest {
+    /// Asks for the resource of a `ws` or `wss` URI.
+    ///
+    /// # Errors
+    /// Those of [`Uri`], whichever part is wrong.
+    pub fn new(uri: &str) -> Result<Self, InvalidRequest> {
+        Ok(Self { uri: uri.parse()?, subprotocols: Vec::new(), headers: String::new(), has_origin: false })
+    }
+
+    /// Adds a header, such as `Authorization`, `Cookie` or `Origin`.
+    ///
+    /// # Errors
+    /// - [`InvalidHeaderName`](InvalidRequest::InvalidHeaderName) if the name is not a token
+    /// - [`InvalidHeaderValue`](InvalidRequest::InvalidHeaderValue) if the value holds a control character, as a line end, or is
+    ///   not ASCII
+    /// - [`ReservedHeader`](InvalidRequest::ReservedHeader) if the handshake itself writes this header
+    /// - [`RepeatedOrigin`](InvalidRequest::RepeatedOrigin) for a second `Origin`
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {
+        check_header(name, value)?;
+        let is_origin = name.eq_ignore_ascii_case("Origin");
+        if is_origin && self.has_origin {
+            return Err(InvalidRequest::RepeatedOrigin);
+        }
+        self.has_origin |= is_origin;
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        Ok(self)
+    }
+
+    /// Offers a subprotocol; the one that is preferred comes first (RFC 6455 1.9).
+    ///
+    /// # Errors
+    /// - [`InvalidSubprotocol`](InvalidRequest::InvalidSubprotocol) if the name is not a token
+    /// - [`RepeatedSubprotocol`](InvalidRequest::RepeatedSubprotocol) if it is offered already
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidRequest> {
+        // RFC 6455 4.1: non-empty tokens, and all unique.
+        if !is_token(name) {
+            return Err(InvalidRequest::InvalidSubprotocol);
+        }
+        if self.subprotocols.iter().any(|offered| offered == name) {
+            return Err(InvalidRequest::RepeatedSubprotocol);
+        }
+        self.subprotocols.push(name.into());
+        Ok(self)
+    }
+
+    /// The URI, which tells where to connect to.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The head to send (RFC 6455 4.1).
+    fn encode(&self, key: &str) -> String {
+        let subprotocols = match &self.subprotocols[..] {
+            [] => String::new(),
+            offered => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
+        };
+        format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{subprotocols}{}\r\n",
+            self.uri.resource_name(),
+            self.uri.authority(),
+            self.headers,
+        )
+    }
+}
+
+/// Without the headers and the query, which often hold secrets.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("uri", &self.uri)
+            .field("subprotocols", &self.subprotocols)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends a client's opening handshake and reads the server's.
+///
+/// ```
+/// use tidewire::{ClientHandshake, ClientRequest, Config, Input};
+///
+/// // The nonce and the seed come from the operating system's random numbers, new ones for each connection.
+/// let (nonce, seed) = (*b"the sample nonce", [7; 32]);
+/// let request = ClientRequest::new("ws://example.com/")?;
+/// let mut handshake = ClientHandshake::new(Config::new(), &request, nonce, seed);
+/// // Write the output to the transport, and read that into the input, until there is a connection.
+/// assert!(!handshake.output().is_empty());
+/// let mut input = Input::new();
+/// input.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+/// input.extend_from_slice(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+/// let (connection, response) = handshake.receive(&mut input)?.expect("complete");
+/// assert_eq!(response.subprotocol(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ClientHandshake {
+    config: Config,
+    seed: [u8; 32],
+    /// The value of `Sec-WebSocket-Accept` that the server owes.
+    accept: String,
+    subprotocols: Vec<String>,
+    output: Output,
+    scan: Scan,
+    refusal: Option<Refusal>,
+    deadline: Deadline,
+    outcome: Option<Result<(), HandshakeError>>,
+}
+
+impl ClientHandshake {
+    /// Begins the handshake: the request is in the [`output`](Self::output).
+    ///
+    /// `nonce` and `seed` must be random and new for each connection: the one keeps caches from answering for the server, of the
+    /// other come the masking keys (RFC 6455 4.1 and 10.3).
+    #[must_use]
+    pub fn new(config: Config, request: &ClientRequest, nonce: [u8; 16], seed: [u8; 32]) -> Self {
+        let key = Base64Display::new(&nonce, &STANDARD).to_string();
+        let mut output = Output::new();
+        output.push(request.encode(&key).as_bytes());
+        Self {
+            config,
+            seed,
+            accept: accept_key(&key),
+            subprotocols: request.subprotocols.clone(),
+            output,
+            scan: Scan::new(&config),
+            refusal: None,
+            deadline: Deadline::NONE,
+            outcome: None,
+        }
+    }
+
+    /// Reads the response, if all of it has arrived, and returns the open connection; once.
+    ///
+    /// Exactly the response is consumed: frames that follow it stay in `input`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the response; [`Refused`](HandshakeError::Refused) if it is in order but not a 101. The error is
+    /// sticky.
+    pub fn receive(&mut self, input: &mut Input) -> Result<Option<(Connection, Response)>, HandshakeError> {
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone().map(|()| None);
+        }
+        match self.read(input) {
+            Ok(None) => Ok(None),
+            Ok(Some(response)) => {
+                self.outcome = Some(Ok(()));
+                let output = core::mem::take(&mut self.output);
+                Ok(Some((Connection::open(Role::Client(self.seed), self.config, output), response)))
+            }
+            Err(error) => {
+                self.outcome = Some(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// The bytes that are owed to the server.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); the first call starts the clock.
+    pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.outcome.is_some() { None } else { self.deadline.poll(now, self.config.open_timeout()) }
+    }
+
+    /// Gives up if the response is late.
+    ///
+    /// A refusal of which only the body is late is no timeout: [`receive`](Self::receive) returns it without the rest.
+    ///
+    /// # Errors
+    /// [`TimedOut::Open`] if it is.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+        if self.poll_timeout(now).is_none() || !self.deadline.is_due(now) {
+            return Ok(());
+        }
+        let refusal = self.refusal.take();
+        let result = if refusal.is_some() { Ok(()) } else { Err(TimedOut::Open) };
+        self.outcome = Some(Err(refusal.map_or(HandshakeError::TimedOut, refused)));
+        result
+    }
+
+    /// Reads a response that opens the connection.
+    fn read(&mut self, input: &mut Input) -> Result<Option<Response>, HandshakeError> {
+        while self.refusal.is_none() {
+            let Some(head) = self.scan.receive(input)? else { return Ok(None) };
+            let response = Response::new(head)?;
+            match response.status() {
+                101 => return self.check(response.head()).map(|()| Some(response)),
+                // RFC 9110 15.2: interim responses, to which a head follows.
+                100..=199 => {}
+                // RFC 6455 4.1: any other response is handled as HTTP wants it.
+                _ => self.refusal = Some(Refusal::new(response)),
+            }
+        }
+        match self.refusal.take_if(|refusal| refusal.receive(input)) {
+            Some(refusal) => Err(refused(refusal)),
+            None => Ok(None),
+        }
+    }
+
+    /// RFC 6455 4.1: what a response must have to open the connection.
+    fn check(&self, head: &Head) -> Result<(), HandshakeError> {
+        if !contains(head, "Upgrade", "websocket", |element| element.eq_ignore_ascii_case("websocket")) {
+            return Err(HandshakeError::InvalidUpgrade);
+        }
+        if !contains(head, "Connection", "Upgrade", is_token) {
+            return Err(HandshakeError::InvalidConnection);
+        }
+        if !matches!(head.single("Sec-WebSocket-Accept"), Ok(Some(accept)) if accept == self.accept) {
+            return Err(HandshakeError::InvalidAccept);
+        }
+        // None is offered.
+        if head.values("Sec-WebSocket-Extensions").next().is_some() {
+            return Err(HandshakeError::UnexpectedExtension);
+        }
+        match head.single("Sec-WebSocket-Protocol") {
+            Ok(None) => Ok(()),
+            Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered == name) => Ok(()),
+            _ => Err(HandshakeError::UnexpectedSubprotocol),
+        }
+    }
+}
+
+/// Without the seed.
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandshake")
+            .field("config", &self.config)
+            .field("subprotocols", &self.subprotocols)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refused(refusal: Refusal) -> HandshakeError {
+    HandshakeError::Refused(refusal.into_response().into())
+}

@@ -1,0 +1,158 @@
+//! [`Response`]: what a server answered, and the body of a refusal.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use httparse::Status;
+
+use super::elements;
+use super::head::{Head, RawHead};
+use crate::{HandshakeError, Input};
+
+/// How much of a refusal's body is kept: enough for a message, whatever the server sends.
+const MAX_BODY_LEN: usize = 4 * 1024;
+
+/// The longest line with the size of a chunk that is read.
+const MAX_SIZE_LINE_LEN: usize = 64;
+
+/// A server's HTTP answer to the opening handshake (RFC 6455 4.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    head: Head,
+    body: Vec<u8>,
+}
+
+impl Response {
+    pub(super) fn new(head: RawHead) -> Result<Self, HandshakeError> {
+        let (head, version, status) = head.into_response()?;
+        // What is not HTTP/1.1 can refuse a connection but not open one.
+        if version == 0 && status < 200 {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        Ok(Self { status, head, body: Vec::new() })
+    }
+
+    /// The status code: 101 if the connection is open.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The subprotocol in use, one of those that the client offered.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.head.single("Sec-WebSocket-Protocol").ok().flatten().filter(|_| self.status == 101)
+    }
+
+    /// The first header with this name, which is compared without regard to case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.values(name).next()
+    }
+
+    /// All headers in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.iter()
+    }
+
+    /// The body of a refusal, of which at most 4 KiB are kept; a chunked one is decoded.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn is_chunked(&self) -> bool {
+        let lines = self.head.lines("Transfer-Encoding").unwrap_or_default();
+        elements(lines).last().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+    }
+}
+
+/// Without the values of the headers, which often hold secrets, and without the body.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// A refusal whose body is being read.
+pub(super) struct Refusal {
+    response: Response,
+    is_chunked: bool,
+    next: Part,
+}
+
+/// What of a body comes next (RFC 9112 6 and 7).
+enum Part {
+    /// So many bytes of the body, or of a chunk.
+    Data(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
+    ChunkSize,
+    Nothing,
+}
+
+impl Refusal {
+    pub(super) fn new(response: Response) -> Self {
+        let is_chunked = response.is_chunked();
+        let has_coding = response.header("Transfer-Encoding").is_some();
+        let len = response.head.single("Content-Length").ok().flatten().and_then(|len| len.parse().ok());
+        let next = match len {
+            // RFC 9110 15: these have no body.
+            _ if matches!(response.status, 204 | 304) => Part::Nothing,
+            _ if is_chunked => Part::ChunkSize,
+            Some(len) if !has_coding => Part::Data(len),
+            // Whatever comes until the server ends the transport.
+            _ => Part::Data(u64::MAX),
+        };
+        Self { response, is_chunked, next }
+    }
+
+    /// Reads what has arrived; true when the body is complete, ends early, or is as long as what is kept.
+    pub(super) fn receive(&mut self, input: &mut Input) -> bool {
+        while let Some(next) = self.read(input) {
+            self.next = next;
+            if matches!(self.next, Part::Nothing) {
+                return true;
+            }
+        }
+        input.is_eof()
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        self.response
+    }
+
+    /// Reads one part and returns what comes after it; `None` if more must arrive.
+    fn read(&mut self, input: &mut Input) -> Option<Part> {
+        let unread = input.unread();
+        let (len, next) = match (&self.next, unread) {
+            (Part::Nothing, _) => (0, Part::Nothing),
+            (Part::Data(0), _) if self.is_chunked => (0, Part::ChunkEnd),
+            (Part::Data(0), _) => (0, Part::Nothing),
+            (Part::Data(_), []) => return None,
+            (Part::Data(left), _) => {
+                let room = MAX_BODY_LEN - self.response.body.len();
+                let len = unread.len().min(room).min(usize::try_from(*left).unwrap_or(usize::MAX));
+                self.response.body.extend_from_slice(&unread[..len]);
+                (len, if len == room { Part::Nothing } else { Part::Data(left - len as u64) })
+            }
+            (Part::ChunkEnd, [b'\r', b'\n', ..]) => (2, Part::ChunkSize),
+            (Part::ChunkEnd, [] | [b'\r']) => return None,
+            (Part::ChunkEnd, _) => (0, Part::Nothing),
+            (Part::ChunkSize, _) => {
+                match httparse::parse_chunk_size(&unread[..unread.len().min(MAX_SIZE_LINE_LEN)]) {
+                    Ok(Status::Complete((len, size @ 1..))) => (len, Part::Data(size)),
+                    Ok(Status::Partial) if unread.len() < MAX_SIZE_LINE_LEN => return None,
+                    _ => (0, Part::Nothing),
+                }
+            }
+        };
+        input.consume(len);
+        Some(next)
+    }
+}

@@ -1,0 +1,128 @@
+//! [`ServerHandshake`]: the server's part of the opening handshake (RFC 6455 4.2).
+
+use core::fmt;
+
+use super::head::Scan;
+use super::request::Request;
+use super::{answer, negotiate::Origins};
+use crate::connection::Connection;
+use crate::timer::{Deadline, Timestamp};
+use crate::{Config, HandshakeError, Input, Output, TimedOut};
+
+/// Reads a client's opening handshake, and answers it if it is wrong.
+///
+/// ```
+/// use tidewire::{Config, Event, Input, ServerHandshake};
+///
+/// let mut input = Input::new();
+/// let mut handshake = ServerHandshake::new(Config::new());
+/// # let (mut client, _) = tidewire_client();
+/// # fn tidewire_client() -> (tidewire::ClientHandshake, ()) {
+/// #     let request = tidewire::ClientRequest::new("ws://localhost/").unwrap();
+/// #     (tidewire::ClientHandshake::new(Config::new(), &request, [0; 16], [0; 32]), ())
+/// # }
+/// # input.extend_from_slice(bytes::Buf::chunk(client.output()));
+/// // Read the transport into the input, until there is a request.
+/// let request = handshake.receive(&mut input)?.expect("complete");
+/// assert_eq!(request.path(), "/");
+/// let mut connection = request.accept(None, &[])?;
+/// assert!(!connection.output().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ServerHandshake {
+    config: Config,
+    origins: Origins,
+    output: Output,
+    scan: Scan,
+    deadline: Deadline,
+    outcome: Option<Result<(), HandshakeError>>,
+}
+
+impl ServerHandshake {
+    /// A handshake that lets browsers connect from the same origin.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            origins: Origins::SameOrigin,
+            output: Output::new(),
+            scan: Scan::new(&config),
+            deadline: Deadline::NONE,
+            outcome: None,
+        }
+    }
+
+    /// From which origins browsers may connect.
+    #[must_use]
+    pub fn with_origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Reads the request, if all of it has arrived; once.
+    ///
+    /// Exactly the request is consumed: frames that follow it stay in `input`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the request. The HTTP answer is then in the [`output`](Self::output), and
+    /// [`into_refusal`](Self::into_refusal) delivers it. The error is sticky.
+    pub fn receive(&mut self, input: &mut Input) -> Result<Option<Request>, HandshakeError> {
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone().map(|()| None);
+        }
+        let request = self
+            .scan
+            .receive(input)
+            .and_then(|head| head.map(|head| Request::new(self.config, head, &self.origins)).transpose());
+        match &request {
+            Ok(None) => {}
+            Ok(Some(_)) => self.outcome = Some(Ok(())),
+            Err(error) => self.fail(error),
+        }
+        request
+    }
+
+    /// The bytes that are owed to the client: after an error, the whole HTTP answer.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); the first call starts the clock.
+    pub fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.outcome.is_some() { None } else { self.deadline.poll(now, self.config.open_timeout()) }
+    }
+
+    /// Gives up if the request is late.
+    ///
+    /// # Errors
+    /// [`TimedOut::Open`] if it is; the HTTP answer, 408, is then in the [`output`](Self::output).
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+        if self.poll_timeout(now).is_none() || !self.deadline.is_due(now) {
+            return Ok(());
+        }
+        self.fail(&HandshakeError::TimedOut);
+        Err(TimedOut::Open)
+    }
+
+    /// What delivers the answer after an error or a timeout: a connection that is over, and closes the transport such that
+    /// the client can read the answer.
+    #[must_use]
+    pub fn into_refusal(self) -> Connection {
+        Connection::refused(self.config, self.output)
+    }
+
+    fn fail(&mut self, error: &HandshakeError) {
+        self.output = answer::failure(error);
+        self.outcome = Some(Err(error.clone()));
+    }
+}
+
+impl fmt::Debug for ServerHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandshake")
+            .field("config", &self.config)
+            .field("origins", &self.origins)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}

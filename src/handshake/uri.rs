@@ -1,0 +1,211 @@
+//! [`Uri`]: where a WebSocket server is (RFC 6455 3), and the authorities in `Host` and `Origin`.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::net::Ipv6Addr;
+use core::str::FromStr;
+
+use crate::InvalidRequest;
+
+/// A `ws` or `wss` URI (RFC 6455 3).
+///
+/// Non-ASCII hosts are written in their ASCII form (IDNA), and other non-ASCII characters percent-encoded.
+///
+/// ```
+/// use tidewire::Uri;
+///
+/// let uri: Uri = "wss://example.com/chat?room=1".parse()?;
+/// assert!(uri.is_secure());
+/// assert_eq!((uri.host(), uri.port()), ("example.com", 443));
+/// assert_eq!(uri.resource_name(), "/chat?room=1");
+/// # Ok::<(), tidewire::InvalidRequest>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Uri {
+    secure: bool,
+    /// As in the `Host` header: the host, and the port if it is not the default.
+    authority: Box<str>,
+    /// The length of the host in `authority`, brackets included.
+    host_len: usize,
+    port: u16,
+    resource_name: Box<str>,
+}
+
+impl Uri {
+    /// True for `wss`, which is spoken over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host to connect to; an IPv6 address stands without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = &self.authority[..self.host_len];
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port to connect to: 80 or, for `wss`, 443 unless the URI has another.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host and, unless it is the default, the port: the value of the `Host` header.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path, `/` if it is empty, and the query if there is one.
+    #[must_use]
+    pub fn resource_name(&self) -> &str {
+        &self.resource_name
+    }
+}
+
+impl FromStr for Uri {
+    type Err = InvalidRequest;
+
+    /// # Errors
+    /// `InvalidScheme`, `InvalidHost`, `InvalidPort`, `UnexpectedUserInfo`, `UnexpectedFragment` or `InvalidResourceName`,
+    /// whichever part is wrong.
+    fn from_str(uri: &str) -> Result<Self, InvalidRequest> {
+        let (scheme, rest) = uri.split_once("://").ok_or(InvalidRequest::InvalidScheme)?;
+        let secure = scheme.eq_ignore_ascii_case("wss");
+        if !secure && !scheme.eq_ignore_ascii_case("ws") {
+            return Err(InvalidRequest::InvalidScheme);
+        }
+        // RFC 6455 3: fragments are not used on these URIs.
+        if rest.contains('#') {
+            return Err(InvalidRequest::UnexpectedFragment);
+        }
+        let (authority, path_and_query) = split_authority(rest);
+        let Authority { host, port } = Authority::parse(authority)?;
+        if !is_encoded(path_and_query, is_resource_byte) {
+            return Err(InvalidRequest::InvalidResourceName);
+        }
+        let default_port = if secure { 443 } else { 80 };
+        Ok(Self {
+            secure,
+            authority: match port {
+                Some(port) if port != default_port => format!("{host}:{port}").into(),
+                _ => host.into(),
+            },
+            host_len: host.len(),
+            port: port.unwrap_or(default_port),
+            resource_name: resource_name(path_and_query).into(),
+        })
+    }
+}
+
+impl TryFrom<&str> for Uri {
+    type Error = InvalidRequest;
+
+    fn try_from(uri: &str) -> Result<Self, InvalidRequest> {
+        uri.parse()
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}", self.authority, self.resource_name)
+    }
+}
+
+/// Without the query, which often holds a secret.
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        write!(f, "Uri({scheme}://{}{})", self.authority, path(&self.resource_name))
+    }
+}
+
+/// A host and a port (RFC 3986 3.2).
+pub(super) struct Authority<'a> {
+    /// With the brackets of an IPv6 address.
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    pub(super) fn parse(authority: &'a str) -> Result<Self, InvalidRequest> {
+        if authority.contains('@') {
+            return Err(InvalidRequest::UnexpectedUserInfo);
+        }
+        let host_len = if authority.starts_with('[') {
+            authority.find(']').map_or(0, |bracket| bracket + 1)
+        } else {
+            authority.find(':').unwrap_or(authority.len())
+        };
+        let (host, port) = authority.split_at(host_len);
+        let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && is_encoded(host, is_name_byte),
+        };
+        if !valid {
+            return Err(InvalidRequest::InvalidHost);
+        }
+        // RFC 3986 3.2.3: a port without digits stands for the default.
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => None,
+            Some("") => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let port = digits.parse().ok().filter(|&port| port != 0);
+                Some(port.ok_or(InvalidRequest::InvalidPort)?)
+            }
+            _ => return Err(InvalidRequest::InvalidPort),
+        };
+        Ok(Self { host, port })
+    }
+}
+
+/// Splits what follows `scheme://` behind the authority.
+pub(super) fn split_authority(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
+}
+
+/// RFC 6455 3: "/" for an empty path, and a query only if it is not empty.
+pub(super) fn resource_name(path_and_query: &str) -> String {
+    let text = match path_and_query.split_once('?') {
+        Some((path, "")) => path,
+        _ => path_and_query,
+    };
+    let slash = if text.starts_with('/') { "" } else { "/" };
+    format!("{slash}{text}")
+}
+
+/// The path of a resource name.
+pub(super) fn path(resource_name: &str) -> &str {
+    resource_name.split('?').next().unwrap_or_default()
+}
+
+/// True if each byte is allowed as it is, or begins a percent-encoded one.
+fn is_encoded(text: &str, is_allowed: fn(u8) -> bool) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let valid = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            _ => is_allowed(byte),
+        };
+        if !valid {
+            return false;
+        }
+    }
+    true
+}
+
+/// RFC 3986 3.2.2: what stands in a registered name.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
+
+/// RFC 3986 3.3 and 3.4: what stands in a path or a query.
+fn is_resource_byte(byte: u8) -> bool {
+    is_name_byte(byte) || b":@/?".contains(&byte)
+}

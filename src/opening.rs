@@ -1,0 +1,91 @@
+//! What the adapters share about the opening handshake: running either role's, and remembering what it settled.
+
+use std::boxed::Box;
+
+use crate::{
+    ClientHandshake, Connection, HandshakeError, Input, Output, Request, Response, ServerHandshake, TimedOut,
+    Timestamp,
+};
+
+/// An opening handshake, whatever the role.
+pub(crate) trait Opening {
+    /// What it leads to.
+    type Opened;
+
+    fn output(&mut self) -> &mut Output;
+    fn receive(&mut self, input: &mut Input) -> Result<Option<Self::Opened>, HandshakeError>;
+    fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp>;
+    fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut>;
+}
+
+macro_rules! impl_opening {
+    ($handshake:ty, $opened:ty) => {
+        impl Opening for $handshake {
+            type Opened = $opened;
+
+            fn output(&mut self) -> &mut Output {
+                self.output()
+            }
+
+            fn receive(&mut self, input: &mut Input) -> Result<Option<$opened>, HandshakeError> {
+                self.receive(input)
+            }
+
+            fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+                self.poll_timeout(now)
+            }
+
+            fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+                self.handle_timeout(now)
+            }
+        }
+    };
+}
+
+impl_opening!(ClientHandshake, (Connection, Response));
+impl_opening!(ServerHandshake, Request);
+
+/// What the opening handshake settled.
+#[derive(Debug)]
+pub(crate) enum Negotiated {
+    /// As the server, with the subprotocol that was chosen.
+    Server(Request, Option<Box<str>>),
+    /// As the client.
+    Client(Response),
+}
+
+impl Negotiated {
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        match self {
+            Self::Server(_, subprotocol) => subprotocol.as_deref(),
+            Self::Client(response) => response.subprotocol(),
+        }
+    }
+
+    pub(crate) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Server(request, _) => Some(request),
+            Self::Client(_) => None,
+        }
+    }
+
+    pub(crate) fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Server(..) => None,
+            Self::Client(response) => Some(response),
+        }
+    }
+}
+
+/// A client's handshake for `request`, with nonce and seed from the operating system.
+pub(crate) fn client_handshake(
+    request: &crate::ClientRequest,
+    config: crate::Config,
+) -> std::io::Result<ClientHandshake> {
+    let mut nonce = [0; 16];
+    let mut seed = [0; 32];
+    for random in [&mut nonce[..], &mut seed[..]] {
+        getrandom::fill(random).map_err(std::io::Error::other)?;
+    }
+    Ok(ClientHandshake::new(config, request, nonce, seed))
+}
