@@ -6,6 +6,7 @@
 //! cargo run --release --features tokio --example echo_client -- --mirror ws://127.0.0.1:9001/
 //! ```
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use tidewire::tokio::{WebSocket, client_with};
@@ -14,7 +15,17 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::net::TcpStream;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     use lexopt::prelude::*;
     let mut arguments = lexopt::Parser::from_env();
     let (mut mirrors, mut uri) = (false, None);
@@ -37,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     match socket.closed_with() {
         Some(closure) if closure.is_clean() => Ok(()),
-        closure => Err(format!("not a clean close: {closure:?}").into()),
+        _ => Err("the connection was not closed cleanly".into()),
     }
 }
 
@@ -57,7 +68,10 @@ async fn converse(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
             event = socket.recv_ref() => match event? {
                 Some((Event::Text(text), _)) => println!("{}", &*text),
                 Some((Event::Binary(payload), _)) => println!("{} bytes", payload.len()),
-                Some((Event::Pong(_), sender)) => eprintln!("pong after {:?}", sender.round_trip_time()),
+                Some((Event::Pong(_), sender)) => {
+                    let took = sender.round_trip_time().unwrap_or_default();
+                    eprintln!("pong after {took:?}");
+                }
                 Some(_) => {}
                 None => return Ok(()),
             },

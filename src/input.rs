@@ -76,9 +76,9 @@ impl Input {
         self.forget_complete();
         self.lent_len = 0;
         self.close_gap();
-        let limit = if self.missing > LARGE_LEN { self.end.saturating_add(self.missing) } else { usize::MAX };
-        self.make_room(limit);
-        let end = self.storage.len().min(limit);
+        let max_len = if self.missing > LARGE_LEN { self.missing } else { usize::MAX };
+        self.make_room(max_len);
+        let end = self.storage.len().min(self.end.saturating_add(max_len));
         &mut self.storage[self.end..end]
     }
 
@@ -281,30 +281,43 @@ impl Input {
         }
     }
 
-    /// Makes room behind `end`, but none behind `limit`.
-    fn make_room(&mut self, limit: usize) {
-        let enough = (READ_LEN / 2).min(limit - self.end);
+    /// Makes room for a read, of at most `max_len` bytes.
+    fn make_room(&mut self, max_len: usize) {
+        let enough = max_len.min(READ_LEN / 2);
         if self.storage.len() - self.end >= enough {
             return;
         }
-        let from = if self.has_message() { self.message_start } else { self.start };
-        let held = self.end - from;
-        // Moving costs no more than what was consumed since the last move.
-        if from > 0 && held <= from {
-            self.storage.copy_within(from..self.end, 0);
-            self.start -= from;
-            self.end -= from;
-            if self.has_message() {
-                self.message_end -= from;
-                self.message_start = 0;
-            }
-            return self.make_room(limit.saturating_sub(from));
+        self.compact();
+        if self.storage.len() - self.end >= enough {
+            return;
         }
         // Growing at most doubles what has arrived, whatever was announced.
-        let len = held.saturating_mul(2).max(READ_LEN).saturating_add(from).min(limit);
-        if len > self.storage.len() {
-            self.storage.reserve_exact(len - self.storage.len());
-            self.storage.resize(len, 0);
+        let held = self.end - self.message_start;
+        let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
+        let len = len.min(self.end.saturating_add(max_len));
+        self.storage.reserve_exact(len - self.storage.len());
+        self.storage.resize(len, 0);
+    }
+
+    /// Closes the gaps that consumed bytes have left, each when it is at least as long as what has to move: then all moves
+    /// together cost no more than the bytes that arrived.
+    fn compact(&mut self) {
+        if !self.has_message() {
+            (self.message_start, self.message_end) = (0, 0);
+        }
+        let unread_len = self.end - self.start;
+        if unread_len <= self.start - self.message_end {
+            self.storage.copy_within(self.start..self.end, self.message_end);
+            self.start = self.message_end;
+            self.end = self.start + unread_len;
+        }
+        let held = self.end - self.message_start;
+        if held <= self.message_start {
+            self.storage.copy_within(self.message_start..self.end, 0);
+            self.end -= self.message_start;
+            self.start -= self.message_start;
+            self.message_end -= self.message_start;
+            self.message_start = 0;
         }
     }
 }

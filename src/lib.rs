@@ -1,4 +1,131 @@
-//! tidewire
+//! WebSocket (RFC 6455): a sans-IO core that holds the whole protocol, with thin [`blocking`] and [`tokio`] adapters.
+//!
+//! The core turns bytes into events and messages into bytes, and does no I/O, reads no clock and draws no randomness. It runs
+//! the opening handshake, frames, masking, fragmentation, UTF-8 validation, pings, the closing handshake, and every deadline. An adapter moves the
+//! bytes. Whatever the peer sends, memory stays within limits that are on by default, and a violation is answered with the
+//! close code or HTTP status that fits.
+//!
+//! # An echo server, three times
+//!
+//! With tokio, feature `tokio`:
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")] mod example {
+//! use tokio::net::TcpListener;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), tidewire::Error> {
+//!     let listener = TcpListener::bind("127.0.0.1:9001").await?;
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         tokio::spawn(async move {
+//!             let mut socket = tidewire::tokio::accept(stream).await?;
+//!             while let Some(message) = socket.recv().await? {
+//!                 socket.feed(message).await?;
+//!             }
+//!             Ok::<(), tidewire::Error>(())
+//!         });
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! With threads, feature `blocking`:
+//!
+//! ```no_run
+//! # #[cfg(feature = "blocking")] mod example {
+//! use std::net::TcpListener;
+//!
+//! fn main() -> Result<(), tidewire::Error> {
+//!     for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+//!         let stream = stream?;
+//!         std::thread::spawn(move || {
+//!             let mut socket = tidewire::blocking::accept(stream)?;
+//!             while let Some(message) = socket.recv()? {
+//!                 socket.feed(message)?;
+//!             }
+//!             Ok::<(), tidewire::Error>(())
+//!         });
+//!     }
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! With the core alone, over whatever reads and writes bytes; here after the opening handshake, which [`ServerHandshake`] does
+//! in the same manner, and without deadlines, which [`Connection::poll_timeout`] adds:
+//!
+//! ```
+//! use bytes::Buf;
+//! use std::io::{Read, Write};
+//! use tidewire::{Connection, Event, Input, Transport};
+//!
+//! fn echo(mut stream: impl Read + Write, mut connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut input = Input::new();
+//!     loop {
+//!         // After an error there are no more events, and the output tells the peer.
+//!         while let Ok(Some(event)) = connection.receive(&mut input) {
+//!             match event {
+//!                 Event::Text(text) => connection.send(text)?,
+//!                 Event::Binary(payload) => connection.send(payload)?,
+//!                 _ => {}
+//!             }
+//!         }
+//!         let output = connection.output();
+//!         while output.has_remaining() {
+//!             let written = stream.write(output.chunk())?;
+//!             output.advance(written);
+//!         }
+//!         if connection.transport_action() == Transport::Close {
+//!             return Ok(());
+//!         }
+//!         match stream.read(input.space())? {
+//!             0 => input.set_eof(),
+//!             len => input.filled(len),
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Map
+//!
+//! - [`Connection`] is the protocol after the opening handshake; it [receives](Connection::receive) from an [`Input`] and owes an
+//!   [`Output`]. It [splits](Connection::split) into a [`Receiver`] and a [`Sender`].
+//! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`]; [`Message`] owns it. [`Outgoing`] is anything that can be sent,
+//!   and [`Prepared`] is encoded once and sent to many.
+//! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected; [`ClientHandshake`] turns a [`ClientRequest`] into a
+//!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
+//! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
+//! - Errors are named by blame: [`ProtocolError`] and [`HandshakeError`] are the peer's, [`TimedOut`] tells that it was too slow,
+//!   [`SendError`], [`InvalidRequest`] and [`InvalidResponse`] are the caller's.
+//! - [`frame`] and [`mask`] are the wire level, for those who need only that.
+//!
+//! # Untrusted input
+//!
+//! All of it is. Limits are checked at a frame's header, before any of its payload is kept; memory grows with the bytes that arrived, never with a
+//! length that was announced; a text message is validated as it arrives and fails at its first wrong byte; a peer that floods
+//! with pings and never reads costs the high-water mark and no more. A [`ProtocolError`] is final: the same error
+//! comes back for ever and no byte is processed after it. There is no `unsafe` in this crate.
+//!
+//! Browsers let any page connect to any server with the user's cookies, so a server refuses the pages of other origins unless
+//! it is told otherwise: see [`handshake::negotiate::Origins`].
+//!
+//! TLS, authentication, authorisation and limits per address are the application's: any stream will do, so TLS is a stream.
+//!
+//! # Performance
+//!
+//! A complete small frame is unmasked in place and lent: no allocation, no copy, no clock. Many sends leave in one write, a large
+//! owned payload of a server leaves without being copied, and an idle connection holds nothing on the heap.
+//!
+//! # Features
+//!
+//! - `std` (default): the standard library; without it the core needs `alloc` only.
+//! - `blocking`: [`blocking`], for sockets and threads.
+//! - `tokio`: [`tokio`], the same names, asynchronous.
+
+#![forbid(unsafe_code)]
+// The lints of Cargo.toml hold everywhere; these only here, since tests and examples have `std`.
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,6 +1,6 @@
 //! Read storage shared by the connections of a thread: an idle connection holds none.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::vec::Vec;
 
 use crate::Input;

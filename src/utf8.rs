@@ -38,18 +38,17 @@ impl Utf8 {
         if self.carry_len == 0 {
             return Ok(chunk);
         }
+        // A valid prefix has at most three bytes, and is complete with the fourth.
         let mut character = [0; 4];
-        let mut len = usize::from(self.carry_len);
-        character[..len].copy_from_slice(&self.carry[..len]);
-        for (taken, &byte) in chunk.iter().enumerate() {
-            // A valid prefix of three bytes is complete with the fourth, so `len` stays below four here.
-            character[len] = byte;
-            len += 1;
+        let carry_len = usize::from(self.carry_len);
+        character[..carry_len].copy_from_slice(&self.carry[..carry_len]);
+        for (taken, (len, &byte)) in (1..).zip((carry_len + 1..=4).zip(chunk)) {
+            character[len - 1] = byte;
             match core::str::from_utf8(&character[..len]) {
                 Ok(complete) => {
                     text.push_str(complete);
                     self.carry_len = 0;
-                    return Ok(&chunk[taken + 1..]);
+                    return Ok(&chunk[taken..]);
                 }
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
                 Err(_) => self.keep(&character[..len]),

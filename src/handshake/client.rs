@@ -9,7 +9,6 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
 use super::head::{Head, Scan};
-use super::request::contains;
 use super::response::{Refusal, Response};
 use super::uri::Uri;
 use super::{accept_key, check_header, is_token};
@@ -130,7 +129,7 @@ impl fmt::Debug for ClientRequest {
 /// input.extend_from_slice(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
 /// let (connection, response) = handshake.receive(&mut input)?.expect("complete");
 /// assert_eq!(response.subprotocol(), None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct ClientHandshake {
     config: Config,
@@ -240,10 +239,10 @@ impl ClientHandshake {
 
     /// RFC 6455 4.1: what a response must have to open the connection.
     fn check(&self, head: &Head) -> Result<(), HandshakeError> {
-        if !contains(head, "Upgrade", "websocket", |element| element.eq_ignore_ascii_case("websocket")) {
+        if !head.lists("Upgrade", "websocket", |element| element.eq_ignore_ascii_case("websocket")) {
             return Err(HandshakeError::InvalidUpgrade);
         }
-        if !contains(head, "Connection", "Upgrade", is_token) {
+        if !head.lists("Connection", "Upgrade", is_token) {
             return Err(HandshakeError::InvalidConnection);
         }
         if !matches!(head.single("Sec-WebSocket-Accept"), Ok(Some(accept)) if accept == self.accept) {

@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use httparse::Status;
 
+use super::elements;
 use crate::{Config, HandshakeError, Input};
 
 /// Looks for the end of a head, at each byte once.
@@ -108,7 +109,7 @@ impl RawHead {
         let mut response = httparse::Response::new(&mut slots);
         match response.parse(&self.bytes) {
             Ok(Status::Complete(len)) if len == self.bytes.len() => {}
-            Err(httparse::Error::Version) if matches!(self.words()[..], [word, ..] if is_version(word)) => {
+            Err(httparse::Error::Version) if matches!(self.words()[..], [word, _, ..] if is_version(word)) => {
                 return Err(HandshakeError::UnsupportedHttpVersion);
             }
             _ => return Err(HandshakeError::MalformedHead),
@@ -194,5 +195,11 @@ impl Head {
             Some([value]) => Ok(Some(value)),
             _ => Err(NotSingle),
         }
+    }
+    /// True if `wanted`, whatever its case, is in the list that a header holds, and all of that is valid.
+    pub(super) fn lists(&self, name: &str, wanted: &str, is_valid: fn(&str) -> bool) -> bool {
+        let lines = self.lines(name).unwrap_or_default();
+        elements(lines.iter().copied()).all(is_valid)
+            && elements(lines).any(|element| element.eq_ignore_ascii_case(wanted))
     }
 }

@@ -70,7 +70,7 @@ impl<'o> Origin<'o> {
     fn parse(origin: &'o str) -> Option<Self> {
         let (scheme, authority) = origin.split_once("://")?;
         let Authority { host, port } = Authority::parse(authority).ok()?;
-        Some(Self { scheme, host, port: port.or(default_port(scheme)) })
+        Some(Self { scheme, host, port: port.or_else(|| default_port(scheme)) })
     }
 
     fn is_same(&self, other: &Self) -> bool {

@@ -39,10 +39,10 @@ impl Request {
         let (host, resource_name) = locate(&head, &target)?;
         check_body(&head)?;
         // RFC 6455 4.2.1: `Upgrade` contains "websocket", and `Connection` the token "Upgrade".
-        if !contains(&head, "Upgrade", "websocket", is_product) {
+        if !head.lists("Upgrade", "websocket", is_product) {
             return Err(HandshakeError::InvalidUpgrade);
         }
-        if !contains(&head, "Connection", "Upgrade", is_token) {
+        if !head.lists("Connection", "Upgrade", is_token) {
             return Err(HandshakeError::InvalidConnection);
         }
         check_version(&head)?;
@@ -236,11 +236,4 @@ fn is_key(key: &str) -> bool {
 /// RFC 9110 7.8: a protocol, perhaps with a version.
 fn is_product(text: &str) -> bool {
     text.split_once('/').map_or_else(|| is_token(text), |(name, version)| is_token(name) && is_token(version))
-}
-
-/// True if `wanted` is in a list whose elements are all valid.
-pub(super) fn contains(head: &Head, name: &str, wanted: &str, is_valid: fn(&str) -> bool) -> bool {
-    let lines = head.lines(name).unwrap_or_default();
-    elements(lines.iter().copied()).all(is_valid)
-        && elements(lines.iter().copied()).any(|element| element.eq_ignore_ascii_case(wanted))
 }

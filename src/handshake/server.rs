@@ -12,22 +12,22 @@ use crate::{Config, HandshakeError, Input, Output, TimedOut};
 /// Reads a client's opening handshake, and answers it if it is wrong.
 ///
 /// ```
-/// use tidewire::{Config, Event, Input, ServerHandshake};
+/// use tidewire::{Config, Input, ServerHandshake};
 ///
-/// let mut input = Input::new();
 /// let mut handshake = ServerHandshake::new(Config::new());
-/// # let (mut client, _) = tidewire_client();
-/// # fn tidewire_client() -> (tidewire::ClientHandshake, ()) {
-/// #     let request = tidewire::ClientRequest::new("ws://localhost/").unwrap();
-/// #     (tidewire::ClientHandshake::new(Config::new(), &request, [0; 16], [0; 32]), ())
-/// # }
-/// # input.extend_from_slice(bytes::Buf::chunk(client.output()));
-/// // Read the transport into the input, until there is a request.
+/// // Read the transport into the input until there is a request.
+/// let mut input = Input::new();
+/// input.extend_from_slice(b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+/// input.extend_from_slice(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
 /// let request = handshake.receive(&mut input)?.expect("complete");
-/// assert_eq!(request.path(), "/");
-/// let mut connection = request.accept(None, &[])?;
+///
+/// let mut connection = match request.path() {
+///     "/chat" => request.accept(request.choose_subprotocol(&["chat.v2", "chat.v1"]), &[])?,
+///     _ => request.reject(404, &[], b"not here")?,
+/// };
+/// // Write the output to the transport, and go on with the connection.
 /// assert!(!connection.output().is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct ServerHandshake {
     config: Config,
