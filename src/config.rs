@@ -158,6 +158,7 @@ impl Config {
 
     /// A ping every `interval`, and how long the peer has to show life after it. Off by default in the core.
     ///
+    /// With a `timeout` longer than the `interval`, the next ping waits until the last one has been answered or has timed out.
     /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
     #[must_use]
     pub fn with_keepalive(mut self, interval: impl Into<Option<Duration>>, timeout: Duration) -> Self {

@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 4): [`ClientHandshake`](crate::ClientHandshake), [`ServerHandshake`](crate::ServerHandshake),
+//! The opening handshake (RFC 6455 4): [`ClientHandshake`], [`ServerHandshake`],
 //! and what servers of other HTTP versions need of them, in [`negotiate`].
 
 use alloc::string::{String, ToString};

@@ -73,8 +73,7 @@ impl Input {
     ///
     /// Its length is chosen so that the payload of a large frame ends where the room ends.
     pub fn space(&mut self) -> &mut [u8] {
-        self.forget_complete();
-        self.lent_len = 0;
+        self.retire();
         self.close_gap();
         let max_len = if self.missing > LARGE_LEN { self.missing } else { usize::MAX };
         self.make_room(max_len);
@@ -134,7 +133,7 @@ impl Input {
 
     /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
     pub fn release(&mut self) -> Option<Vec<u8>> {
-        self.forget_complete();
+        self.retire();
         if self.start != self.end || self.has_message() || self.storage.is_empty() {
             return None;
         }
@@ -152,7 +151,7 @@ impl Input {
 
     /// Gives back what a large message left behind, if nothing is buffered: the text, and storage beyond one read of 64 KiB.
     pub fn shrink(&mut self) {
-        self.forget_complete();
+        self.retire();
         if self.text.is_empty() {
             self.text = String::new();
         }
@@ -245,9 +244,10 @@ impl Input {
         self.complete = true;
     }
 
-    /// A complete message was lent and is over.
+    /// What was lent is over.
     #[inline]
-    pub(crate) fn forget_complete(&mut self) {
+    pub(crate) fn retire(&mut self) {
+        self.lent_len = 0;
         if self.complete {
             self.complete = false;
             self.discard_message();

@@ -38,8 +38,8 @@ pub struct Output {
     /// Chained payloads, each with the position in `coalesced` that it goes before.
     #[expect(clippy::box_collection, reason = "a quarter of the size, and most connections chain nothing")]
     chain: Option<Box<VecDeque<Chained>>>,
-    /// The bytes in `chain`.
-    chained_len: usize,
+    /// The bytes in `chain`, and those that were taken to be written.
+    elsewhere_len: usize,
     /// How many bytes the transport has accepted so far, to tell a stalled one.
     written: u64,
 }
@@ -51,13 +51,13 @@ struct Chained {
 
 impl Output {
     pub(crate) const fn new() -> Self {
-        Self { coalesced: Vec::new(), cursor: 0, chain: None, chained_len: 0, written: 0 }
+        Self { coalesced: Vec::new(), cursor: 0, chain: None, elsewhere_len: 0, written: 0 }
     }
 
     /// How many bytes are owed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.coalesced.len() - self.cursor + self.chained_len
+        self.coalesced.len() - self.cursor + self.elsewhere_len
     }
 
     /// True when nothing is owed.
@@ -91,7 +91,7 @@ impl Output {
     }
 
     pub(crate) fn chain(&mut self, payload: Bytes) {
-        self.chained_len += payload.len();
+        self.elsewhere_len += payload.len();
         self.chain.get_or_insert_default().push_back(Chained { position: self.coalesced.len(), payload });
     }
 
@@ -100,26 +100,24 @@ impl Output {
         *self = Self { written: self.written, ..Self::new() };
     }
 
-    /// What is owed, to be written somewhere else while more is queued here.
+    /// What is owed, to be written elsewhere while more is queued here. It counts here until it is [put back](Self::put_back).
     #[cfg(feature = "blocking")]
     pub(crate) fn take(&mut self) -> Self {
-        let written = self.written;
-        core::mem::replace(self, Self { written, ..Self::new() })
+        let left = Self { elsewhere_len: self.len(), written: self.written, ..Self::new() };
+        core::mem::replace(self, left)
     }
 
-    /// Puts back, in front of what was queued meanwhile, what [`take`](Self::take) returned.
+    /// Puts what is left of what was [taken](Self::take) in front of what was queued meanwhile.
     #[cfg(feature = "blocking")]
     pub(crate) fn put_back(&mut self, taken: Self) {
-        let mut later = core::mem::replace(self, taken);
-        while later.has_remaining() {
-            let head_len = later.head().len();
-            self.tail().extend_from_slice(later.head());
-            later.advance(head_len);
-            if let Some(chained) = later.chain.as_mut().and_then(|chain| chain.pop_front()) {
-                later.chained_len -= chained.payload.len();
-                self.chain(chained.payload);
-            }
+        let later = core::mem::replace(self, taken);
+        let mut from = 0;
+        for chained in later.chain.into_iter().flat_map(|chain| chain.into_iter()) {
+            self.tail().extend_from_slice(&later.coalesced[from..chained.position]);
+            self.chain(chained.payload);
+            from = chained.position;
         }
+        self.tail().extend_from_slice(&later.coalesced[from..]);
     }
 
     /// Gives the heap back, if nothing is owed.
@@ -167,11 +165,11 @@ impl Buf for Output {
             let Some(chained) = self.chain.as_mut().and_then(|chain| chain.front_mut()) else { break };
             if n < chained.payload.len() {
                 chained.payload.advance(n);
-                self.chained_len -= n;
+                self.elsewhere_len -= n;
                 return;
             }
             n -= chained.payload.len();
-            self.chained_len -= chained.payload.len();
+            self.elsewhere_len -= chained.payload.len();
             self.chain.as_mut().and_then(|chain| chain.pop_front());
         }
         // Everything is written.

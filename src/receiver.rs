@@ -194,17 +194,31 @@ impl Receiver {
     /// [`TimedOut`], then and ever after.
     pub fn handle_timeout(&mut self, now: Timestamp, sender: &mut Sender) -> Result<(), TimedOut> {
         match self.timers.handle(now, &self.facts(sender)) {
-            Ok(Due::Nothing) => {}
+            Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {
                 sender.release();
                 sender.keepalive(now);
+                Ok(())
             }
-            Err(timed_out) => {
-                self.status = Status::Ended;
-                return Err(timed_out);
-            }
+            Err(timed_out) => Err(self.give_up(timed_out, sender)),
         }
-        Ok(())
+    }
+
+    /// As [`poll_timeout`](Self::poll_timeout), for somebody who writes and does not read meanwhile.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn poll_write_timeout(&mut self, now: Timestamp, sender: &Sender) -> Option<Timestamp> {
+        self.timers.poll_write(now, &self.facts(sender))
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout), for somebody who writes and does not read meanwhile: the peer may have shown life.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn handle_write_timeout(
+        &mut self,
+        now: Timestamp,
+        sender: &mut Sender,
+    ) -> Result<(), TimedOut> {
+        let handled = self.timers.handle_write(now, &self.facts(sender));
+        handled.map_err(|timed_out| self.give_up(timed_out, sender))
     }
 
     /// What to do with the transport once the output is written.
@@ -259,7 +273,7 @@ impl Receiver {
 
     /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
     pub(crate) fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        input.forget_complete();
+        input.retire();
         match self.status {
             Status::Open => match self.decode(input) {
                 Ok(ready) => Ok(ready),
@@ -450,6 +464,14 @@ impl Receiver {
         self.eof |= input.is_eof();
     }
 
+    fn give_up(&mut self, timed_out: TimedOut, sender: &mut Sender) -> TimedOut {
+        if let Status::Open = self.status {
+            self.status = Status::Ended;
+        }
+        sender.end();
+        timed_out
+    }
+
     fn phase(&self, sender: &Sender) -> Phase {
         if self.timers.is_over() {
             return Phase::Over;
@@ -463,7 +485,7 @@ impl Receiver {
     }
 
     fn facts(&self, sender: &Sender) -> Facts {
-        Facts { phase: self.phase(sender), owes: sender.owes(), written: sender.written() }
+        Facts { phase: self.phase(sender), owed_len: sender.owed_len(), written: sender.written() }
     }
 }
 

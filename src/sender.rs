@@ -216,7 +216,12 @@ impl Sender {
 
     /// True while output waits for the transport.
     pub(crate) fn owes(&self) -> bool {
-        !self.output.is_empty() || self.late_pong.is_some() || self.late_ping
+        self.owed_len() > 0
+    }
+
+    /// How much waits for the transport, with at least a byte for what the high-water mark holds back.
+    pub(crate) fn owed_len(&self) -> usize {
+        self.output.len() + usize::from(self.late_pong.is_some() || self.late_ping)
     }
 
     pub(crate) fn written(&self) -> u64 {
@@ -231,6 +236,11 @@ impl Sender {
         } else {
             self.late_ping = true;
         }
+    }
+
+    /// The peer was given up: nothing follows.
+    pub(crate) fn end(&mut self) {
+        self.closed.get_or_insert(Closed::Failed(None));
     }
 
     /// Tells the time to a round trip that began or ended since the last time.
@@ -256,6 +266,8 @@ impl Sender {
             return;
         }
         if self.output.len() + Header::MAX_LEN + payload.len() <= self.high_water_len {
+            // The newest pong answers for those before it.
+            self.late_pong = None;
             self.push(OpCode::Pong, true, payload.into());
         } else {
             self.late_pong = Some(payload.into());

@@ -100,8 +100,8 @@ pub(crate) enum Phase {
 /// What the deadlines depend on.
 pub(crate) struct Facts {
     pub(crate) phase: Phase,
-    /// Output waits for the transport.
-    pub(crate) owes: bool,
+    /// How much output waits for the transport.
+    pub(crate) owed_len: usize,
     /// How many bytes the transport has accepted so far.
     pub(crate) written: u64,
 }
@@ -119,17 +119,26 @@ pub(crate) struct Timers {
     timing: Timing,
     /// How much arrived since the last keepalive ping: all there is to show life once a frame is complete.
     progress: u32,
-    /// The last keepalive ping, or the beginning.
-    pinged_at: Timestamp,
-    /// The next keepalive ping, or the end of the wait for life after one.
-    keepalive: Deadline,
-    awaiting_life: bool,
+    keepalive: Keepalive,
+    /// The next keepalive ping or the end of the wait for life after one; once the connection is closing, the end of that.
+    deadline: Deadline,
+    is_closing: bool,
     write: Deadline,
     /// What was written when the write deadline was set.
     written: u64,
-    close: Deadline,
     is_over: bool,
     timed_out: Option<TimedOut>,
+}
+
+/// Where keepalive is between two pings.
+#[derive(Clone, Copy)]
+enum Keepalive {
+    Resting,
+    /// A ping waits for its turn until more than so many bytes are written: the peer cannot answer yet, and the write deadline
+    /// watches over it.
+    Queued(u64),
+    /// A ping is on its way since then.
+    Awaiting(Timestamp),
 }
 
 impl Timers {
@@ -137,12 +146,11 @@ impl Timers {
         Self {
             timing,
             progress: 0,
-            pinged_at: Timestamp::default(),
-            keepalive: Deadline::NONE,
-            awaiting_life: false,
+            keepalive: Keepalive::Resting,
+            deadline: Deadline::NONE,
+            is_closing: false,
             write: Deadline::NONE,
             written: 0,
-            close: Deadline::NONE,
             is_over: false,
             timed_out: None,
         }
@@ -160,38 +168,55 @@ impl Timers {
     }
 
     pub(crate) fn poll(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
-        if !facts.owes || facts.written != self.written {
+        self.enter(facts.phase);
+        let deadline = match facts.phase {
+            Phase::Open => self.poll_keepalive(now, facts),
+            // The peer cannot answer a Close frame that is not written yet.
+            Phase::Closing if facts.owed_len > 0 => None,
+            Phase::Closing | Phase::Finishing => {
+                self.deadline.poll(now, self.timing.close_timeout.duration())
+            }
+            Phase::Over => return None,
+        };
+        self.poll_write(now, facts).into_iter().chain(deadline).min()
+    }
+
+    /// The write deadline alone.
+    pub(crate) fn poll_write(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
+        if facts.owed_len == 0 || facts.written != self.written {
             self.write.clear();
             self.written = facts.written;
         }
-        let write =
-            if facts.owes { self.write.poll(now, self.timing.write_timeout.duration()) } else { None };
-        let other = match facts.phase {
-            Phase::Open => self.keepalive.poll(now, self.timing.ping_interval.duration()),
-            // The peer cannot answer a Close frame that is not written yet.
-            Phase::Closing if facts.owes => None,
-            Phase::Closing | Phase::Finishing => self.close.poll(now, self.timing.close_timeout.duration()),
-            Phase::Over => return None,
-        };
-        write.into_iter().chain(other).min()
+        if facts.owed_len == 0 {
+            return None;
+        }
+        self.write.poll(now, self.timing.write_timeout.duration())
     }
 
     pub(crate) fn handle(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
-        if let Some(timed_out) = self.timed_out {
-            return Err(timed_out);
-        }
-        if facts.owes && facts.written == self.written && self.write.is_due(now) {
-            return Err(self.give_up(TimedOut::Write));
+        self.handle_write(now, facts)?;
+        self.enter(facts.phase);
+        if !self.deadline.is_due(now) {
+            return Ok(Due::Nothing);
         }
         match facts.phase {
-            Phase::Open if self.keepalive.is_due(now) => self.keep_alive(now),
-            Phase::Closing if self.close.is_due(now) => Err(self.give_up(TimedOut::Close)),
-            Phase::Finishing if self.close.is_due(now) => {
+            Phase::Open => self.keep_alive(now, facts),
+            Phase::Closing => Err(self.give_up(TimedOut::Close)),
+            Phase::Finishing => {
                 self.is_over = true;
                 Ok(Due::Nothing)
             }
-            _ => Ok(Due::Nothing),
+            Phase::Over => Ok(Due::Nothing),
         }
+    }
+
+    /// The write deadline alone.
+    pub(crate) fn handle_write(&mut self, now: Timestamp, facts: &Facts) -> Result<(), TimedOut> {
+        if let Some(timed_out) = self.timed_out {
+            return Err(timed_out);
+        }
+        let is_stalled = facts.owed_len > 0 && facts.written == self.written && facts.phase != Phase::Over;
+        if is_stalled && self.write.is_due(now) { Err(self.give_up(TimedOut::Write)) } else { Ok(()) }
     }
 
     #[cfg(feature = "blocking")]
@@ -207,23 +232,43 @@ impl Timers {
         self.timed_out
     }
 
-    fn keep_alive(&mut self, now: Timestamp) -> Result<Due, TimedOut> {
-        if self.awaiting_life {
+    /// What was set for an open connection is void once it closes.
+    fn enter(&mut self, phase: Phase) {
+        if phase != Phase::Open && !self.is_closing {
+            self.is_closing = true;
+            self.deadline.clear();
+        }
+    }
+
+    fn poll_keepalive(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
+        let after = match self.keepalive {
+            Keepalive::Resting => self.timing.ping_interval,
+            Keepalive::Queued(position) if facts.written <= position => return None,
+            Keepalive::Queued(_) => {
+                self.keepalive = Keepalive::Awaiting(now);
+                self.timing.pong_timeout
+            }
+            Keepalive::Awaiting(_) => self.timing.pong_timeout,
+        };
+        self.deadline.poll(now, after.duration())
+    }
+
+    fn keep_alive(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
+        self.deadline.clear();
+        if let Keepalive::Awaiting(since) = self.keepalive {
             if self.progress < self.timing.min_progress {
                 return Err(self.give_up(TimedOut::Keepalive));
             }
-            self.awaiting_life = false;
-            let next = self.timing.ping_interval.duration().map_or(now, |interval| self.pinged_at + interval);
+            self.keepalive = Keepalive::Resting;
+            let next = self.timing.ping_interval.duration().map_or(now, |interval| since + interval);
             if next > now {
-                self.keepalive.set(next);
+                self.deadline.set(next);
                 return Ok(Due::Nothing);
             }
         }
-        self.pinged_at = now;
-        self.keepalive.clear();
-        if self.keepalive.poll(now, self.timing.pong_timeout.duration()).is_some() {
+        if self.timing.pong_timeout.duration().is_some() {
             self.progress = 0;
-            self.awaiting_life = true;
+            self.keepalive = Keepalive::Queued(facts.written.saturating_add(facts.owed_len as u64));
         }
         Ok(Due::Ping)
     }

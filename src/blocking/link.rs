@@ -27,6 +27,8 @@ const MAX_SLICES: usize = 16;
 pub(super) struct Outbox {
     sender: Mutex<Sender>,
     writing: Mutex<Writing>,
+    /// Why the stream accepts no more.
+    broken: Mutex<Option<ErrorKind>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,8 +36,6 @@ struct Writing {
     timeout: Timeout,
     /// The stream may hold back what was written.
     unflushed: bool,
-    /// Why the stream accepts no more.
-    broken: Option<ErrorKind>,
 }
 
 /// The receiving side.
@@ -100,7 +100,7 @@ fn has_timed_out(error: &io::Error) -> bool {
 
 impl Outbox {
     pub(super) fn new(sender: Sender) -> Self {
-        Self { sender: Mutex::new(sender), writing: Mutex::default() }
+        Self { sender: Mutex::new(sender), writing: Mutex::default(), broken: Mutex::default() }
     }
 
     pub(super) fn sender(&self) -> MutexGuard<'_, Sender> {
@@ -117,7 +117,7 @@ impl Outbox {
 
     /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
     ///
-    /// The deadlines are kept meanwhile: those of `inbox` if it is here, and otherwise `write_timeout`.
+    /// The write deadline is kept meanwhile.
     pub(super) fn flush<T: Stream>(
         &self,
         stream: &mut T,
@@ -131,7 +131,7 @@ impl Outbox {
                 return Ok(());
             }
             let timeout = match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.wait(self),
+                Deadlines::Of(inbox) => inbox.wait_to_write(self),
                 Deadlines::Write(timeout) => *timeout,
             };
             if self.write_once(stream, &mut lock(&self.writing), timeout)? {
@@ -139,7 +139,7 @@ impl Outbox {
                 continue;
             }
             match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.handle_timeout(self)?,
+                Deadlines::Of(inbox) => inbox.handle_write_timeout(self)?,
                 Deadlines::Write(Some(timeout)) if progressed_at.elapsed() >= *timeout => {
                     return Err(TimedOut::Write.into());
                 }
@@ -149,18 +149,21 @@ impl Outbox {
     }
 
     fn owes_more_than(&self, rest: usize) -> bool {
-        let (len, writing) = (self.sender().output().len(), lock(&self.writing));
-        len > rest || writing.broken.is_some() || (rest == 0 && writing.unflushed)
+        let len = self.sender().output().len();
+        len > rest || self.is_broken() || (rest == 0 && lock(&self.writing).unflushed)
     }
 
     /// Writes as much as goes without waiting long, unless somebody else is writing.
     fn write_some<T: Stream>(&self, stream: &mut T) {
-        while self.sender().owes() {
+        loop {
             let mut writing = match self.writing.try_lock() {
                 Ok(writing) => writing,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
+            if !self.sender().owes() && !writing.unflushed {
+                return;
+            }
             // An error waits: what the peer has said counts for more than that it does not listen.
             if !matches!(self.write_once(stream, &mut writing, Some(SHORT)), Ok(true)) {
                 return;
@@ -175,16 +178,17 @@ impl Outbox {
         writing: &mut Writing,
         timeout: Option<Duration>,
     ) -> io::Result<bool> {
-        if let Some(kind) = writing.broken {
-            self.sender().abandon();
-            return Err(kind.into());
-        }
-        match self.write_taken(stream, writing, timeout) {
+        let result = match *lock(&self.broken) {
+            Some(kind) => Err(kind.into()),
+            None => Ok(()),
+        };
+        match result.and_then(|()| self.write_taken(stream, writing, timeout)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(error) if has_timed_out(&error) => Ok(false),
             Err(error) => {
-                self.break_off(writing, error.kind());
+                writing.unflushed = false;
+                self.break_off(error.kind());
                 Err(error)
             }
         }
@@ -204,6 +208,9 @@ impl Outbox {
         let rest = {
             let mut sender = self.sender();
             sender.output().put_back(output);
+            if self.is_broken() {
+                sender.abandon();
+            }
             sender.output().len()
         };
         written?;
@@ -215,17 +222,21 @@ impl Outbox {
     }
 
     /// Nobody will read any more: what is written from now on fails.
-    fn break_off(&self, writing: &mut Writing, kind: ErrorKind) {
-        writing.broken.get_or_insert(kind);
+    fn break_off(&self, kind: ErrorKind) {
+        lock(&self.broken).get_or_insert(kind);
         self.sender().abandon();
+    }
+
+    fn is_broken(&self) -> bool {
+        lock(&self.broken).is_some()
     }
 }
 
-/// What ends a flush that does not get on.
+/// What ends a flush that does not get on: the write deadline, as
 pub(super) enum Deadlines<'a> {
-    /// All deadlines of the connection.
+    /// this inbox has it,
     Of(&'a mut Inbox),
-    /// The write timeout, for a half that has no others.
+    /// or as this timeout makes it.
     Write(Option<Duration>),
 }
 
@@ -276,7 +287,7 @@ impl Inbox {
                     self.input.shrink();
                 }
                 Err(error) => {
-                    outbox.break_off(&mut lock(&outbox.writing), error.kind());
+                    outbox.break_off(error.kind());
                     self.input.set_eof();
                     // After the end a reset is as good as an orderly end.
                     if self.receiver.state(&outbox.sender()) != State::Closed {
@@ -294,17 +305,20 @@ impl Inbox {
         input: &mut Input,
     ) -> Result<H::Opened, Error> {
         let clock = Clock(Instant::now());
-        let mut timeouts = (Timeout::default(), Timeout::default());
+        let (mut read_timeout, mut writing) = (Timeout::default(), Writing::default());
         loop {
             if let Some(opened) = handshake.receive(input)? {
                 return Ok(opened);
             }
             let wait = handshake.poll_timeout(clock.now()).map(|deadline| clock.until(deadline));
-            let result = if handshake.output().has_remaining() {
-                timeouts.0.set(wait, |timeout| stream.set_write_timeout(timeout))?;
-                write(stream, handshake.output()).and_then(|()| stream.flush())
+            let result = if handshake.output().has_remaining() || writing.unflushed {
+                writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
+                writing.unflushed = true;
+                write(stream, handshake.output())
+                    .and_then(|()| stream.flush())
+                    .map(|()| writing.unflushed = false)
             } else {
-                timeouts.1.set(wait, |timeout| stream.set_read_timeout(timeout))?;
+                read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
                 read(stream, input)
             };
             match result {
@@ -326,6 +340,15 @@ impl Inbox {
         self.receiver.handle_timeout(self.clock.now(), &mut outbox.sender())
     }
 
+    fn wait_to_write(&mut self, outbox: &Outbox) -> Option<Duration> {
+        let deadline = self.receiver.poll_write_timeout(self.clock.now(), &outbox.sender())?;
+        Some(self.clock.until(deadline))
+    }
+
+    fn handle_write_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
+        self.receiver.handle_write_timeout(self.clock.now(), &mut outbox.sender())
+    }
+
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
         let writes_too = outbox.sender().owes().then_some(SHORT);
         let wait = [self.wait(outbox), self.max_wait, writes_too].into_iter().flatten().min();
@@ -343,7 +366,7 @@ impl Inbox {
 
     /// The connection is over; `failed` tells how, if it was the peer's fault.
     fn end(&mut self, outbox: &Outbox, failed: Option<ProtocolError>) -> Result<Option<Ready>, Error> {
-        let broken = lock(&outbox.writing).broken.replace(ErrorKind::NotConnected);
+        let broken = lock(&outbox.broken).replace(ErrorKind::NotConnected);
         match (failed, self.receiver.timed_out(), broken) {
             (Some(ProtocolError::UnexpectedEof), _, Some(kind)) if kind != ErrorKind::NotConnected => {
                 Err(io::Error::from(kind).into())

@@ -128,10 +128,10 @@ impl RawHead {
         vec![httparse::EMPTY_HEADER; self.headers]
     }
 
-    /// The words of the first line.
+    /// The words of the first line, up to the fourth.
     fn words(&self) -> Vec<&[u8]> {
         let line = self.bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
-        line.split(|&byte| byte == b' ').collect()
+        line.splitn(4, |&byte| byte == b' ').collect()
     }
 
     fn fields(&self, headers: &[httparse::Header<'_>]) -> Box<[Field]> {
@@ -196,6 +196,7 @@ impl Head {
             _ => Err(NotSingle),
         }
     }
+
     /// True if `wanted`, whatever its case, is in the list that a header holds, and all of that is valid.
     pub(super) fn lists(&self, name: &str, wanted: &str, is_valid: fn(&str) -> bool) -> bool {
         let lines = self.lines(name).unwrap_or_default();

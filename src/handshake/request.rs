@@ -16,7 +16,7 @@ use crate::connection::{Connection, Role};
 use crate::{Config, HandshakeError, InvalidResponse, Origins, Output};
 
 /// RFC 6455 erratum 3150: the bits that pad a key need not be zero.
-const KEY: GeneralPurpose = GeneralPurpose::new(
+static KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );

@@ -100,8 +100,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     }
                 }
                 Poll::Pending => {
+                    let deadline = receiver.poll_timeout(self.now(), sender);
+                    ready!(self.poll_sleep(deadline, cx));
                     // A timeout shows in the transport action.
-                    let _ = ready!(self.poll_timers(receiver, sender, cx));
+                    let _ = receiver.handle_timeout(self.now(), sender);
                     input.shrink();
                 }
             }
@@ -110,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
     ///
-    /// The timers run meanwhile, if the half that has them is here.
+    /// The write deadline is kept meanwhile, if the half that has it is here.
     pub(super) fn poll_flush(
         &mut self,
         rest: usize,
@@ -131,7 +133,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Pending => {}
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
-            ready!(self.poll_timers(receiver, sender, cx))?;
+            let deadline = receiver.poll_write_timeout(self.now(), sender);
+            ready!(self.poll_sleep(deadline, cx));
+            receiver.handle_write_timeout(self.now(), sender)?;
         }
     }
 
@@ -156,17 +160,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn poll_drain(&mut self, sender: &mut Sender, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_flush(0, None, sender, cx)
-    }
-
-    fn poll_timers(
-        &mut self,
-        receiver: &mut Receiver,
-        sender: &mut Sender,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        let deadline = receiver.poll_timeout(self.now(), sender);
-        ready!(self.poll_sleep(deadline, cx));
-        Poll::Ready(receiver.handle_timeout(self.now(), sender).map_err(Error::from))
     }
 
     fn poll_read(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
