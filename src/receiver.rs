@@ -204,20 +204,21 @@ impl Receiver {
         }
     }
 
-    /// As [`poll_timeout`](Self::poll_timeout), for somebody who writes and does not read meanwhile.
+    /// As [`poll_timeout`](Self::poll_timeout), for the deadlines that nothing can put off which the peer may have sent: for somebody
+    /// who writes and does not read meanwhile, or whom the peer gives always something to read.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn poll_write_timeout(&mut self, now: Timestamp, sender: &Sender) -> Option<Timestamp> {
-        self.timers.poll_write(now, &self.facts(sender))
+    pub(crate) fn poll_firm_timeout(&mut self, now: Timestamp, sender: &Sender) -> Option<Timestamp> {
+        self.timers.poll_firm(now, &self.facts(sender))
     }
 
-    /// As [`handle_timeout`](Self::handle_timeout), for somebody who writes and does not read meanwhile: the peer may have shown life.
+    /// As [`handle_timeout`](Self::handle_timeout), for the deadlines of [`poll_firm_timeout`](Self::poll_firm_timeout).
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn handle_write_timeout(
+    pub(crate) fn handle_firm_timeout(
         &mut self,
         now: Timestamp,
         sender: &mut Sender,
     ) -> Result<(), TimedOut> {
-        let handled = self.timers.handle_write(now, &self.facts(sender));
+        let handled = self.timers.handle_firm(now, &self.facts(sender));
         handled.map_err(|timed_out| self.give_up(timed_out, sender))
     }
 

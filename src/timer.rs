@@ -168,55 +168,60 @@ impl Timers {
     }
 
     pub(crate) fn poll(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
+        let firm = self.poll_firm(now, facts);
+        let keepalive = if facts.phase == Phase::Open { self.poll_keepalive(now, facts) } else { None };
+        firm.into_iter().chain(keepalive).min()
+    }
+
+    pub(crate) fn handle(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
+        self.handle_firm(now, facts)?;
+        if facts.phase == Phase::Open && self.deadline.is_due(now) {
+            return self.keep_alive(now, facts);
+        }
+        Ok(Due::Nothing)
+    }
+
+    /// The deadlines that nothing can put off which the peer may have sent and nobody has read yet: all but keepalive.
+    pub(crate) fn poll_firm(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
         self.enter(facts.phase);
-        let deadline = match facts.phase {
-            Phase::Open => self.poll_keepalive(now, facts),
+        if facts.owed_len == 0 || facts.written != self.written {
+            self.write.clear();
+            self.written = facts.written;
+        }
+        let write = match facts.phase {
+            Phase::Over => None,
+            _ if facts.owed_len == 0 => None,
+            _ => self.write.poll(now, self.timing.write_timeout.duration()),
+        };
+        let close = match facts.phase {
+            Phase::Open | Phase::Over => None,
             // The peer cannot answer a Close frame that is not written yet.
             Phase::Closing if facts.owed_len > 0 => None,
             Phase::Closing | Phase::Finishing => {
                 self.deadline.poll(now, self.timing.close_timeout.duration())
             }
-            Phase::Over => return None,
         };
-        self.poll_write(now, facts).into_iter().chain(deadline).min()
+        write.into_iter().chain(close).min()
     }
 
-    /// The write deadline alone.
-    pub(crate) fn poll_write(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
-        if facts.owed_len == 0 || facts.written != self.written {
-            self.write.clear();
-            self.written = facts.written;
-        }
-        if facts.owed_len == 0 {
-            return None;
-        }
-        self.write.poll(now, self.timing.write_timeout.duration())
-    }
-
-    pub(crate) fn handle(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
-        self.handle_write(now, facts)?;
-        self.enter(facts.phase);
-        if !self.deadline.is_due(now) {
-            return Ok(Due::Nothing);
-        }
-        match facts.phase {
-            Phase::Open => self.keep_alive(now, facts),
-            Phase::Closing => Err(self.give_up(TimedOut::Close)),
-            Phase::Finishing => {
-                self.is_over = true;
-                Ok(Due::Nothing)
-            }
-            Phase::Over => Ok(Due::Nothing),
-        }
-    }
-
-    /// The write deadline alone.
-    pub(crate) fn handle_write(&mut self, now: Timestamp, facts: &Facts) -> Result<(), TimedOut> {
+    /// Does what is due of [`poll_firm`](Self::poll_firm).
+    pub(crate) fn handle_firm(&mut self, now: Timestamp, facts: &Facts) -> Result<(), TimedOut> {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        let is_stalled = facts.owed_len > 0 && facts.written == self.written && facts.phase != Phase::Over;
-        if is_stalled && self.write.is_due(now) { Err(self.give_up(TimedOut::Write)) } else { Ok(()) }
+        self.enter(facts.phase);
+        let is_stalled = facts.owed_len > 0 && facts.written == self.written && self.write.is_due(now);
+        match facts.phase {
+            Phase::Open | Phase::Closing | Phase::Finishing if is_stalled => {
+                Err(self.give_up(TimedOut::Write))
+            }
+            Phase::Closing if self.deadline.is_due(now) => Err(self.give_up(TimedOut::Close)),
+            Phase::Finishing if self.deadline.is_due(now) => {
+                self.is_over = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     #[cfg(feature = "blocking")]

@@ -131,7 +131,7 @@ impl Outbox {
                 return Ok(());
             }
             let timeout = match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.wait_to_write(self),
+                Deadlines::Of(inbox) => inbox.wait_firm(self),
                 Deadlines::Write(timeout) => *timeout,
             };
             if self.write_once(stream, &mut lock(&self.writing), timeout)? {
@@ -139,7 +139,7 @@ impl Outbox {
                 continue;
             }
             match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.handle_write_timeout(self)?,
+                Deadlines::Of(inbox) => inbox.handle_firm_timeout(self)?,
                 Deadlines::Write(Some(timeout)) if progressed_at.elapsed() >= *timeout => {
                     return Err(TimedOut::Write.into());
                 }
@@ -272,6 +272,11 @@ impl Inbox {
                 return Ok(Some(ready));
             }
             outbox.write_some(stream);
+            if outbox.sender().owes() || outbox.sender().is_closing() {
+                // A peer that always has something to say does not put these off. A timeout shows in the transport action.
+                self.wait_firm(outbox);
+                let _ = self.handle_firm_timeout(outbox);
+            }
             let action = self.receiver.transport_action(&outbox.sender());
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
@@ -340,13 +345,13 @@ impl Inbox {
         self.receiver.handle_timeout(self.clock.now(), &mut outbox.sender())
     }
 
-    fn wait_to_write(&mut self, outbox: &Outbox) -> Option<Duration> {
-        let deadline = self.receiver.poll_write_timeout(self.clock.now(), &outbox.sender())?;
+    fn wait_firm(&mut self, outbox: &Outbox) -> Option<Duration> {
+        let deadline = self.receiver.poll_firm_timeout(self.clock.now(), &outbox.sender())?;
         Some(self.clock.until(deadline))
     }
 
-    fn handle_write_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
-        self.receiver.handle_write_timeout(self.clock.now(), &mut outbox.sender())
+    fn handle_firm_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
+        self.receiver.handle_firm_timeout(self.clock.now(), &mut outbox.sender())
     }
 
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {

@@ -84,6 +84,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Ok(Some(ready)));
             }
             let _ = self.poll_drain(sender, cx);
+            if sender.owes() || sender.is_closing() {
+                // A peer that always has something to say does not put these off. A timeout shows in the transport action.
+                let now = self.now();
+                receiver.poll_firm_timeout(now, sender);
+                let _ = receiver.handle_firm_timeout(now, sender);
+            }
             match receiver.transport_action(sender) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
@@ -133,9 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Pending => {}
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
-            let deadline = receiver.poll_write_timeout(self.now(), sender);
+            let deadline = receiver.poll_firm_timeout(self.now(), sender);
             ready!(self.poll_sleep(deadline, cx));
-            receiver.handle_write_timeout(self.now(), sender)?;
+            receiver.handle_firm_timeout(self.now(), sender)?;
         }
     }
 
