@@ -1,0 +1,144 @@
+//! Both sides of the opening handshake, each run under every chunking of the bytes that it gets.
+#![allow(dead_code)] // Each test uses a part of this.
+
+use bytes::Buf;
+use tidewire::{
+    ClientHandshake, ClientRequest, Config, Connection, HandshakeError, Input, Origins, Request, Response,
+    ServerHandshake,
+};
+
+/// The nonce whose key is that of RFC 6455 1.3.
+pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
+
+/// A valid request, up to the empty line.
+pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
+/// A valid response to [`NONCE`], up to the empty line.
+pub(crate) const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+/// `head` with further header lines, and complete.
+pub(crate) fn with(head: &str, lines: &str) -> String {
+    format!("{head}{lines}\r\n")
+}
+
+/// `head` without the lines of a header, with others instead, and complete.
+pub(crate) fn replaced(head: &str, name: &str, lines: &str) -> String {
+    let is_other = |line: &&str| !line.starts_with(&format!("{name}:"));
+    let kept: String = head.split_inclusive("\r\n").filter(is_other).collect();
+    assert_ne!(kept, head, "{name} is in the head");
+    with(&kept, lines)
+}
+
+/// Whole, byte by byte, and in pieces of 1 to 32 bytes from seeds.
+pub(crate) fn chunkings(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
+    let mut all = vec![vec![bytes], bytes.chunks(1).collect()];
+    for seed in 1..=6_u64 {
+        let (mut state, mut rest, mut chunks) = (seed, bytes, Vec::new());
+        while !rest.is_empty() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (chunk, after) = rest.split_at(rest.len().min((state >> 59) as usize + 1));
+            chunks.push(chunk);
+            rest = after;
+        }
+        all.push(chunks);
+    }
+    all
+}
+
+/// What a handshake made of some bytes.
+pub(crate) struct Outcome<T> {
+    /// `None` if it wants more.
+    pub(crate) result: Result<Option<T>, HandshakeError>,
+    /// What it left unread.
+    pub(crate) unread: Vec<u8>,
+    /// What its output held at the end.
+    pub(crate) output: Vec<u8>,
+}
+
+/// The outcome on the server, which is the same for every chunking of `bytes`.
+pub(crate) fn serve(config: Config, origins: &Origins, bytes: &[u8], eof: bool) -> Outcome<Request> {
+    let run = |chunks: &[&[u8]]| {
+        let mut handshake = ServerHandshake::new(config).with_origins(origins.clone());
+        let (result, input) = feed(chunks, eof, |input| handshake.receive(input));
+        assert_eq!(
+            handshake.receive(&mut Input::new()).err(),
+            result.as_ref().err().cloned(),
+            "errors are sticky"
+        );
+        Outcome { result, unread: input.unread().to_vec(), output: drain(&mut handshake.into_refusal()) }
+    };
+    same_for_every_chunking(bytes, run, |request| {
+        (request.target().to_owned(), request.host().to_owned(), request.headers().count())
+    })
+}
+
+/// The outcome on the client, which is the same for every chunking of `bytes`.
+pub(crate) fn connect(
+    config: Config,
+    request: &ClientRequest,
+    bytes: &[u8],
+    eof: bool,
+) -> Outcome<(Connection, Response)> {
+    let run = |chunks: &[&[u8]]| {
+        let mut handshake = ClientHandshake::new(config, request, NONCE, [7; 32]);
+        let len = handshake.output().len();
+        handshake.output().advance(len);
+        let (result, input) = feed(chunks, eof, |input| handshake.receive(input));
+        assert_eq!(
+            handshake.receive(&mut Input::new()).err(),
+            result.as_ref().err().cloned(),
+            "errors are sticky"
+        );
+        Outcome { result, unread: input.unread().to_vec(), output: handshake.output().chunk().to_vec() }
+    };
+    same_for_every_chunking(bytes, run, |(_, response)| response.clone())
+}
+
+/// Everything in a connection's output.
+pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
+    let len = connection.output().len();
+    connection.output().copy_to_bytes(len).to_vec()
+}
+
+/// Hands the chunks over, one by one, and the rest of them once there is a result.
+fn feed<T>(
+    chunks: &[&[u8]],
+    eof: bool,
+    mut receive: impl FnMut(&mut Input) -> Result<Option<T>, HandshakeError>,
+) -> (Result<Option<T>, HandshakeError>, Input) {
+    let mut input = Input::new();
+    let mut result = Ok(None);
+    for chunk in chunks {
+        input.extend_from_slice(chunk);
+        if matches!(result, Ok(None)) {
+            result = receive(&mut input);
+        }
+    }
+    if eof {
+        input.set_eof();
+        if matches!(result, Ok(None)) {
+            result = receive(&mut input);
+        }
+    }
+    (result, input)
+}
+
+fn same_for_every_chunking<T, E: PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    run: impl Fn(&[&[u8]]) -> Outcome<T>,
+    essence: impl Fn(&T) -> E,
+) -> Outcome<T> {
+    let mut outcomes = chunkings(bytes).into_iter().map(|chunks| run(&chunks));
+    let first = outcomes.next().expect("the whole");
+    for other in outcomes {
+        let [a, b] =
+            [&first, &other].map(|outcome| outcome.result.as_ref().map(|some| some.as_ref().map(&essence)));
+        assert_eq!(a, b);
+        assert_eq!(first.output, other.output);
+        // After an error the input is of no more use, and where it was noticed does not matter.
+        assert!(a.is_err() || first.unread == other.unread);
+    }
+    first
+}

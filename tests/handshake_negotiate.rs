@@ -1,0 +1,101 @@
+//! What client and server agree on: origins and extensions, on plain strings and in a request (RFC 6455 9.1 and 10.2).
+
+mod handshake;
+
+use handshake::{REQUEST, replaced, serve, with};
+use tidewire::handshake::negotiate;
+use tidewire::{Config, HandshakeError, Origins};
+
+#[test]
+fn the_same_origin_is_the_same_host_and_port() {
+    let check = |host: &str, origin: &str| {
+        let head = replaced(REQUEST, "Host", &format!("Host: {host}\r\nOrigin: {origin}\r\n"));
+        let outcome = serve(Config::new(), &Origins::SameOrigin, head.as_bytes(), false);
+        assert_eq!(outcome.result.is_ok(), Origins::SameOrigin.allows(origin, host));
+        outcome.result.map(|_| ())
+    };
+    for (host, origin) in [
+        ("example.com", "http://example.com"),
+        ("example.com", "https://example.com"),
+        ("EXAMPLE.com", "HTTPS://example.COM"),
+        ("example.com:443", "https://example.com"),
+        ("example.com:80", "http://example.com"),
+        ("example.com", "https://example.com:443"),
+        ("example.com:8080", "http://example.com:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+    ] {
+        assert_eq!(check(host, origin), Ok(()), "{host} {origin}");
+    }
+    for (host, origin) in [
+        ("example.com", "https://evil-example.com"),
+        ("example.com", "https://example.com.evil.net"),
+        ("example.com", "https://evil.net"),
+        ("example.com", "https://www.example.com"),
+        ("example.com:8080", "http://example.com"),
+        ("example.com", "http://example.com:8080"),
+        ("example.com:443", "http://example.com"),
+        ("example.com", "null"),
+        ("null", "null"),
+        ("example.com", ""),
+        ("example.com", "example.com"),
+        ("example.com", "https://example.com/"),
+        ("example.com", "https://evil.net#@example.com"),
+        ("example.com", "https://evil@example.com"),
+        ("example.com", "https://example.com https://example.com"),
+        ("example.com", "https://example.com:"),
+        ("example.com", "https://example.com:x"),
+        ("example.com", "chrome-extension://example.com"),
+        ("example.com", "file://"),
+        ("example.com", "https:// example.com"),
+    ] {
+        // A port without digits stands for the default.
+        let expected = if origin.ends_with(':') { Ok(()) } else { Err(HandshakeError::OriginNotAllowed) };
+        assert_eq!(check(host, origin), expected, "{host} {origin}");
+    }
+}
+
+#[test]
+fn a_list_allows_its_origins_alone() {
+    let list = Origins::list(&[
+        "https://example.com",
+        "http://localhost:3000",
+        "app://ui",
+        "null",
+        "https://a.example/",
+    ]);
+    for (origin, allowed) in [
+        ("https://example.com", true),
+        ("HTTPS://Example.Com:443", true),
+        ("http://localhost:3000", true),
+        ("app://ui", true),
+        ("http://example.com", false),
+        ("https://localhost:3000", false),
+        ("http://localhost", false),
+        ("app://ui:1", false),
+        ("https://server.example.com", false),
+        ("https://a.example/", false),
+        ("null", false),
+        ("", false),
+    ] {
+        assert_eq!(list.allows(origin, "server.example.com"), allowed, "{origin}");
+        assert!(Origins::Any.allows(origin, "server.example.com"));
+        let head = with(REQUEST, &format!("Origin: {origin}\r\n"));
+        assert_eq!(serve(Config::new(), &list, head.as_bytes(), false).result.is_ok(), allowed);
+        assert!(serve(Config::new(), &Origins::Any, head.as_bytes(), false).result.is_ok());
+    }
+    // What is not a browser need not tell an origin.
+    assert!(serve(Config::new(), &list, with(REQUEST, "").as_bytes(), false).result.is_ok());
+}
+
+#[test]
+fn the_parameters_of_extensions_are_unquoted() {
+    let line = "a, b ; c = \"d\\e\" ;f;g=h";
+    let extensions: Vec<_> = negotiate::extensions(line).collect::<Result<_, _>>().expect("valid");
+    let [a, b] = &extensions[..] else { panic!("two") };
+    assert_eq!((a.name(), a.parameters().count()), ("a", 0));
+    assert_eq!(b.name(), "b");
+    let parameters: Vec<_> = b.parameters().collect();
+    assert_eq!(parameters, [("c", Some("de".into())), ("f", None), ("g", Some("h".into()))]);
+    // The item with the error is the last one.
+    assert_eq!(negotiate::extensions("a b, c").count(), 2);
+}
