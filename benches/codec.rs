@@ -50,7 +50,8 @@ fn receive(bencher: Bencher<'_, '_>, len: usize, send: impl Fn(&mut Connection))
     for _ in 0..count {
         send(&mut client);
     }
-    let bytes = client.output().copy_to_bytes(client.output().remaining());
+    let output = client.output();
+    let bytes = output.copy_to_bytes(output.remaining());
     let mut server = Connection::server(Config::new());
     let mut input = Input::new();
     bencher.counter(BytesCount::new(len * count)).bench_local(|| {
