@@ -171,7 +171,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`Sender::ping`] and [`flush`](Self::flush).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.sender().ping(payload)?;
+        self.outbox.ping(payload)?;
         self.flush()
     }
 

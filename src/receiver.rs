@@ -262,6 +262,12 @@ impl Receiver {
         self.timers.timed_out()
     }
 
+    /// True when the transport is to be cut, whatever is still to be written.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_over(&self) -> bool {
+        self.timers.is_over()
+    }
+
     #[cfg(feature = "blocking")]
     pub(crate) fn close_timeout(&self) -> Option<Duration> {
         self.timers.timing().close_timeout.duration()

@@ -189,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// When the future is dropped, the ping is queued.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.connection.ping(payload)?;
+        self.connection.sender.measure(self.link.now());
         self.flush().await
     }
 

@@ -13,7 +13,8 @@ use bytes::Buf;
 use super::Stream;
 use crate::opening::Opening;
 use crate::{
-    Error, Input, Output, ProtocolError, Ready, Receiver, Sender, State, TimedOut, Timestamp, Transport, pool,
+    Error, Input, Output, ProtocolError, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp,
+    Transport, pool,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -25,6 +26,7 @@ const MAX_SLICES: usize = 16;
 /// The sending side.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    clock: Clock,
     sender: Mutex<Sender>,
     writing: Mutex<Writing>,
     /// Why the stream accepts no more.
@@ -43,7 +45,6 @@ struct Writing {
 pub(super) struct Inbox {
     pub(super) receiver: Receiver,
     pub(super) input: Input,
-    clock: Clock,
     timeout: Timeout,
     write_is_shut: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
@@ -100,7 +101,12 @@ fn has_timed_out(error: &io::Error) -> bool {
 
 impl Outbox {
     pub(super) fn new(sender: Sender) -> Self {
-        Self { sender: Mutex::new(sender), writing: Mutex::default(), broken: Mutex::default() }
+        Self {
+            clock: Clock(Instant::now()),
+            sender: Mutex::new(sender),
+            writing: Mutex::default(),
+            broken: Mutex::default(),
+        }
     }
 
     pub(super) fn sender(&self) -> MutexGuard<'_, Sender> {
@@ -113,6 +119,13 @@ impl Outbox {
 
     pub(super) fn into_sender(self) -> Sender {
         self.sender.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
+        let mut sender = self.sender();
+        sender.ping(payload)?;
+        sender.measure(self.clock.now());
+        Ok(())
     }
 
     /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
@@ -227,6 +240,16 @@ impl Outbox {
         self.sender().abandon();
     }
 
+    /// True while the stream may hold back what was written, or somebody is writing.
+    fn is_unflushed(&self) -> bool {
+        let is_unflushed = match self.writing.try_lock() {
+            Ok(writing) => writing.unflushed,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().unflushed,
+            Err(TryLockError::WouldBlock) => true,
+        };
+        is_unflushed && !self.is_broken()
+    }
+
     fn is_broken(&self) -> bool {
         lock(&self.broken).is_some()
     }
@@ -242,14 +265,7 @@ pub(super) enum Deadlines<'a> {
 
 impl Inbox {
     pub(super) fn new(receiver: Receiver, input: Input) -> Self {
-        Self {
-            receiver,
-            input,
-            clock: Clock(Instant::now()),
-            timeout: Timeout::default(),
-            write_is_shut: false,
-            max_wait: None,
-        }
+        Self { receiver, input, timeout: Timeout::default(), write_is_shut: false, max_wait: None }
     }
 
     /// Runs the connection until an event is ready, or until the transport has ended.
@@ -280,6 +296,8 @@ impl Inbox {
             let action = self.receiver.transport_action(&outbox.sender());
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
+                // What the stream holds back goes first, as long as there is time.
+                _ if outbox.is_unflushed() && !self.receiver.is_over() => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
                 Transport::Close => return self.end(outbox, advanced.err()),
             }
@@ -337,26 +355,32 @@ impl Inbox {
 
     /// How long there is until the next deadline.
     fn wait(&mut self, outbox: &Outbox) -> Option<Duration> {
-        let deadline = self.receiver.poll_timeout(self.clock.now(), &mut outbox.sender())?;
-        Some(self.clock.until(deadline))
+        let deadline = self.receiver.poll_timeout(outbox.clock.now(), &mut outbox.sender())?;
+        Some(outbox.clock.until(deadline))
     }
 
     fn handle_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
-        self.receiver.handle_timeout(self.clock.now(), &mut outbox.sender())
+        self.receiver.handle_timeout(outbox.clock.now(), &mut outbox.sender())
     }
 
     fn wait_firm(&mut self, outbox: &Outbox) -> Option<Duration> {
-        let deadline = self.receiver.poll_firm_timeout(self.clock.now(), &outbox.sender())?;
-        Some(self.clock.until(deadline))
+        let deadline = self.receiver.poll_firm_timeout(outbox.clock.now(), &outbox.sender())?;
+        Some(outbox.clock.until(deadline))
     }
 
     fn handle_firm_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
-        self.receiver.handle_firm_timeout(self.clock.now(), &mut outbox.sender())
+        self.receiver.handle_firm_timeout(outbox.clock.now(), &mut outbox.sender())
     }
 
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
-        let writes_too = outbox.sender().owes().then_some(SHORT);
+        let owes = outbox.sender().owes();
+        let writes_too = (owes || outbox.is_unflushed()).then_some(SHORT);
         let wait = [self.wait(outbox), self.max_wait, writes_too].into_iter().flatten().min();
+        if self.input.is_eof() {
+            // There is nothing to read, but somebody is still writing.
+            std::thread::sleep(SHORT);
+            return Err(ErrorKind::WouldBlock.into());
+        }
         self.timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
         read(stream, &mut self.input)
     }

@@ -68,6 +68,12 @@ where
         self.inbox.receiver.state(&self.shared.outbox.sender())
     }
 
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.shared.outbox.sender().round_trip_time()
+    }
+
     /// How the connection ended; `None` until it has.
     #[must_use]
     pub fn closed_with(&self) -> Option<Closure> {
@@ -153,7 +159,7 @@ where
     /// # Errors
     /// As [`Sender::ping`] and [`flush`](Self::flush).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.outbox.sender().ping(payload)?;
+        self.shared.outbox.ping(payload)?;
         self.flush()
     }
 

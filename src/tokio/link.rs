@@ -92,10 +92,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             match receiver.transport_action(sender) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
+                // What the stream holds back goes first, as long as there is time.
+                _ if self.unflushed && self.broken.is_none() && !receiver.is_over() => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
                 Transport::Close => return Poll::Ready(self.end(receiver, advanced.err())),
             }
-            match self.poll_read(input, cx) {
+            // After the end there is nothing to read, but perhaps something to write.
+            let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
+            match read {
                 Poll::Ready(Ok(())) => continue,
                 Poll::Ready(Err(error)) => {
                     self.break_off(error.kind(), sender);
@@ -128,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             if let Some(kind) = self.broken {
+                sender.abandon();
                 return Poll::Ready(Err(io::Error::from(kind).into()));
             }
             match self.poll_write(sender.output(), rest, cx) {
@@ -222,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         sleep.as_mut().poll(cx)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.start.elapsed().into()
     }
 }

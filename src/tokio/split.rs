@@ -2,6 +2,7 @@
 
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
@@ -120,6 +121,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     #[must_use]
     pub fn state(&self) -> State {
         self.receiver.state(&lock(&self.shared.both).sender)
+    }
+
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        lock(&self.shared.both).sender.round_trip_time()
     }
 
     /// How the connection ended; `None` until it has.
@@ -242,7 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// When the future is dropped, the ping is queued.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        lock(&self.shared.both).sender.ping(payload)?;
+        {
+            let Both { link, sender } = &mut *lock(&self.shared.both);
+            sender.ping(payload)?;
+            sender.measure(link.now());
+        }
         self.flush().await
     }
 
