@@ -158,7 +158,7 @@ impl Config {
 
     /// A ping every `interval`, and how long the peer has to show life after it. Off by default in the core.
     ///
-    /// With a `timeout` longer than the `interval`, the next ping waits until the last one has been answered or has timed out.
+    /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up.
     /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
     #[must_use]
     pub fn with_keepalive(mut self, interval: impl Into<Option<Duration>>, timeout: Duration) -> Self {
@@ -235,7 +235,7 @@ impl Config {
     /// The interval and the timeout of [`with_keepalive`](Self::with_keepalive); `None` when it is off.
     #[must_use]
     pub fn keepalive(&self) -> Option<(Duration, Duration)> {
-        Some((self.timing.ping_interval.duration()?, self.timing.pong_timeout.duration()?))
+        Some((self.timing.ping_interval.duration()?, self.timing.pong_timeout.duration().unwrap_or_default()))
     }
 
     /// See [`with_min_progress`](Self::with_min_progress).

@@ -72,10 +72,6 @@ impl Deadline {
         Some(self.0)
     }
 
-    pub(crate) fn set(&mut self, at: Timestamp) {
-        self.0 = at;
-    }
-
     pub(crate) fn clear(&mut self) {
         *self = Self::NONE;
     }
@@ -246,6 +242,14 @@ impl Timers {
     }
 
     fn poll_keepalive(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
+        if let Keepalive::Awaiting(since) = self.keepalive
+            && self.progress >= self.timing.min_progress
+        {
+            // The peer lives: what remains is the wait for the next ping.
+            self.keepalive = Keepalive::Resting;
+            self.deadline.clear();
+            self.deadline.poll(since, self.timing.ping_interval.duration());
+        }
         let after = match self.keepalive {
             Keepalive::Resting => self.timing.ping_interval,
             Keepalive::Queued(position) if facts.written <= position => return None,
@@ -259,18 +263,16 @@ impl Timers {
     }
 
     fn keep_alive(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
-        self.deadline.clear();
-        if let Keepalive::Awaiting(since) = self.keepalive {
+        if let Keepalive::Awaiting(_) = self.keepalive {
             if self.progress < self.timing.min_progress {
                 return Err(self.give_up(TimedOut::Keepalive));
             }
-            self.keepalive = Keepalive::Resting;
-            let next = self.timing.ping_interval.duration().map_or(now, |interval| since + interval);
-            if next > now {
-                self.deadline.set(next);
+            if self.poll_keepalive(now, facts) > Some(now) {
                 return Ok(Due::Nothing);
             }
         }
+        self.keepalive = Keepalive::Resting;
+        self.deadline.clear();
         if self.timing.pong_timeout.duration().is_some() {
             self.progress = 0;
             self.keepalive = Keepalive::Queued(facts.written.saturating_add(facts.owed_len as u64));

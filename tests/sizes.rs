@@ -1,8 +1,15 @@
-//! What an idle connection costs, and what must be `Send`.
+//! What an idle connection costs, and what may move between threads and be shared by them.
 
-use std::mem::size_of;
+use core::fmt::Debug;
+use core::mem::size_of;
+use std::error::Error;
 
-use tidewire::{Connection, Event, Input, Message, Output, ProtocolError, Ready, SendError, TimedOut};
+use tidewire::frame::{Header, OpCode};
+use tidewire::{
+    CloseCode, CloseFrame, Closure, Config, Connection, Event, Input, Message, Outgoing, Output, Party,
+    Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender, State, Text, TimedOut,
+    Timestamp, Transport,
+};
 
 #[test]
 fn an_idle_connection_is_small() {
@@ -14,3 +21,37 @@ fn an_idle_connection_is_small() {
     assert!(size_of::<ProtocolError>() <= 4);
     assert!(size_of::<SendError>() == 1 && size_of::<TimedOut>() == 1);
 }
+
+const fn is_shared<T: Send + Sync + Unpin + Debug>() {}
+const fn is_value<T: Send + Sync + Unpin + Debug + Copy + Eq>() {}
+const fn is_error<T: Error + Send + Sync + Unpin + Copy + Eq + 'static>() {}
+
+// Checked by the compiler: nothing here runs.
+const _: () = {
+    is_shared::<Connection>();
+    is_shared::<Receiver>();
+    is_shared::<Sender>();
+    is_shared::<Input>();
+    is_shared::<Output>();
+    is_shared::<Event<'_>>();
+    is_shared::<Text<'_>>();
+    is_shared::<Payload<'_>>();
+    is_shared::<Reply<'_>>();
+    is_shared::<Outgoing<'_>>();
+    is_shared::<Message>();
+    is_shared::<Prepared>();
+    is_shared::<CloseFrame>();
+    is_shared::<Closure>();
+    is_value::<CloseCode>();
+    is_value::<Config>();
+    is_value::<Header>();
+    is_value::<OpCode>();
+    is_value::<Party>();
+    is_value::<Ready>();
+    is_value::<State>();
+    is_value::<Timestamp>();
+    is_value::<Transport>();
+    is_error::<ProtocolError>();
+    is_error::<SendError>();
+    is_error::<TimedOut>();
+};

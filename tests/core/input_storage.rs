@@ -1,0 +1,207 @@
+//! The storage of an input: where reads go, and who owns it.
+
+use tidewire::{Config, Connection, Event, Input};
+
+use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+
+/// Reads once: as much of `bytes` as the space takes. Returns how much that was.
+fn read(input: &mut Input, bytes: &[u8]) -> usize {
+    let space = input.space();
+    let len = space.len().min(bytes.len());
+    space[..len].copy_from_slice(&bytes[..len]);
+    input.filled(len);
+    len
+}
+
+fn advance(connection: &mut Connection, input: &mut Input) -> Option<usize> {
+    match connection.receive(input).expect("valid") {
+        Some(Event::Binary(payload)) => Some(payload.len()),
+        Some(Event::Text(text)) => Some(text.len()),
+        Some(other) => panic!("unexpected {other:?}"),
+        None => None,
+    }
+}
+
+#[test]
+fn the_space_ends_where_a_large_frame_ends() {
+    for role in Role::BOTH {
+        for opcode in [FIN | BINARY, BINARY] {
+            for len in [200_000, 1 << 20] {
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                let frame = wire::frame(role, opcode, wire::noise(len));
+                let next = if opcode & FIN == 0 { FIN | CONTINUATION } else { FIN | BINARY };
+                let bytes = [frame.clone(), wire::frame(role, next, "next")].concat();
+                let mut at = read(&mut input, &bytes[..1000]);
+                while at < frame.len() {
+                    assert_eq!(advance(&mut connection, &mut input), None);
+                    let missing = frame.len() - at;
+                    let len = read(&mut input, &bytes[at..]);
+                    // A frame of which no more than 16 KiB is missing comes with what follows it.
+                    assert!(len <= missing || missing <= 16 * 1024, "{len} of {missing}");
+                    at += len;
+                }
+                read(&mut input, &bytes[at..]);
+                let message_len = if opcode & FIN == 0 { len + 4 } else { len };
+                assert_eq!(advance(&mut connection, &mut input), Some(message_len));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_frame_that_arrives_alone_is_given_away_without_a_copy() {
+    for role in Role::BOTH {
+        let bytes = wire::binary(role, wire::noise(1 << 20));
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let mut at = 0;
+        while at < bytes.len() {
+            assert_eq!(connection.advance(&mut input), Ok(None));
+            at += read(&mut input, &bytes[at..]);
+        }
+        let Ok(Some(Event::Binary(payload))) = connection.receive(&mut input) else { panic!("no message") };
+        let address = payload.as_ptr();
+        let owned = payload.into_bytes();
+        assert_eq!((owned.as_ptr(), owned.len()), (address, 1 << 20));
+        assert_eq!(owned, wire::noise(1 << 20));
+        assert!(input.release().is_none(), "the storage went with the payload");
+    }
+}
+
+#[test]
+fn there_is_always_space() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let bytes = [wire::frame(role, TEXT, "t".repeat(100_000)), wire::ping(role, "p")].concat();
+        for chunk in bytes.repeat(1).chunks(777) {
+            assert!(!input.space().is_empty());
+            input.extend_from_slice(chunk);
+            assert!(!input.space().is_empty());
+            while let Ok(Some(_)) = connection.receive(&mut input) {}
+            assert!(!input.space().is_empty());
+        }
+    }
+}
+
+#[test]
+fn filling_nothing_or_too_much_does_not_panic() {
+    let mut input = Input::new();
+    input.filled(0);
+    input.filled(usize::MAX);
+    assert_eq!(input.unread(), b"");
+    let len = input.space().len();
+    input.filled(usize::MAX);
+    assert_eq!(input.unread().len(), len);
+    assert!(!input.space().is_empty());
+}
+
+#[test]
+fn what_is_buffered_is_not_released() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        assert!(input.release().is_none(), "a new input has nothing");
+        // Unread bytes.
+        let whole = wire::binary(role, "whole");
+        input.extend_from_slice(&whole[..3]);
+        assert!(input.release().is_none());
+        assert_eq!(advance(&mut connection, &mut input), None);
+        assert!(input.release().is_none());
+        input.extend_from_slice(&whole[3..]);
+        assert_eq!(advance(&mut connection, &mut input), Some(5));
+        // Nothing.
+        let storage = input.release().expect("storage");
+        assert!(input.release().is_none());
+        // A message under way.
+        input.adopt(storage);
+        input.extend_from_slice(&wire::frame(role, BINARY, "first "));
+        assert_eq!(advance(&mut connection, &mut input), None);
+        assert!(input.release().is_none());
+        input.shrink();
+        input.extend_from_slice(&wire::frame(role, FIN | CONTINUATION, "last"));
+        assert_eq!(advance(&mut connection, &mut input), Some(10));
+        assert!(input.release().is_some());
+    }
+}
+
+#[test]
+fn storage_may_be_released_inside_a_text_message_and_a_frame() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let bytes = [wire::frame(role, TEXT, "ab€"), wire::frame(role, FIN | CONTINUATION, "cd")].concat();
+        let mut text = None;
+        for byte in bytes {
+            input.extend_from_slice(&[byte]);
+            match connection.receive(&mut input).expect("valid") {
+                Some(Event::Text(whole)) => text = Some(whole.into_string()),
+                Some(other) => panic!("unexpected {other:?}"),
+                None => {}
+            }
+            drop(input.release());
+            input.shrink();
+        }
+        assert_eq!(text.as_deref(), Some("ab€cd"));
+    }
+}
+
+#[test]
+fn adopted_storage_is_used_whatever_it_holds() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        input.adopt(vec![0xFF; 100_000]);
+        assert_eq!(input.unread(), b"");
+        assert_eq!(input.space().len(), 100_000);
+        input.extend_from_slice(&wire::binary(role, "fresh"));
+        // What is there already is not replaced.
+        input.adopt(vec![0; 10]);
+        assert_eq!(advance(&mut connection, &mut input), Some(5));
+        assert_eq!(input.release().map(|storage| storage.len()), Some(100_000));
+        // Any length will do.
+        for len in [0, 1, 10] {
+            input.adopt(vec![0xFF; len]);
+            input.extend_from_slice(&wire::binary(role, vec![b'x'; 500]));
+            assert_eq!(advance(&mut connection, &mut input), Some(500));
+            drop(input.release());
+        }
+    }
+}
+
+#[test]
+fn what_a_large_message_left_behind_is_given_back() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        input.extend_from_slice(&wire::binary(role, wire::noise(300_000)));
+        assert_eq!(advance(&mut connection, &mut input), Some(300_000));
+        input.shrink();
+        assert!(input.release().is_none(), "more than one read is given back");
+        input.extend_from_slice(&wire::binary(role, wire::noise(300)));
+        assert_eq!(advance(&mut connection, &mut input), Some(300));
+        input.shrink();
+        assert_eq!(input.release().map(|storage| storage.len()), Some(64 * 1024), "one read is kept");
+    }
+}
+
+#[test]
+fn an_unfinished_message_is_forgotten_when_the_connection_ends() {
+    for role in Role::BOTH {
+        for opcode in [TEXT, BINARY] {
+            for end in [wire::close(role, 1000, ""), vec![0xFF, 0xFF]] {
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                input.extend_from_slice(&wire::frame(role, opcode, "never whole"));
+                assert_eq!(advance(&mut connection, &mut input), None);
+                input.extend_from_slice(&end);
+                let _ = connection.receive(&mut input);
+                let _ = connection.receive(&mut input);
+                assert!(input.release().is_some(), "{role:?}");
+                assert!(format!("{input:?}").contains("message_len: 0"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_is_remembered() {
+    let mut input = Input::new();
+    assert!(!input.is_eof());
+    input.set_eof();
+    input.shrink();
+    assert!(input.is_eof() && input.release().is_none() && input.is_eof());
+}

@@ -1,0 +1,181 @@
+//! RFC 6455 5.4 and 6.1: what is sent is framed right, and what cannot be sent changes nothing.
+
+use bytes::{Buf, Bytes};
+use tidewire::{Config, Connection, Message, Prepared, SendError};
+
+use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
+
+fn take_frames(role: Role, connection: &mut Connection) -> Vec<Frame> {
+    let output = connection.output();
+    wire::parse(role, &output.copy_to_bytes(output.remaining()))
+}
+
+#[test]
+fn everything_that_can_be_sent_is() -> Result<(), SendError> {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new());
+        it.send("text")?;
+        it.send(&String::from("text"))?;
+        it.send(String::from("text"))?;
+        it.send(std::borrow::Cow::Borrowed("text"))?;
+        it.send(Message::from("text"))?;
+        it.send(&Message::from("text"))?;
+        it.send_prepared(&Prepared::new("text"))?;
+        it.send(b"data")?;
+        it.send(b"data".as_slice())?;
+        it.send(b"data".to_vec())?;
+        it.send(&b"data".to_vec())?;
+        it.send(Bytes::from_static(b"data"))?;
+        it.send(&Bytes::from_static(b"data"))?;
+        it.send(Message::from(b"data".to_vec()))?;
+        it.send_prepared(&Prepared::new(b"data"))?;
+        let frames = take_frames(role, &mut it);
+        let (text, data) = frames.split_at(7);
+        assert!(text.iter().all(|frame| *frame == Frame::new(FIN | TEXT, "text")));
+        assert_eq!(data, vec![Frame::new(FIN | BINARY, "data"); 8]);
+    }
+    Ok(())
+}
+
+#[test]
+fn fragments_continue_the_first_and_control_frames_go_between() -> Result<(), SendError> {
+    for role in Role::BOTH {
+        for large in [3, 10_000] {
+            let part = vec![b'x'; large];
+            let mut it = role.connection(Config::new());
+            it.send_fragment(part.clone(), false)?;
+            it.ping(b"ping")?;
+            it.send_fragment(b"", false)?;
+            it.send_fragment(&part, true)?;
+            it.send_fragment("only", true)?;
+            it.send("whole")?;
+            let expected = [
+                Frame::new(BINARY, &part),
+                Frame::new(FIN | PING, "ping"),
+                Frame::new(CONTINUATION, ""),
+                Frame::new(FIN | CONTINUATION, &part),
+                Frame::new(FIN | TEXT, "only"),
+                Frame::new(FIN | TEXT, "whole"),
+            ];
+            assert_eq!(take_frames(role, &mut it), expected);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_refused_call_queues_nothing_and_changes_nothing() -> Result<(), SendError> {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new().with_max_output_len(100));
+        it.send_fragment("ab", false)?;
+        let owed = it.output().len();
+        assert_eq!(it.send("whole"), Err(SendError::UnfinishedMessage));
+        assert_eq!(it.send_prepared(&Prepared::new("whole")), Err(SendError::UnfinishedMessage));
+        assert_eq!(it.send_fragment(b"cd", true), Err(SendError::MixedFragments));
+        assert_eq!(it.ping(&[0; 126]), Err(SendError::PingTooLong));
+        for part in [vec![b'x'; 100], vec![b'x'; 1_000_000]] {
+            let part = String::from_utf8(part).expect("ASCII");
+            assert_eq!(it.send_fragment(part, true), Err(SendError::OutputFull));
+        }
+        assert_eq!(it.ping(&[0; 90]), Err(SendError::OutputFull));
+        assert_eq!(it.output().len(), owed);
+        it.send_fragment("cd", true)?;
+        it.send("whole")?;
+        let expected = [Frame::new(TEXT, "ab"), Frame::new(FIN, "cd"), Frame::new(FIN | TEXT, "whole")];
+        assert_eq!(take_frames(role, &mut it), expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_output_that_is_full_takes_more_once_it_is_drained() {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new().with_max_output_len(1000));
+        let mut sent = 0;
+        while it.send(&[0; 100]).is_ok() {
+            sent += 1;
+            assert!(it.output().len() <= 1000);
+        }
+        assert!(sent >= 8);
+        assert_eq!(it.send(&[0; 100]), Err(SendError::OutputFull));
+        assert_eq!(it.send_prepared(&Prepared::new(&[0; 100])), Err(SendError::OutputFull));
+        assert_eq!(take_frames(role, &mut it).len(), sent);
+        assert_eq!(it.send(&[0; 100]), Ok(()));
+    }
+}
+
+#[test]
+fn is_ready_is_below_the_high_water_mark() {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new().with_high_water_len(500));
+        while it.is_ready() {
+            assert!(it.output().len() < 500);
+            it.send(&[0; 50]).expect("room");
+        }
+        assert!((500..600).contains(&it.output().len()));
+        let output = it.output();
+        output.advance(output.remaining() - 499);
+        assert!(it.is_ready());
+    }
+}
+
+#[test]
+fn a_ping_carries_up_to_125_bytes() {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new());
+        for len in [0, 1, 125] {
+            it.ping(&wire::noise(len)).expect("allowed");
+        }
+        // RFC 6455 5.5.
+        assert_eq!(it.ping(&[0; 126]), Err(SendError::PingTooLong));
+        let expected = [0, 1, 125].map(|len| Frame::new(FIN | PING, wire::noise(len)));
+        assert_eq!(take_frames(role, &mut it), expected);
+    }
+}
+
+#[test]
+fn a_prepared_message_is_the_same_to_every_peer() -> Result<(), SendError> {
+    for len in [0, 125, 126, 4095, 4096, 70_000] {
+        let payload = wire::noise(len);
+        let prepared = Prepared::new(&payload);
+        let mut servers = [Role::Server, Role::Server].map(|role| role.connection(Config::new()));
+        for server in &mut servers {
+            server.send_prepared(&prepared)?;
+            server.send_prepared(&prepared.clone())?;
+            assert_eq!(take_frames(Role::Server, server), vec![Frame::new(FIN | BINARY, &payload); 2]);
+        }
+        // RFC 6455 5.3: a client masks each copy with a key of its own.
+        let mut client = Role::Client.connection(Config::new());
+        client.send_prepared(&prepared)?;
+        client.send_prepared(&prepared)?;
+        let output = client.output();
+        let frames = wire::parse_with_keys(Role::Client, &output.copy_to_bytes(output.remaining()));
+        assert!(frames.iter().all(|(frame, _)| *frame == Frame::new(FIN | BINARY, &payload)));
+        assert_ne!(frames[0].1, frames[1].1);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_long_prepared_message_is_shared_between_servers() -> Result<(), SendError> {
+    let prepared = Prepared::new(wire::noise(100_000));
+    let mut servers = [Role::Server, Role::Server].map(|role| role.connection(Config::new()));
+    let chunks = servers.each_mut().map(|server| {
+        server.send_prepared(&prepared).expect("room");
+        server.output().chunk().as_ptr()
+    });
+    assert_eq!(chunks[0], chunks[1]);
+    Ok(())
+}
+
+#[test]
+fn a_long_owned_payload_of_a_server_is_not_copied() -> Result<(), SendError> {
+    let payload = Bytes::from(wire::noise(100_000));
+    let mut server = Role::Server.connection(Config::new());
+    server.send(payload.clone())?;
+    let output = server.output();
+    assert_eq!(output.chunk().len(), 10);
+    output.advance(10);
+    assert_eq!(output.chunk().as_ptr(), payload.as_ptr());
+    Ok(())
+}

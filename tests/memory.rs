@@ -1,0 +1,447 @@
+//! What hostile and idle peers cost in bytes of heap, counted exactly: per thread, so that tests run side by side.
+//!
+//! A reallocation counts as if the old and the new block both live for a moment, which is the worst case.
+#![allow(unsafe_code)]
+
+use core::cell::Cell;
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use bytes::Buf;
+use tidewire::{Config, Connection, Event, Input, ProtocolError, SendError};
+
+#[path = "core/wire.rs"]
+#[allow(dead_code)]
+mod wire;
+
+use wire::{BINARY, CONTINUATION, FIN, Length, PING, Role, TEXT};
+
+const KIB: usize = 1024;
+
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn add(len: usize) {
+        let live = LIVE.get().wrapping_add(len);
+        LIVE.set(live);
+        // What another thread allocated and this one frees may make `live` wrap below zero.
+        if (live as isize) > PEAK.get() as isize {
+            PEAK.set(live);
+        }
+        COUNT.set(COUNT.get() + 1);
+    }
+
+    fn sub(len: usize) {
+        LIVE.set(LIVE.get().wrapping_sub(len));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        Self::sub(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        Self::add(new_size);
+        Self::sub(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What this thread allocated since the meter was made.
+struct Meter {
+    live: usize,
+    count: usize,
+}
+
+impl Meter {
+    fn new() -> Self {
+        PEAK.set(LIVE.get());
+        Self { live: LIVE.get(), count: COUNT.get() }
+    }
+
+    /// The most bytes at once.
+    fn peak(&self) -> usize {
+        PEAK.get().wrapping_sub(self.live)
+    }
+
+    /// The bytes that are still allocated.
+    fn retained(&self) -> usize {
+        LIVE.get().wrapping_sub(self.live)
+    }
+
+    fn allocations(&self) -> usize {
+        COUNT.get() - self.count
+    }
+
+    /// Shows a figure with `--nocapture`, without counting what that takes.
+    fn report(&self, what: &str) {
+        let (peak, retained, count) = (self.peak(), self.retained(), self.allocations());
+        let saved = (LIVE.get(), PEAK.get(), COUNT.get());
+        eprintln!("{what}: peak {peak}, retained {retained}, allocations {count}");
+        LIVE.set(saved.0);
+        PEAK.set(saved.1);
+        COUNT.set(saved.2);
+    }
+}
+
+/// A connection that reads as an adapter does: into the space of its input, and whatever comes.
+struct Side {
+    connection: Connection,
+    input: Input,
+    writes: bool,
+    events: usize,
+}
+
+impl Side {
+    fn new(role: Role, config: Config) -> Self {
+        Self { connection: role.connection(config), input: Input::new(), writes: true, events: 0 }
+    }
+
+    /// The peer never reads, so the output is never drained.
+    fn without_writing(self) -> Self {
+        Self { writes: false, ..self }
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
+        while !bytes.is_empty() {
+            let space = self.input.space();
+            let len = bytes.len().min(space.len());
+            space[..len].copy_from_slice(&bytes[..len]);
+            self.input.filled(len);
+            bytes = &bytes[len..];
+            while self.connection.receive(&mut self.input)?.is_some() {
+                self.events += 1;
+            }
+            if self.writes {
+                let output = self.connection.output();
+                output.advance(output.remaining());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads `frame` `count` times, as much at once as there is room, so that reads end anywhere in a frame.
+    fn read_repeated(&mut self, frame: &[u8], count: usize) -> Result<(), ProtocolError> {
+        let (mut at, mut missing) = (0, frame.len() * count);
+        while missing > 0 {
+            let space = self.input.space();
+            let len = missing.min(space.len());
+            for byte in &mut space[..len] {
+                *byte = frame[at];
+                at = (at + 1) % frame.len();
+            }
+            self.input.filled(len);
+            missing -= len;
+            while self.connection.receive(&mut self.input)?.is_some() {
+                self.events += 1;
+            }
+            if self.writes {
+                let output = self.connection.output();
+                output.advance(output.remaining());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the side to rest between two messages.
+    fn rest(&mut self) {
+        self.connection.release();
+        self.input.shrink();
+        drop(self.input.release());
+    }
+}
+
+#[test]
+fn a_million_pings_cost_the_high_water_mark_when_the_peer_never_reads() -> Result<(), ProtocolError> {
+    for (role, payload_len) in [(Role::Server, 8), (Role::Client, 0), (Role::Client, 125)] {
+        let ping = wire::ping(role, vec![b'p'; payload_len]);
+        let count = if payload_len == 125 { 50_000 } else { 1_000_000 };
+        let meter = Meter::new();
+        let mut side = Side::new(role, Config::new()).without_writing();
+        side.read_repeated(&ping, count)?;
+        assert_eq!(side.events, count);
+        assert!(side.connection.output().len() <= 64 * KIB + 2 * 139);
+        drop(side);
+        meter.report("ping flood");
+        assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+        assert_eq!(meter.retained(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_flood_of_pings_that_are_answered_leaves_nothing() -> Result<(), ProtocolError> {
+    for role in Role::BOTH {
+        let ping = wire::ping(role, "ping");
+        let meter = Meter::new();
+        let mut side = Side::new(role, Config::new());
+        side.read_repeated(&ping, 100_000)?;
+        side.rest();
+        meter.report("answered pings");
+        assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+        assert_eq!(meter.retained(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_header_that_announces_the_world_costs_nothing_until_it_arrives() -> Result<(), ProtocolError> {
+    let generous = Config::new().with_max_frame_len(usize::MAX).with_max_message_len(usize::MAX);
+    let chunk = [b'x'; 1000];
+    for role in Role::BOTH {
+        for first in [FIN | BINARY, BINARY, FIN | TEXT, TEXT] {
+            let header = wire::header(first, Length::Eight(1 << 62), role.key().map(|_| [0; 4]));
+            let meter = Meter::new();
+            let mut side = Side::new(role, generous);
+            side.read(&header)?;
+            assert!(meter.peak() <= 64 * KIB, "{}", meter.peak());
+            for received in (1..=1000).map(|count| count * chunk.len()) {
+                side.read(&chunk)?;
+                // The message, at most doubled, and the same again while it moves to more room.
+                let (retained, peak) = (meter.retained(), meter.peak());
+                assert!(retained <= 2 * received + 128 * KIB, "{retained} for {received}");
+                assert!(peak <= 3 * received + 128 * KIB, "{peak} for {received}");
+            }
+            meter.report("2^62 bytes announced, 10^6 arrived");
+            drop(side);
+            assert_eq!(meter.retained(), 0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_header_above_the_limit_costs_one_read() {
+    for role in Role::BOTH {
+        for first in [FIN | BINARY, FIN | TEXT] {
+            let mut bytes = wire::header(first, Length::Eight(1 << 62), role.key());
+            bytes.resize(2_000_000, b'x');
+            let meter = Meter::new();
+            let mut side = Side::new(role, Config::new());
+            assert_eq!(side.read(&bytes), Err(ProtocolError::FrameTooLong));
+            // Whatever else comes is discarded.
+            for _ in 0..10 {
+                assert_eq!(side.read(&bytes), Err(ProtocolError::FrameTooLong));
+            }
+            let output = side.connection.output();
+            output.advance(output.remaining());
+            side.rest();
+            meter.report("refused header");
+            assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+            assert!(meter.retained() <= 4 * KIB, "{}", meter.retained());
+        }
+    }
+}
+
+#[test]
+fn a_million_empty_fragments_cost_nothing() -> Result<(), ProtocolError> {
+    for (role, first) in [(Role::Server, BINARY), (Role::Client, TEXT), (Role::Client, BINARY)] {
+        let empty = wire::frame(role, CONTINUATION, "");
+        for start in ["", "a"] {
+            let meter = Meter::new();
+            let mut side = Side::new(role, Config::new());
+            side.read(&wire::frame(role, first, start))?;
+            side.read_repeated(&empty, 1_000_000)?;
+            side.read(&wire::frame(role, FIN | CONTINUATION, "b"))?;
+            assert_eq!(side.events, 1);
+            side.rest();
+            meter.report("empty fragments");
+            assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+            assert!(meter.retained() <= 4 * KIB, "{}", meter.retained());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn pings_inside_an_unfinished_message_cost_nothing() -> Result<(), ProtocolError> {
+    for role in Role::BOTH {
+        for first in [BINARY, TEXT] {
+            let ping = wire::frame(role, FIN | PING, "between");
+            let meter = Meter::new();
+            let mut side = Side::new(role, Config::new());
+            side.read(&wire::frame(role, first, "a"))?;
+            side.read_repeated(&ping, 100_000)?;
+            side.read(&wire::frame(role, FIN | CONTINUATION, "b"))?;
+            assert_eq!(side.events, 100_001);
+            side.rest();
+            meter.report("pings between fragments");
+            assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+            assert!(meter.retained() <= 4 * KIB, "{}", meter.retained());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn fragments_of_one_byte_retain_about_their_payload() -> Result<(), ProtocolError> {
+    const COUNT: usize = 131_072;
+    for role in Role::BOTH {
+        for first in [BINARY, TEXT] {
+            let one = wire::frame(role, CONTINUATION, "x");
+            let meter = Meter::new();
+            let mut side = Side::new(role, Config::new());
+            side.read(&wire::frame(role, first, ""))?;
+            side.read_repeated(&one, COUNT)?;
+            meter.report("one-byte fragments");
+            assert!(meter.retained() <= 2 * COUNT + 64 * KIB, "{}", meter.retained());
+            assert!(meter.peak() <= 3 * COUNT + 128 * KIB, "{}", meter.peak());
+            side.read(&wire::frame(role, FIN | CONTINUATION, ""))?;
+            assert_eq!(side.events, 1);
+            side.rest();
+            assert!(meter.retained() <= 4 * KIB, "{}", meter.retained());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_frame_that_arrives_byte_by_byte_retains_about_its_length() -> Result<(), ProtocolError> {
+    const LEN: usize = 300_000;
+    for role in Role::BOTH {
+        for first in [BINARY, TEXT] {
+            let frame = wire::frame(role, FIN | first, vec![b'x'; LEN]);
+            let (last, rest) = frame.split_last().expect("not empty");
+            let meter = Meter::new();
+            let mut side = Side::new(role, Config::new());
+            for byte in rest {
+                side.read(core::slice::from_ref(byte))?;
+            }
+            meter.report("byte by byte");
+            assert!(meter.retained() <= 2 * LEN + 128 * KIB, "{}", meter.retained());
+            assert!(meter.peak() <= 3 * LEN + 128 * KIB, "{}", meter.peak());
+            side.read(core::slice::from_ref(last))?;
+            assert_eq!(side.events, 1);
+            side.rest();
+            assert!(meter.retained() <= 4 * KIB, "{}", meter.retained());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sender_whose_peer_never_reads_is_refused_at_the_limit() {
+    for role in Role::BOTH {
+        let message = [b'm'; 1000];
+        let meter = Meter::new();
+        let mut connection = role.connection(Config::new().with_max_output_len(64 * KIB));
+        let refused = core::iter::repeat_with(|| connection.send(&message)).take(10_000);
+        assert_eq!(refused.filter(|sent| *sent == Err(SendError::OutputFull)).count(), 10_000 - 65);
+        meter.report("output limit");
+        assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+        drop(connection);
+        assert_eq!(meter.retained(), 0);
+    }
+}
+
+/// Receives one message from `bytes` and echoes it from where it lies.
+fn echo(connection: &mut Connection, input: &mut Input, bytes: &[u8]) {
+    input.extend_from_slice(bytes);
+    match connection.receive(input).expect("valid") {
+        Some(Event::Text(text)) => connection.send(text).expect("room"),
+        Some(Event::Binary(payload)) => connection.send(payload).expect("room"),
+        other => panic!("unexpected {other:?}"),
+    }
+    assert!(connection.receive(input).expect("valid").is_none());
+    let output = connection.output();
+    output.advance(output.remaining());
+}
+
+#[test]
+fn an_echo_in_steady_state_allocates_nothing() {
+    for role in Role::BOTH {
+        for len in [0, 16, 125, 1024] {
+            for first in [TEXT, BINARY] {
+                let bytes = wire::frame(role, FIN | first, vec![b'e'; len]);
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                // Enough for the buffers to have reached their final size.
+                for _ in 0..200 {
+                    echo(&mut connection, &mut input, &bytes);
+                }
+                let meter = Meter::new();
+                for _ in 0..1000 {
+                    echo(&mut connection, &mut input, &bytes);
+                }
+                assert_eq!((meter.allocations(), meter.peak()), (0, 0), "{role:?}, {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fragmented_echo_of_text_lends_what_it_assembled_without_allocating() {
+    for role in Role::BOTH {
+        let bytes =
+            [wire::frame(role, TEXT, [b'e'; 500]), wire::frame(role, FIN | CONTINUATION, [b'e'; 500])]
+                .concat();
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let mut receive = || {
+            input.extend_from_slice(&bytes);
+            match connection.receive(&mut input).expect("valid") {
+                Some(Event::Text(text)) => connection.send(&text).expect("room"),
+                other => panic!("unexpected {other:?}"),
+            }
+            let output = connection.output();
+            output.advance(output.remaining());
+        };
+        (0..200).for_each(|_| receive());
+        let meter = Meter::new();
+        (0..1000).for_each(|_| receive());
+        assert_eq!((meter.allocations(), meter.peak()), (0, 0), "{role:?}");
+    }
+}
+
+#[test]
+fn a_ping_in_steady_state_allocates_nothing() {
+    for role in Role::BOTH {
+        let bytes = wire::ping(role, [b'p'; 125]);
+        let mut side = Side::new(role, Config::new());
+        let mut read = || (0..100).for_each(|_| side.read_repeated(&bytes, 10).expect("valid"));
+        // Enough for the buffers to have reached their final size.
+        read();
+        let meter = Meter::new();
+        read();
+        assert_eq!((meter.allocations(), meter.peak()), (0, 0), "{role:?}");
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_no_heap() {
+    for role in Role::BOTH {
+        let small = wire::text(role, "small");
+        let meter = Meter::new();
+        let mut connection = role.connection(Config::new());
+        let mut input = Input::new();
+        assert_eq!((meter.allocations(), meter.peak()), (0, 0), "{role:?}: new");
+        echo(&mut connection, &mut input, &small);
+        assert!(meter.retained() > 0);
+        connection.release();
+        drop(input.release());
+        assert_eq!(meter.retained(), 0, "{role:?}: after a small echo");
+    }
+}
