@@ -16,7 +16,7 @@ use self::link::{Deadlines, Inbox, Outbox};
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
-use crate::opening::Negotiated;
+use crate::adapter::Negotiated;
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Request, Response, Sender, State,
 };

@@ -144,14 +144,14 @@ pub mod blocking;
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
 
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+mod adapter;
 mod close;
 mod config;
 mod connection;
 mod error;
 mod input;
 mod message;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-mod opening;
 mod outgoing;
 mod output;
 #[cfg(any(feature = "blocking", feature = "tokio"))]

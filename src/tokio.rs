@@ -18,7 +18,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
-use crate::opening::Negotiated;
+use crate::adapter::Negotiated;
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Request, Response, Sender, State,
 };

@@ -5,16 +5,15 @@
 
 use core::time::Duration;
 use std::io::{self, ErrorKind, IoSlice};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Buf;
 
 use super::Stream;
-use crate::opening::Opening;
+use crate::adapter::{Opening, lock, outcome};
 use crate::{
-    Error, Input, Output, ProtocolError, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp,
-    Transport, pool,
+    Error, Input, Output, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -47,6 +46,8 @@ pub(super) struct Inbox {
     pub(super) input: Input,
     timeout: Timeout,
     write_is_shut: bool,
+    /// There was no room for what is owed since the last read.
+    is_stuck: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
     pub(super) max_wait: Option<Duration>,
 }
@@ -89,10 +90,6 @@ impl Timeout {
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn has_timed_out(error: &io::Error) -> bool {
@@ -166,20 +163,16 @@ impl Outbox {
         len > rest || self.is_broken() || (rest == 0 && lock(&self.writing).unflushed)
     }
 
-    /// Writes as much as goes without waiting long, unless somebody else is writing.
-    fn write_some<T: Stream>(&self, stream: &mut T) {
+    /// Writes as much as goes without waiting long, unless somebody else is writing; false if there was no room.
+    fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
         loop {
-            let mut writing = match self.writing.try_lock() {
-                Ok(writing) => writing,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
+            let Ok(mut writing) = self.writing.try_lock() else { return true };
             if !self.sender().owes() && !writing.unflushed {
-                return;
+                return true;
             }
             // An error waits: what the peer has said counts for more than that it does not listen.
             if !matches!(self.write_once(stream, &mut writing, Some(SHORT)), Ok(true)) {
-                return;
+                return false;
             }
         }
     }
@@ -242,12 +235,7 @@ impl Outbox {
 
     /// True while the stream may hold back what was written, or somebody is writing.
     fn is_unflushed(&self) -> bool {
-        let is_unflushed = match self.writing.try_lock() {
-            Ok(writing) => writing.unflushed,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().unflushed,
-            Err(TryLockError::WouldBlock) => true,
-        };
-        is_unflushed && !self.is_broken()
+        self.writing.try_lock().map_or(true, |writing| writing.unflushed) && !self.is_broken()
     }
 
     fn is_broken(&self) -> bool {
@@ -265,7 +253,8 @@ pub(super) enum Deadlines<'a> {
 
 impl Inbox {
     pub(super) fn new(receiver: Receiver, input: Input) -> Self {
-        Self { receiver, input, timeout: Timeout::default(), write_is_shut: false, max_wait: None }
+        let timeout = Timeout::default();
+        Self { receiver, input, timeout, write_is_shut: false, is_stuck: false, max_wait: None }
     }
 
     /// Runs the connection until an event is ready, or until the transport has ended.
@@ -280,14 +269,14 @@ impl Inbox {
                 outbox.sender().reply(reply);
             }
             if let Ok(Some(ready)) = advanced {
-                if ready.is_control() {
+                if ready.is_control() && !self.is_stuck {
                     // The reply leaves at once, however long the caller takes to come back.
                     self.wait(outbox);
-                    outbox.write_some(stream);
+                    self.is_stuck = !outbox.write_some(stream);
                 }
                 return Ok(Some(ready));
             }
-            outbox.write_some(stream);
+            self.is_stuck = !outbox.write_some(stream);
             if outbox.sender().owes() || outbox.sender().is_closing() {
                 // A peer that always has something to say does not put these off. A timeout shows in the transport action.
                 self.wait_firm(outbox);
@@ -299,7 +288,11 @@ impl Inbox {
                 // What the stream holds back goes first, as long as there is time.
                 _ if outbox.is_unflushed() && !self.receiver.is_over() => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
-                Transport::Close => return self.end(outbox, advanced.err()),
+                Transport::Close => {
+                    let broken = lock(&outbox.broken).take();
+                    outbox.break_off(ErrorKind::NotConnected);
+                    return outcome(&self.receiver, advanced.err(), broken).map(|()| None);
+                }
             }
             match self.read(stream, outbox) {
                 Ok(()) => {}
@@ -390,19 +383,6 @@ impl Inbox {
             self.write_is_shut = true;
             // An error means that the transport has ended, which reading shows as well.
             let _ = stream.shutdown_write();
-        }
-    }
-
-    /// The connection is over; `failed` tells how, if it was the peer's fault.
-    fn end(&mut self, outbox: &Outbox, failed: Option<ProtocolError>) -> Result<Option<Ready>, Error> {
-        let broken = lock(&outbox.broken).replace(ErrorKind::NotConnected);
-        match (failed, self.receiver.timed_out(), broken) {
-            (Some(ProtocolError::UnexpectedEof), _, Some(kind)) if kind != ErrorKind::NotConnected => {
-                Err(io::Error::from(kind).into())
-            }
-            (Some(error), ..) => Err(error.into()),
-            (None, Some(timed_out), _) => Err(timed_out.into()),
-            (None, None, _) => Ok(None),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 
 use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
-use crate::opening::{self, Negotiated};
+use crate::adapter::{self, Negotiated};
 use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
@@ -70,7 +70,7 @@ pub fn client_with<S>(mut stream: S, request: &ClientRequest, config: Config) ->
 where
     S: Stream,
 {
-    let mut handshake = opening::client_handshake(request, config)?;
+    let mut handshake = adapter::client_handshake(request, config)?;
     let mut input = Input::new();
     let (connection, response) = Inbox::open(&mut stream, &mut handshake, &mut input)?;
     Ok(WebSocket::new(stream, connection, input, Some(Negotiated::Client(response))))

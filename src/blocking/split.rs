@@ -1,13 +1,11 @@
 //! [`Reader`] and [`Writer`]: the two halves of a connection, for two threads.
 
 use core::time::Duration;
-use std::boxed::Box;
 use std::sync::Arc;
 
 use super::link::{Deadlines, Inbox, Outbox};
 use super::{Stream, WebSocket};
-use crate::opening::Negotiated;
-use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Request, Response, Sender, State};
+use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Sender, State};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -16,12 +14,12 @@ struct Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { stream, mut inbox, outbox, negotiated } = socket;
+    let WebSocket { stream, mut inbox, outbox, .. } = socket;
     // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
     inbox.max_wait = inbox.receiver.close_timeout();
     let write_timeout = inbox.receiver.write_timeout();
     let shared = Arc::new(Shared { stream, outbox });
-    (Reader { inbox, negotiated, shared: Arc::clone(&shared) }, Writer { shared, write_timeout })
+    (Reader { inbox, shared: Arc::clone(&shared) }, Writer { shared, write_timeout })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -31,7 +29,6 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
-    negotiated: Option<Box<Negotiated>>,
     shared: Arc<Shared<S>>,
 }
 
@@ -78,24 +75,6 @@ where
     #[must_use]
     pub fn closed_with(&self) -> Option<Closure> {
         self.inbox.receiver.closed_with(&self.shared.outbox.sender())
-    }
-
-    /// The subprotocol that the opening handshake settled on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.as_ref()?.subprotocol()
-    }
-
-    /// The client's request, on a server.
-    #[must_use]
-    pub fn request(&self) -> Option<&Request> {
-        self.negotiated.as_ref()?.request()
-    }
-
-    /// The server's response, on a client.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        self.negotiated.as_ref()?.response()
     }
 }
 

@@ -9,10 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 use bytes::Buf;
 
-use crate::opening::Opening;
-use crate::{
-    Error, Input, Output, ProtocolError, Ready, Receiver, Sender, State, Timestamp, Transport, pool,
-};
+use crate::adapter::{Opening, outcome};
+use crate::{Error, Input, Output, Ready, Receiver, Sender, State, Timestamp, Transport, pool};
 
 /// How many pieces of the output go into one vectored write.
 const MAX_SLICES: usize = 16;
@@ -95,7 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 // What the stream holds back goes first, as long as there is time.
                 _ if self.unflushed && self.broken.is_none() && !receiver.is_over() => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
-                Transport::Close => return Poll::Ready(self.end(receiver, advanced.err())),
+                Transport::Close => {
+                    let broken = self.broken.take();
+                    self.break_off(io::ErrorKind::NotConnected, sender);
+                    return Poll::Ready(outcome(receiver, advanced.err(), broken).map(|()| None));
+                }
             }
             // After the end there is nothing to read, but perhaps something to write.
             let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
@@ -154,19 +156,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn break_off(&mut self, kind: io::ErrorKind, sender: &mut Sender) {
         self.broken.get_or_insert(kind);
         sender.abandon();
-    }
-
-    /// The connection is over; `failed` tells how, if it was the peer's fault.
-    fn end(&mut self, receiver: &Receiver, failed: Option<ProtocolError>) -> Result<Option<Ready>, Error> {
-        let broken = self.broken.replace(io::ErrorKind::NotConnected);
-        match (failed, receiver.timed_out(), broken) {
-            (Some(ProtocolError::UnexpectedEof), _, Some(kind)) if kind != io::ErrorKind::NotConnected => {
-                Err(io::Error::from(kind).into())
-            }
-            (Some(error), ..) => Err(error.into()),
-            (None, Some(timed_out), _) => Err(timed_out.into()),
-            (None, None, _) => Ok(None),
-        }
     }
 
     fn poll_drain(&mut self, sender: &mut Sender, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -8,7 +8,7 @@ use ::tokio::net::TcpStream;
 
 use super::WebSocket;
 use super::link::Link;
-use crate::opening::{self, Negotiated};
+use crate::adapter::{self, Negotiated};
 use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
@@ -69,7 +69,7 @@ pub async fn client_with<S>(stream: S, request: &ClientRequest, config: Config) 
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut handshake = opening::client_handshake(request, config)?;
+    let mut handshake = adapter::client_handshake(request, config)?;
     let mut link = Link::new(stream);
     let mut input = Input::new();
     let (connection, response) = poll_fn(|cx| link.poll_open(&mut handshake, &mut input, cx)).await?;

@@ -3,19 +3,15 @@
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::boxed::Box;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::WebSocket;
 use super::link::Link;
-use crate::opening::Negotiated;
-use crate::{
-    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Request, Response, Sender,
-    State,
-};
+use crate::adapter::lock;
+use crate::{CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State};
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
 #[derive(Debug)]
@@ -61,18 +57,12 @@ fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
     *lock(slot) = Some(cx.waker().clone());
 }
 
-/// No user code runs under these locks, so a poisoned one is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let (receiver, sender) = socket.connection.split();
     let waiting = Arc::new(Waiting::default());
     let waker = Waker::from(Arc::clone(&waiting));
     let shared = Arc::new(Shared { both: Mutex::new(Both { link: socket.link, sender }), waiting, waker });
-    let reader =
-        Reader { receiver, input: socket.input, negotiated: socket.negotiated, shared: Arc::clone(&shared) };
+    let reader = Reader { receiver, input: socket.input, shared: Arc::clone(&shared) };
     (reader, Writer { shared })
 }
 
@@ -84,7 +74,6 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 pub struct Reader<S> {
     receiver: Receiver,
     input: Input,
-    negotiated: Option<Box<Negotiated>>,
     shared: Arc<Shared<S>>,
 }
 
@@ -133,24 +122,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     #[must_use]
     pub fn closed_with(&self) -> Option<Closure> {
         self.receiver.closed_with(&lock(&self.shared.both).sender)
-    }
-
-    /// The subprotocol that the opening handshake settled on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.as_ref()?.subprotocol()
-    }
-
-    /// The client's request, on a server.
-    #[must_use]
-    pub fn request(&self) -> Option<&Request> {
-        self.negotiated.as_ref()?.request()
-    }
-
-    /// The server's response, on a client.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        self.negotiated.as_ref()?.response()
     }
 
     fn poll_advance(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Ready>, Error>> {

@@ -1,10 +1,12 @@
-//! What the adapters share about the opening handshake: running either role's, and remembering what it settled.
+//! What the adapters share: running either role's opening handshake, remembering what it settled, and how a connection ends.
 
 use std::boxed::Box;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    ClientHandshake, Connection, HandshakeError, Input, Output, Request, Response, ServerHandshake, TimedOut,
-    Timestamp,
+    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, ProtocolError,
+    Receiver, Request, Response, ServerHandshake, TimedOut, Timestamp,
 };
 
 /// An opening handshake, whatever the role.
@@ -78,14 +80,33 @@ impl Negotiated {
 }
 
 /// A client's handshake for `request`, with nonce and seed from the operating system.
-pub(crate) fn client_handshake(
-    request: &crate::ClientRequest,
-    config: crate::Config,
-) -> std::io::Result<ClientHandshake> {
+pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::Result<ClientHandshake> {
     let mut nonce = [0; 16];
     let mut seed = [0; 32];
     for random in [&mut nonce[..], &mut seed[..]] {
-        getrandom::fill(random).map_err(std::io::Error::other)?;
+        getrandom::fill(random).map_err(io::Error::other)?;
     }
     Ok(ClientHandshake::new(config, request, nonce, seed))
+}
+
+/// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is what
+/// the peer did wrong, and `broken` is why the stream accepted no more.
+pub(crate) fn outcome(
+    receiver: &Receiver,
+    failed: Option<ProtocolError>,
+    broken: Option<io::ErrorKind>,
+) -> Result<(), Error> {
+    match (failed, broken, receiver.timed_out()) {
+        (Some(ProtocolError::UnexpectedEof), Some(kind), _) if kind != io::ErrorKind::NotConnected => {
+            Err(io::Error::from(kind).into())
+        }
+        (Some(error), ..) => Err(error.into()),
+        (None, _, Some(timed_out)) => Err(timed_out.into()),
+        (None, _, None) => Ok(()),
+    }
+}
+
+/// Locks a mutex of the halves, under which nothing panics that would leave half a change behind.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
