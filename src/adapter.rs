@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, ProtocolError,
-    Receiver, Request, Response, ServerHandshake, TimedOut, Timestamp,
+    Receiver, Request, Response, SendError, ServerHandshake, TimedOut, Timestamp,
 };
 
 /// An opening handshake, whatever the role.
@@ -89,20 +89,41 @@ pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::R
     Ok(ClientHandshake::new(config, request, nonce, seed))
 }
 
-/// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is what
-/// the peer did wrong, and `broken` is why the stream accepted no more.
-pub(crate) fn outcome(
-    receiver: &Receiver,
-    failed: Option<ProtocolError>,
-    broken: Option<io::ErrorKind>,
-) -> Result<(), Error> {
-    match (failed, broken, receiver.timed_out()) {
-        (Some(ProtocolError::UnexpectedEof), Some(kind), _) if kind != io::ErrorKind::NotConnected => {
-            Err(io::Error::from(kind).into())
+/// Why a stream takes no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Broken {
+    Io(io::ErrorKind),
+    TimedOut(TimedOut),
+    /// The connection has ended.
+    Ended,
+}
+
+impl Broken {
+    /// Of a connection whose transport is to be closed.
+    pub(crate) fn ended(receiver: &Receiver) -> Self {
+        receiver.timed_out().map_or(Self::Ended, Self::TimedOut)
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Io(kind) => io::Error::from(kind).into(),
+            Broken::TimedOut(timed_out) => timed_out.into(),
+            Broken::Ended => SendError::Closed.into(),
         }
-        (Some(error), ..) => Err(error.into()),
-        (None, _, Some(timed_out)) => Err(timed_out.into()),
-        (None, _, None) => Ok(()),
+    }
+}
+
+/// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is what
+/// the peer did wrong.
+pub(crate) fn outcome(failed: Option<ProtocolError>, broken: Broken) -> Result<(), Error> {
+    match (failed, broken) {
+        (Some(ProtocolError::UnexpectedEof), Broken::Io(_)) => Err(broken.into()),
+        (Some(error), _) => Err(error.into()),
+        (None, Broken::TimedOut(timed_out)) => Err(timed_out.into()),
+        // The closing handshake was done.
+        (None, Broken::Io(_) | Broken::Ended) => Ok(()),
     }
 }
 

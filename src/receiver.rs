@@ -264,8 +264,8 @@ impl Receiver {
 
     /// True when the transport is to be cut, whatever is still to be written.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_over(&self) -> bool {
-        self.timers.is_over()
+    pub(crate) fn is_over(&self, sender: &Sender) -> bool {
+        self.phase(sender) == Phase::Over
     }
 
     #[cfg(feature = "blocking")]

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Buf;
 
 use super::Stream;
-use crate::adapter::{Opening, lock, outcome};
+use crate::adapter::{Broken, Opening, lock, outcome};
 use crate::{
     Error, Input, Output, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
 };
@@ -29,7 +29,7 @@ pub(super) struct Outbox {
     sender: Mutex<Sender>,
     writing: Mutex<Writing>,
     /// Why the stream accepts no more.
-    broken: Mutex<Option<ErrorKind>>,
+    broken: Mutex<Option<Broken>>,
 }
 
 #[derive(Debug, Default)]
@@ -149,7 +149,12 @@ impl Outbox {
                 continue;
             }
             match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.handle_firm_timeout(self)?,
+                Deadlines::Of(inbox) => {
+                    if let Err(timed_out) = inbox.handle_firm_timeout(self) {
+                        self.break_off(Broken::TimedOut(timed_out));
+                    }
+                }
+                // The rest stays queued, so that the reader's deadline passes as well.
                 Deadlines::Write(Some(timeout)) if progressed_at.elapsed() >= *timeout => {
                     return Err(TimedOut::Write.into());
                 }
@@ -183,19 +188,18 @@ impl Outbox {
         stream: &mut T,
         writing: &mut Writing,
         timeout: Option<Duration>,
-    ) -> io::Result<bool> {
-        let result = match *lock(&self.broken) {
-            Some(kind) => Err(kind.into()),
-            None => Ok(()),
-        };
-        match result.and_then(|()| self.write_taken(stream, writing, timeout)) {
+    ) -> Result<bool, Error> {
+        if let Some(broken) = *lock(&self.broken) {
+            self.sender().abandon();
+            return Err(broken.into());
+        }
+        match self.write_taken(stream, writing, timeout) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(error) if has_timed_out(&error) => Ok(false),
             Err(error) => {
-                writing.unflushed = false;
-                self.break_off(error.kind());
-                Err(error)
+                self.break_off(Broken::Io(error.kind()));
+                Err(error.into())
             }
         }
     }
@@ -227,10 +231,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Nobody will read any more: what is written from now on fails.
-    fn break_off(&self, kind: ErrorKind) {
-        lock(&self.broken).get_or_insert(kind);
+    /// Nobody will read any more: what is written from now on fails, for the first reason there was.
+    fn break_off(&self, broken: Broken) -> Broken {
         self.sender().abandon();
+        *lock(&self.broken).get_or_insert(broken)
     }
 
     /// True while the stream may hold back what was written, or somebody is writing.
@@ -286,12 +290,13 @@ impl Inbox {
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 // What the stream holds back goes first, as long as there is time.
-                _ if outbox.is_unflushed() && !self.receiver.is_over() => {}
+                _ if outbox.is_unflushed() && !self.receiver.is_over(&outbox.sender()) => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
                 Transport::Close => {
-                    let broken = lock(&outbox.broken).take();
-                    outbox.break_off(ErrorKind::NotConnected);
-                    return outcome(&self.receiver, advanced.err(), broken).map(|()| None);
+                    let broken = outbox.break_off(Broken::ended(&self.receiver));
+                    // The peer sees the end even if the stream is kept.
+                    self.shutdown_write(stream);
+                    return outcome(advanced.err(), broken).map(|()| None);
                 }
             }
             match self.read(stream, outbox) {
@@ -303,7 +308,7 @@ impl Inbox {
                     self.input.shrink();
                 }
                 Err(error) => {
-                    outbox.break_off(error.kind());
+                    outbox.break_off(Broken::Io(error.kind()));
                     self.input.set_eof();
                     // After the end a reset is as good as an orderly end.
                     if self.receiver.state(&outbox.sender()) != State::Closed {

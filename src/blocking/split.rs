@@ -92,7 +92,8 @@ where
     /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), also when the [`Reader`] has seen the end of the connection.
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`SendError::Closed`](crate::SendError::Closed) when the [`Reader`] has
+    /// seen the end of the connection.
     pub fn ready(&mut self) -> Result<(), Error> {
         let rest = self.shared.outbox.sender().ready_len();
         self.flush_to(rest)

@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 use bytes::Buf;
 
-use crate::adapter::{Opening, outcome};
+use crate::adapter::{Broken, Opening, outcome};
 use crate::{Error, Input, Output, Ready, Receiver, Sender, State, Timestamp, Transport, pool};
 
 /// How many pieces of the output go into one vectored write.
@@ -25,7 +25,7 @@ pub(super) struct Link<S> {
     unflushed: bool,
     write_is_shut: bool,
     /// Why the stream accepts no more.
-    broken: Option<io::ErrorKind>,
+    broken: Option<Broken>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
@@ -91,12 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match receiver.transport_action(sender) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 // What the stream holds back goes first, as long as there is time.
-                _ if self.unflushed && self.broken.is_none() && !receiver.is_over() => {}
+                _ if self.unflushed && self.broken.is_none() && !receiver.is_over(sender) => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
                 Transport::Close => {
-                    let broken = self.broken.take();
-                    self.break_off(io::ErrorKind::NotConnected, sender);
-                    return Poll::Ready(outcome(receiver, advanced.err(), broken).map(|()| None));
+                    let broken = self.break_off(Broken::ended(receiver), sender);
+                    // The peer sees the end even if the stream is kept.
+                    self.poll_shutdown(cx);
+                    return Poll::Ready(outcome(advanced.err(), broken).map(|()| None));
                 }
             }
             // After the end there is nothing to read, but perhaps something to write.
@@ -104,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match read {
                 Poll::Ready(Ok(())) => continue,
                 Poll::Ready(Err(error)) => {
-                    self.break_off(error.kind(), sender);
+                    self.break_off(Broken::Io(error.kind()), sender);
                     input.set_eof();
                     // After the end a reset is as good as an orderly end.
                     if receiver.state(sender) != State::Closed {
@@ -133,14 +134,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            if let Some(kind) = self.broken {
+            if let Some(broken) = self.broken {
                 sender.abandon();
-                return Poll::Ready(Err(io::Error::from(kind).into()));
+                return Poll::Ready(Err(broken.into()));
             }
             match self.poll_write(sender.output(), rest, cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => {
-                    self.break_off(error.kind(), sender);
+                    self.break_off(Broken::Io(error.kind()), sender);
                     return Poll::Ready(Err(error.into()));
                 }
                 Poll::Pending => {}
@@ -148,14 +149,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
             let deadline = receiver.poll_firm_timeout(self.now(), sender);
             ready!(self.poll_sleep(deadline, cx));
-            receiver.handle_firm_timeout(self.now(), sender)?;
+            if let Err(timed_out) = receiver.handle_firm_timeout(self.now(), sender) {
+                self.break_off(Broken::TimedOut(timed_out), sender);
+            }
         }
     }
 
-    /// Nobody will read any more: what is written from now on fails.
-    pub(super) fn break_off(&mut self, kind: io::ErrorKind, sender: &mut Sender) {
-        self.broken.get_or_insert(kind);
+    /// Nobody will read any more: what is written from now on fails, for the first reason there was.
+    fn break_off(&mut self, broken: Broken, sender: &mut Sender) -> Broken {
         sender.abandon();
+        *self.broken.get_or_insert(broken)
     }
 
     fn poll_drain(&mut self, sender: &mut Sender, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -156,7 +156,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), also when the [`Reader`] has seen the end of the connection.
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`SendError::Closed`](crate::SendError::Closed) when the [`Reader`] has
+    /// seen the end of the connection.
     ///
     /// # Cancel safety
     /// Cancel safe.
