@@ -252,7 +252,7 @@ impl Timers {
         }
         let after = match self.keepalive {
             Keepalive::Resting => self.timing.ping_interval,
-            Keepalive::Queued(position) if facts.written <= position => return None,
+            Keepalive::Queued(position) if facts.written <= position && facts.owed_len > 0 => return None,
             Keepalive::Queued(_) => {
                 self.keepalive = Keepalive::Awaiting(now);
                 self.timing.pong_timeout

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Buf;
 
 use super::Stream;
-use crate::adapter::{Broken, Opening, lock, outcome};
+use crate::adapter::{Breakage, Broken, Opening, lock, outcome};
 use crate::{
     Error, Input, Output, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
 };
@@ -29,7 +29,7 @@ pub(super) struct Outbox {
     sender: Mutex<Sender>,
     writing: Mutex<Writing>,
     /// Why the stream accepts no more.
-    broken: Mutex<Option<Broken>>,
+    broken: Mutex<Breakage>,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +137,7 @@ impl Outbox {
         let mut progressed_at = Instant::now();
         loop {
             // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
+            lock(&self.broken).check(&mut self.sender())?;
             if !self.owes_more_than(rest) {
                 return Ok(());
             }
@@ -165,7 +166,7 @@ impl Outbox {
 
     fn owes_more_than(&self, rest: usize) -> bool {
         let len = self.sender().output().len();
-        len > rest || self.is_broken() || (rest == 0 && lock(&self.writing).unflushed)
+        len > rest || (rest == 0 && lock(&self.writing).unflushed)
     }
 
     /// Writes as much as goes without waiting long, unless somebody else is writing; false if there was no room.
@@ -189,17 +190,14 @@ impl Outbox {
         writing: &mut Writing,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        if let Some(broken) = *lock(&self.broken) {
-            self.sender().abandon();
-            return Err(broken.into());
-        }
+        lock(&self.broken).check(&mut self.sender())?;
         match self.write_taken(stream, writing, timeout) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(error) if has_timed_out(&error) => Ok(false),
             Err(error) => {
-                self.break_off(Broken::Io(error.kind()));
-                Err(error.into())
+                writing.unflushed = false;
+                Err(self.break_off(Broken::Io(error.kind())).into())
             }
         }
     }
@@ -215,15 +213,9 @@ impl Outbox {
         let mut output = self.sender().output().take();
         writing.unflushed = true;
         let written = write(stream, &mut output);
-        let rest = {
-            let mut sender = self.sender();
-            sender.output().put_back(output);
-            if self.is_broken() {
-                sender.abandon();
-            }
-            sender.output().len()
-        };
+        self.sender().output().put_back(output);
         written?;
+        let rest = self.sender().output().len();
         if rest == 0 {
             stream.flush()?;
             writing.unflushed = false;
@@ -231,10 +223,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Nobody will read any more: what is written from now on fails, for the first reason there was.
-    fn break_off(&self, broken: Broken) -> Broken {
-        self.sender().abandon();
-        *lock(&self.broken).get_or_insert(broken)
+    fn break_off(&self, reason: Broken) -> Broken {
+        lock(&self.broken).break_off(reason, &mut self.sender())
     }
 
     /// True while the stream may hold back what was written, or somebody is writing.
@@ -293,10 +283,10 @@ impl Inbox {
                 _ if outbox.is_unflushed() && !self.receiver.is_over(&outbox.sender()) => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
                 Transport::Close => {
-                    let broken = outbox.break_off(Broken::ended(&self.receiver));
+                    let broken = outbox.break_off(Broken::ended(&self.receiver, advanced.err()));
                     // The peer sees the end even if the stream is kept.
                     self.shutdown_write(stream);
-                    return outcome(advanced.err(), broken).map(|()| None);
+                    return outcome(&self.receiver, advanced.err(), broken).map(|()| None);
                 }
             }
             match self.read(stream, outbox) {

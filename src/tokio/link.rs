@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 use bytes::Buf;
 
-use crate::adapter::{Broken, Opening, outcome};
+use crate::adapter::{Breakage, Broken, Opening, outcome};
 use crate::{Error, Input, Output, Ready, Receiver, Sender, State, Timestamp, Transport, pool};
 
 /// How many pieces of the output go into one vectored write.
@@ -25,13 +25,20 @@ pub(super) struct Link<S> {
     unflushed: bool,
     write_is_shut: bool,
     /// Why the stream accepts no more.
-    broken: Option<Broken>,
+    broken: Breakage,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
         let start = Instant::now();
-        Self { stream, start, sleep: None, unflushed: false, write_is_shut: false, broken: None }
+        Self {
+            stream,
+            start,
+            sleep: None,
+            unflushed: false,
+            write_is_shut: false,
+            broken: Breakage::default(),
+        }
     }
 
     /// Runs an opening handshake to its end.
@@ -91,13 +98,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match receiver.transport_action(sender) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 // What the stream holds back goes first, as long as there is time.
-                _ if self.unflushed && self.broken.is_none() && !receiver.is_over(sender) => {}
+                _ if self.unflushed && !self.broken.is_some() && !receiver.is_over(sender) => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
                 Transport::Close => {
-                    let broken = self.break_off(Broken::ended(receiver), sender);
+                    let broken = self.broken.break_off(Broken::ended(receiver, advanced.err()), sender);
                     // The peer sees the end even if the stream is kept.
                     self.poll_shutdown(cx);
-                    return Poll::Ready(outcome(advanced.err(), broken).map(|()| None));
+                    return Poll::Ready(outcome(receiver, advanced.err(), broken).map(|()| None));
                 }
             }
             // After the end there is nothing to read, but perhaps something to write.
@@ -105,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             match read {
                 Poll::Ready(Ok(())) => continue,
                 Poll::Ready(Err(error)) => {
-                    self.break_off(Broken::Io(error.kind()), sender);
+                    self.broken.break_off(Broken::Io(error.kind()), sender);
                     input.set_eof();
                     // After the end a reset is as good as an orderly end.
                     if receiver.state(sender) != State::Closed {
@@ -134,15 +141,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            if let Some(broken) = self.broken {
-                sender.abandon();
-                return Poll::Ready(Err(broken.into()));
-            }
+            self.broken.check(sender)?;
             match self.poll_write(sender.output(), rest, cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => {
-                    self.break_off(Broken::Io(error.kind()), sender);
-                    return Poll::Ready(Err(error.into()));
+                    let broken = self.broken.break_off(Broken::Io(error.kind()), sender);
+                    return Poll::Ready(Err(broken.into()));
                 }
                 Poll::Pending => {}
             }
@@ -150,15 +154,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let deadline = receiver.poll_firm_timeout(self.now(), sender);
             ready!(self.poll_sleep(deadline, cx));
             if let Err(timed_out) = receiver.handle_firm_timeout(self.now(), sender) {
-                self.break_off(Broken::TimedOut(timed_out), sender);
+                self.broken.break_off(Broken::TimedOut(timed_out), sender);
             }
         }
-    }
-
-    /// Nobody will read any more: what is written from now on fails, for the first reason there was.
-    fn break_off(&mut self, broken: Broken, sender: &mut Sender) -> Broken {
-        sender.abandon();
-        *self.broken.get_or_insert(broken)
     }
 
     fn poll_drain(&mut self, sender: &mut Sender, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
