@@ -1,0 +1,24 @@
+//! The tokio adapter over scripted streams and a simulated clock, one behaviour per module.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod stream;
+mod wire;
+
+mod batching;
+mod cancel_safety;
+mod closing;
+mod faults;
+mod futures_are_send;
+mod keepalive;
+mod lingering;
+mod messages;
+mod opening;
+mod parts;
+mod pings;
+mod refusals;
+mod sending;
+mod split_cancel_safety;
+mod split_closing;
+mod split_under_load;
+mod timeouts;

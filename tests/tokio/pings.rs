@@ -1,0 +1,105 @@
+//! Pings and pongs: the answer leaves before anybody hears of the ping, and the round trip is measured.
+
+use std::time::Duration;
+
+use tidewire::{Config, Event};
+use tokio::time::{sleep, timeout};
+
+use crate::stream::{Script, block_on};
+use crate::wire::{PING, PONG, Role, TEXT, frame};
+
+#[test]
+fn the_pong_has_left_when_the_ping_is_an_event() {
+    for role in Role::BOTH {
+        for script in [Script::SMOOTH, Script::SMOOTH.with_vectored(), Script::SMOOTH.with_steps(1, 1)] {
+            let (mut socket, peer) = role.socket(Config::new(), script);
+            peer.send(role.frame(PING, "Hello"));
+            block_on(async {
+                let event = socket.recv_ref().await.unwrap();
+                assert!(matches!(event, Some((Event::Ping(b"Hello"), _))), "{role:?}: {event:?}");
+            });
+            assert_eq!(role.frames(&peer.log()), [frame(PONG, "Hello")], "{role:?} {script:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_pings_of_one_read_get_ten_pongs_in_order() {
+    for role in Role::BOTH {
+        for script in Script::ALL {
+            let (mut socket, peer) = role.socket(Config::new(), script);
+            for n in 0..10 {
+                peer.send(role.frame(PING, [n]));
+            }
+            peer.send(role.frame(TEXT, "end"));
+            block_on(async {
+                assert_eq!(socket.recv().await.unwrap(), Some("end".into()));
+                socket.flush().await.unwrap();
+            });
+            let pongs: Vec<_> = (0..10).map(|n| frame(PONG, [n])).collect();
+            assert_eq!(role.frames(&peer.log()), pongs, "{role:?} {script:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pong_is_answered_while_a_message_waits_for_a_peer_that_does_not_read() {
+    let role = Role::Server;
+    let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_capacity(4));
+    socket.queue("0123456789").unwrap();
+    peer.send(role.frame(PING, "?"));
+    block_on(async {
+        assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Ping(b"?"), _)))));
+        let mut received = peer.read();
+        while received.len() < 12 + 3 {
+            assert!(timeout(Duration::from_secs(1), socket.recv()).await.is_err());
+            received.extend(peer.read());
+        }
+        assert_eq!(role.frames(&received), [frame(TEXT, "0123456789"), frame(PONG, "?")]);
+    });
+}
+
+#[test]
+fn a_ping_is_written_and_its_pong_is_an_event_with_a_round_trip_time() {
+    for role in Role::BOTH {
+        let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
+        block_on(async {
+            socket.ping(b"are you there").await.unwrap();
+            assert_eq!(role.frames(&peer.log()), [frame(PING, "are you there")]);
+            assert_eq!(socket.round_trip_time(), None);
+            let answering = async {
+                sleep(Duration::from_secs(3)).await;
+                peer.send(role.frame(PONG, "are you there"));
+            };
+            let (event, ()) = tokio::join!(socket.recv_ref(), answering);
+            assert!(matches!(event, Ok(Some((Event::Pong(b"are you there"), _)))));
+        });
+        assert_eq!(socket.round_trip_time(), Some(Duration::from_secs(3)), "{role:?}");
+    }
+}
+
+#[test]
+fn the_round_trip_of_a_pong_that_waits_already_is_measured_too() {
+    for role in Role::BOTH {
+        let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
+        block_on(async {
+            socket.ping(b"?").await.unwrap();
+            sleep(Duration::from_secs(2)).await;
+            peer.send(role.frame(PONG, "?"));
+            assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Pong(b"?"), _)))));
+        });
+        assert_eq!(socket.round_trip_time(), Some(Duration::from_secs(2)), "{role:?}");
+    }
+}
+
+#[test]
+fn a_pong_that_nobody_asked_for_is_an_event_without_a_round_trip() {
+    for role in Role::BOTH {
+        let (mut socket, peer) = role.socket(Config::new(), Script::BYTEWISE);
+        peer.send(role.frame(PONG, "unasked"));
+        block_on(async {
+            assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Pong(b"unasked"), _)))));
+        });
+        assert_eq!((socket.round_trip_time(), peer.log().len()), (None, 0));
+    }
+}

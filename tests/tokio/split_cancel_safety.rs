@@ -1,0 +1,226 @@
+//! The halves, too, may drop their futures at any Pending.
+
+use tidewire::tokio::{Reader, Writer};
+use tidewire::{CloseCode, Config, Event};
+
+use crate::stream::{Cut, Peer, Script, Stream, block_on};
+use crate::wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
+
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    Recv,
+    RecvRef,
+    Ready,
+    Feed,
+    Send,
+    Flush,
+    Ping,
+    Close,
+}
+
+const METHODS: [Method; 8] = [
+    Method::Recv,
+    Method::RecvRef,
+    Method::Ready,
+    Method::Feed,
+    Method::Send,
+    Method::Flush,
+    Method::Ping,
+    Method::Close,
+];
+
+const SCRIPTS: [Script; 3] = [
+    Script::SMOOTH.with_pending().with_vectored(),
+    Script::SMOOTH.with_pending().with_steps(7, 5).with_vectored(),
+    Script::BYTEWISE,
+];
+
+#[test]
+fn a_future_dropped_at_its_nth_pending_makes_no_difference() {
+    for role in Role::BOTH {
+        for method in METHODS {
+            for script in SCRIPTS {
+                let (received, written, pendings) = play(role, method, script, Cut::NEVER);
+                assert!(pendings > 0, "{role:?} {method:?} {script:?}");
+                for cut in (1..=pendings).map(Cut::at).chain([Cut::EVERY]) {
+                    let trace = play(role, method, script, cut);
+                    assert!(trace.0 == received, "{role:?} {method:?} {script:?} {cut:?}");
+                    assert!(trace.1 == written, "{role:?} {method:?} {script:?} {cut:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Runs the scenario of a method: what was received and written, and how many Pendings there were.
+fn play(role: Role, method: Method, script: Script, cut: Cut) -> (Vec<Frame>, Vec<u8>, usize) {
+    let (socket, peer) = role.socket(Config::new().with_high_water_len(64), script);
+    let (mut reader, mut writer) = socket.split();
+    // Long enough to be chained, unless that takes too many steps.
+    let long_len = if script.max_write >= 40 { 5000 } else { 200 };
+    let mut play = Play { cut, peer, long_len, received: Vec::new() };
+    block_on(async {
+        match method {
+            Method::Recv | Method::RecvRef => play.receive(role, &mut reader, &mut writer, method).await,
+            Method::Close => play.close(role, &mut reader, &mut writer).await,
+            _ => play.send(&mut writer, method).await,
+        }
+    });
+    let written = play.peer.log();
+    role.frames(&written);
+    (play.received, written, play.cut.pendings)
+}
+
+struct Play {
+    cut: Cut,
+    peer: Peer,
+    long_len: usize,
+    received: Vec<Frame>,
+}
+
+impl Play {
+    async fn receive(
+        &mut self,
+        role: Role,
+        reader: &mut Reader<Stream>,
+        writer: &mut Writer<Stream>,
+        method: Method,
+    ) {
+        self.peer.send(role.frame(TEXT, "tide"));
+        self.peer.send(role.frame(PING, "one"));
+        self.peer.send(role.frame(0x02, [1; 70]));
+        self.peer.send(role.frame(0x80, [2; 70]));
+        self.peer.send(role.close_frame(1000, "done"));
+        self.peer.end();
+        writer.queue("first").unwrap();
+        loop {
+            let frame = if let Method::Recv = method {
+                let Some(message) = self.cut.run(reader.recv()).await else { continue };
+                message.unwrap().map(|message| Frame(0, message.as_bytes().into()))
+            } else {
+                let Some(event) = self.cut.run(reader.recv_ref()).await else { continue };
+                event.unwrap().map(|event| match event {
+                    Event::Text(text) => Frame(TEXT, text.as_bytes().into()),
+                    Event::Binary(payload) => Frame(0x82, payload.to_vec()),
+                    Event::Ping(payload) => Frame(PING, payload.into()),
+                    Event::Close(close) => Frame(CLOSE, close.unwrap().reason().into()),
+                    event => panic!("{event:?}"),
+                })
+            };
+            match frame {
+                Some(frame) => self.received.push(frame),
+                None => break,
+            }
+        }
+        assert_eq!(self.received.len(), if let Method::Recv = method { 2 } else { 4 });
+        assert!(reader.closed_with().unwrap().is_clean());
+    }
+
+    async fn send(&mut self, writer: &mut Writer<Stream>, method: Method) {
+        for len in [30, 0, 100, 30, self.long_len] {
+            let message = vec![len as u8; len];
+            let before = self.total_len(writer);
+            match method {
+                Method::Ready => {
+                    while self.cut.run(writer.ready()).await.transpose().unwrap().is_none() {}
+                    writer.queue(message).unwrap();
+                }
+                Method::Feed => {
+                    while self.cut.run(writer.feed(&message)).await.transpose().unwrap().is_none() {}
+                }
+                Method::Send => {
+                    while self.cut.run(writer.send(&message)).await.transpose().unwrap().is_none() {
+                        if self.total_len(writer) > before {
+                            self.flush(writer).await;
+                            break;
+                        }
+                    }
+                }
+                Method::Ping => {
+                    let payload = &message[..len.min(125)];
+                    if self.cut.run(writer.ping(payload)).await.transpose().unwrap().is_none() {
+                        assert!(self.total_len(writer) > before);
+                        self.flush(writer).await;
+                    }
+                }
+                _ => {
+                    writer.queue(message).unwrap();
+                    self.flush(writer).await;
+                }
+            }
+        }
+        writer.flush().await.unwrap();
+        assert_eq!(writer.queued_len(), 0);
+    }
+
+    async fn close(&mut self, role: Role, reader: &mut Reader<Stream>, writer: &mut Writer<Stream>) {
+        writer.queue("last").unwrap();
+        while self.cut.run(writer.close(CloseCode::GOING_AWAY)).await.transpose().unwrap().is_none() {}
+        assert_eq!(writer.queued_len(), 0);
+        self.peer.send(role.close_frame(1000, ""));
+        self.peer.end();
+        assert_eq!(reader.recv().await.unwrap(), None);
+        assert_eq!(reader.closed_with().unwrap().sent(), Some(CloseCode::GOING_AWAY));
+    }
+
+    async fn flush(&mut self, writer: &mut Writer<Stream>) {
+        while self.cut.run(writer.flush()).await.transpose().unwrap().is_none() {}
+    }
+
+    fn total_len(&self, writer: &Writer<Stream>) -> usize {
+        self.peer.log().len() + writer.queued_len()
+    }
+}
+
+#[test]
+fn both_halves_may_drop_their_futures_while_the_other_goes_on() {
+    for role in Role::BOTH {
+        for script in SCRIPTS {
+            let (received, sent, pendings) = duplex(role, script, [Cut::NEVER; 2]);
+            assert_eq!((received.len(), sent.len()), (9, 9));
+            for n in 1..=pendings {
+                for cuts in [[Cut::at(n), Cut::NEVER], [Cut::NEVER, Cut::at(n)], [Cut::at(n), Cut::EVERY]] {
+                    let trace = duplex(role, script, cuts);
+                    assert!(trace.0 == received && trace.1 == sent, "{role:?} {script:?} {cuts:?}");
+                }
+            }
+            let trace = duplex(role, script, [Cut::EVERY; 2]);
+            assert!(trace.0 == received && trace.1 == sent, "{role:?} {script:?}");
+        }
+    }
+}
+
+/// Both halves at once, in one task: what was received, the messages that were sent, and how many Pendings there were.
+fn duplex(
+    role: Role,
+    script: Script,
+    [mut read_cut, mut write_cut]: [Cut; 2],
+) -> (Vec<Vec<u8>>, Vec<Frame>, usize) {
+    let (socket, peer) = role.socket(Config::new().with_high_water_len(64), script);
+    for n in 0..9 {
+        peer.send(role.frame(0x82, [n; 40]));
+        peer.send(role.frame(PING, [n]));
+    }
+    let (mut reader, mut writer) = socket.split();
+    let mut received = Vec::new();
+    block_on(async {
+        let reading = async {
+            while received.len() < 9 {
+                if let Some(message) = read_cut.run(reader.recv()).await {
+                    received.push(message.unwrap().unwrap().as_bytes().to_vec());
+                }
+            }
+        };
+        let writing = async {
+            for n in 0..9 {
+                while write_cut.run(writer.feed(&[n; 40])).await.transpose().unwrap().is_none() {}
+            }
+            while write_cut.run(writer.flush()).await.transpose().unwrap().is_none() {}
+        };
+        tokio::join!(reading, writing);
+        writer.flush().await.unwrap();
+    });
+    let mut frames = role.frames(&peer.log());
+    frames.retain(|frame| frame.0 != PONG);
+    (received, frames, read_cut.pendings.max(write_cut.pendings))
+}

@@ -1,0 +1,422 @@
+//! A scripted stream in memory: short reads and writes, `Pending` everywhere, and a fault at a chosen operation.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// More polls than any test needs: whoever reaches this does not wait but spins.
+const MAX_POLLS: usize = 200_000;
+
+/// How a stream behaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Script {
+    pub(crate) max_read: usize,
+    pub(crate) max_write: usize,
+    /// How many bytes may wait for the peer to read them.
+    pub(crate) capacity: usize,
+    /// Every operation is pending once, and wakes its task at once, before it does anything.
+    pub(crate) pending: bool,
+    pub(crate) vectored: bool,
+    /// What goes wrong, and at which operation, counted from 1.
+    pub(crate) fault: Option<(usize, Fault)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// This operation fails; the next would succeed.
+    Error,
+    /// This operation fails, and so does every later one.
+    Reset,
+    /// The first write from here on accepts nothing.
+    WriteZero,
+    /// From here on nothing arrives.
+    Eof,
+}
+
+impl Script {
+    /// Everything at once.
+    pub(crate) const SMOOTH: Self = Self {
+        max_read: usize::MAX,
+        max_write: usize::MAX,
+        capacity: usize::MAX,
+        pending: false,
+        vectored: false,
+        fault: None,
+    };
+
+    /// The same, one byte at a time at most, and pending at every step.
+    pub(crate) const BYTEWISE: Self = Self::SMOOTH.with_steps(1, 1).with_pending();
+
+    /// From smooth to rough.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::SMOOTH,
+        Self::SMOOTH.with_pending().with_vectored(),
+        Self::SMOOTH.with_steps(7, 5).with_vectored(),
+        Self::SMOOTH.with_steps(13, 3).with_pending(),
+        Self::BYTEWISE,
+    ];
+
+    pub(crate) const fn with_steps(mut self, max_read: usize, max_write: usize) -> Self {
+        (self.max_read, self.max_write) = (max_read, max_write);
+        self
+    }
+
+    pub(crate) const fn with_pending(mut self) -> Self {
+        self.pending = true;
+        self
+    }
+
+    pub(crate) const fn with_vectored(mut self) -> Self {
+        self.vectored = true;
+        self
+    }
+
+    pub(crate) const fn with_capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    pub(crate) const fn with_fault(mut self, at: usize, fault: Fault) -> Self {
+        self.fault = Some((at, fault));
+        self
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Pipe {
+    /// What was written and not read.
+    bytes: VecDeque<u8>,
+    capacity: usize,
+    /// All that was ever written.
+    log: Vec<u8>,
+    /// How much each write wrote.
+    writes: Vec<usize>,
+    /// How much was read.
+    read_len: usize,
+    /// The writer has ended its side.
+    ended: bool,
+    /// The reader is gone.
+    abandoned: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+type Shared = Arc<Mutex<Pipe>>;
+
+fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
+    pipe.lock().expect("no test panicked with the lock held")
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// The stream under a socket.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    script: Script,
+    incoming: Shared,
+    outgoing: Shared,
+    /// Which kinds of operation have been pending already.
+    asked: [bool; 4],
+    operations: usize,
+    polls: usize,
+    fault: Option<Fault>,
+}
+
+/// The other end, for a test to play the peer's part by hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    incoming: Shared,
+    outgoing: Shared,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Read,
+    Write,
+    Flush,
+    Shutdown,
+}
+
+/// A stream and its peer.
+pub(crate) fn scripted(script: Script) -> (Stream, Peer) {
+    let pipe = |capacity| Arc::new(Mutex::new(Pipe { capacity, ..Pipe::default() }));
+    let (to, from) = (pipe(usize::MAX), pipe(script.capacity));
+    let peer = Peer { incoming: Arc::clone(&from), outgoing: Arc::clone(&to) };
+    (Stream::new(script, to, from), peer)
+}
+
+/// Two streams, the ends of one link.
+pub(crate) fn linked(near: Script, far: Script) -> (Stream, Stream) {
+    let (stream, peer) = scripted(near);
+    lock(&peer.outgoing).capacity = far.capacity;
+    (stream, Stream::new(far, peer.incoming, peer.outgoing))
+}
+
+impl Stream {
+    fn new(script: Script, incoming: Shared, outgoing: Shared) -> Self {
+        Self { script, incoming, outgoing, asked: [false; 4], operations: 0, polls: 0, fault: None }
+    }
+
+    /// How many operations there were.
+    pub(crate) fn operations(&self) -> usize {
+        self.operations
+    }
+
+    /// Lets an operation begin, or fail.
+    fn begin(&mut self, kind: Kind, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.polls += 1;
+        assert!(self.polls < MAX_POLLS, "the stream is polled for ever");
+        let asked = &mut self.asked[kind as usize];
+        if self.script.pending && !*asked {
+            *asked = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some((at, fault)) = self.script.fault
+            && self.operations + 1 >= at
+        {
+            self.script.fault = None;
+            self.fault = Some(fault);
+        }
+        match self.fault {
+            Some(Fault::Error) => self.fault = None,
+            Some(Fault::Reset) => {}
+            _ => return Poll::Ready(Ok(())),
+        }
+        self.end(kind);
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    /// An operation has had its effect.
+    fn end(&mut self, kind: Kind) {
+        self.operations += 1;
+        self.asked[kind as usize] = false;
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        assert!(space.remaining() > 0, "a read into nothing is no end of the stream");
+        std::task::ready!(self.begin(Kind::Read, cx))?;
+        if self.fault != Some(Fault::Eof) {
+            let mut pipe = lock(&self.incoming);
+            if pipe.bytes.is_empty() && !pipe.ended {
+                pipe.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let len = pipe.bytes.len().min(space.remaining()).min(self.script.max_read);
+            let (front, back) = pipe.bytes.as_slices();
+            let front = &front[..len.min(front.len())];
+            space.put_slice(front);
+            space.put_slice(&back[..len - front.len()]);
+            pipe.bytes.drain(..len);
+            pipe.read_len += len;
+            wake(&mut pipe.writer);
+        }
+        self.end(Kind::Read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "a write of nothing tells nothing");
+        std::task::ready!(self.begin(Kind::Write, cx))?;
+        let mut len = 0;
+        if self.fault == Some(Fault::WriteZero) {
+            self.fault = None;
+        } else {
+            let mut pipe = lock(&self.outgoing);
+            assert!(!pipe.ended, "a write after the write side was shut down");
+            if pipe.abandoned {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let room = pipe.capacity.saturating_sub(pipe.bytes.len());
+            if room == 0 {
+                pipe.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            len = offered.min(room).min(self.script.max_write);
+            let mut missing = len;
+            for slice in slices {
+                let part = &slice[..missing.min(slice.len())];
+                pipe.bytes.extend(part);
+                pipe.log.extend(part);
+                missing -= part.len();
+            }
+            pipe.writes.push(len);
+            wake(&mut pipe.reader);
+        }
+        self.end(Kind::Write);
+        Poll::Ready(Ok(len))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.script.vectored
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.begin(Kind::Flush, cx))?;
+        self.end(Kind::Flush);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.begin(Kind::Shutdown, cx))?;
+        let mut pipe = lock(&self.outgoing);
+        pipe.ended = true;
+        wake(&mut pipe.reader);
+        drop(pipe);
+        self.end(Kind::Shutdown);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut pipe = lock(&self.outgoing);
+        pipe.ended = true;
+        wake(&mut pipe.reader);
+        drop(pipe);
+        let mut pipe = lock(&self.incoming);
+        pipe.abandoned = true;
+        wake(&mut pipe.writer);
+    }
+}
+
+impl Peer {
+    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) {
+        let mut pipe = lock(&self.outgoing);
+        pipe.bytes.extend(bytes.as_ref());
+        wake(&mut pipe.reader);
+    }
+
+    /// Ends this side: the socket reads the end of the stream.
+    pub(crate) fn end(&self) {
+        let mut pipe = lock(&self.outgoing);
+        pipe.ended = true;
+        wake(&mut pipe.reader);
+    }
+
+    /// Reads what has arrived, which makes room for more.
+    pub(crate) fn read(&self) -> Vec<u8> {
+        let mut pipe = lock(&self.incoming);
+        wake(&mut pipe.writer);
+        pipe.bytes.drain(..).collect()
+    }
+
+    /// All that the socket ever wrote.
+    pub(crate) fn log(&self) -> Vec<u8> {
+        lock(&self.incoming).log.clone()
+    }
+
+    /// How much each write of the socket wrote.
+    pub(crate) fn writes(&self) -> Vec<usize> {
+        lock(&self.incoming).writes.clone()
+    }
+
+    /// How much the socket has read.
+    pub(crate) fn read_len(&self) -> usize {
+        lock(&self.outgoing).read_len
+    }
+
+    /// True when the socket has shut down its write side, or is gone.
+    pub(crate) fn is_shut(&self) -> bool {
+        lock(&self.incoming).ended
+    }
+
+    /// Waits until the socket has shut down its write side, or is gone.
+    pub(crate) async fn shut(&self) {
+        poll_fn(|cx| {
+            let mut pipe = lock(&self.incoming);
+            pipe.reader = Some(cx.waker().clone());
+            if pipe.ended { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// Drops futures where they are pending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    at: At,
+    /// How many times a future was pending.
+    pub(crate) pendings: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Never,
+    Every,
+    The(usize),
+}
+
+impl Cut {
+    pub(crate) const NEVER: Self = Self { at: At::Never, pendings: 0 };
+    pub(crate) const EVERY: Self = Self { at: At::Every, pendings: 0 };
+
+    /// The `n`th time, counted from 1.
+    pub(crate) const fn at(n: usize) -> Self {
+        Self { at: At::The(n), pendings: 0 }
+    }
+
+    /// Runs a future; `None` when it was dropped.
+    pub(crate) async fn run<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => {
+                self.pendings += 1;
+                match self.at {
+                    At::The(n) if n == self.pendings => Poll::Ready(None),
+                    At::Every => Poll::Ready(None),
+                    _ => Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Runs a future that has to end. The clock must be paused: a year passes at once when everybody waits for ever.
+pub(crate) async fn ends<F: Future>(future: F) -> F::Output {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    tokio::time::timeout(YEAR, future).await.expect("waits for ever")
+}
+
+/// A runtime whose clock is paused, for tests that are tables.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(ends(future))
+}

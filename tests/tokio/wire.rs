@@ -1,0 +1,114 @@
+//! Frames as bytes, built and taken apart by hand, and the two roles.
+
+use tidewire::tokio::WebSocket;
+use tidewire::{Config, Connection, Input};
+
+use crate::stream::{Peer, Script, Stream, scripted};
+
+pub(crate) const TEXT: u8 = 0x81;
+pub(crate) const BINARY: u8 = 0x82;
+pub(crate) const CLOSE: u8 = 0x88;
+pub(crate) const PING: u8 = 0x89;
+pub(crate) const PONG: u8 = 0x8A;
+
+/// The role of the socket under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+impl Role {
+    pub(crate) const BOTH: [Self; 2] = [Self::Client, Self::Server];
+
+    /// An open socket over a scripted stream. Its masking keys are the same every time.
+    pub(crate) fn socket(self, config: Config, script: Script) -> (WebSocket<Stream>, Peer) {
+        let connection = match self {
+            Self::Client => Connection::client(config, [7; 32]),
+            Self::Server => Connection::server(config),
+        };
+        let (stream, peer) = scripted(script);
+        (WebSocket::from_parts(stream, connection, Input::new()), peer)
+    }
+
+    /// A frame to a socket of this role.
+    pub(crate) fn frame(self, first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+        let payload = payload.as_ref();
+        let (mask_bit, key) = match self {
+            Self::Server => (0x80, Some([0x37, 0xfa, 0x21, 0x3d])),
+            Self::Client => (0, None),
+        };
+        let mut bytes = vec![first];
+        match payload.len() {
+            len @ 0..=125 => bytes.push(mask_bit | len as u8),
+            len @ 126..=65535 => {
+                bytes.push(mask_bit | 126);
+                bytes.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                bytes.push(mask_bit | 127);
+                bytes.extend((len as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(key.iter().flatten());
+        let key = key.unwrap_or_default();
+        bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes
+    }
+
+    /// A Close frame to a socket of this role.
+    pub(crate) fn close_frame(self, code: u16, reason: &str) -> Vec<u8> {
+        self.frame(CLOSE, close_body(code, reason))
+    }
+
+    /// Takes apart what a socket of this role wrote: nothing but whole frames.
+    pub(crate) fn frames(self, bytes: &[u8]) -> Vec<Frame> {
+        let (frames, rest) = self.whole_frames(bytes);
+        assert!(rest.is_empty(), "half a frame: {rest:02x?}");
+        frames
+    }
+
+    /// Takes apart what a socket of this role wrote, and returns what is left over.
+    pub(crate) fn whole_frames(self, mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
+        let mut frames = Vec::new();
+        while let Some((frame, is_masked, rest)) = split_frame(bytes) {
+            assert_eq!(is_masked, self == Self::Client, "a client masks, a server does not");
+            frames.push(frame);
+            bytes = rest;
+        }
+        (frames, bytes)
+    }
+}
+
+/// The first byte of a frame and its payload, unmasked.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Frame(pub(crate) u8, pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#04x}({} bytes: {:.24})", self.0, self.1.len(), self.1.escape_ascii().to_string())
+    }
+}
+
+pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Frame {
+    Frame(first, payload.as_ref().into())
+}
+
+pub(crate) fn close_body(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes(), reason.as_bytes()].concat()
+}
+
+/// The first frame in `bytes`, whether it is masked, and what follows.
+pub(crate) fn split_frame(bytes: &[u8]) -> Option<(Frame, bool, &[u8])> {
+    let (&[first, second], rest) = bytes.split_first_chunk()?;
+    let (len, rest) = match second & 0x7f {
+        126 => rest.split_first_chunk().map(|(len, rest)| (u64::from(u16::from_be_bytes(*len)), rest))?,
+        127 => rest.split_first_chunk().map(|(len, rest)| (u64::from_be_bytes(*len), rest))?,
+        len => (u64::from(len), rest),
+    };
+    let is_masked = second & 0x80 != 0;
+    let (key, rest) = if is_masked { rest.split_first_chunk()? } else { (&[0; 4], rest) };
+    let (payload, rest) = rest.split_at_checked(len as usize)?;
+    let payload = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    Some((Frame(first, payload), is_masked, rest))
+}
