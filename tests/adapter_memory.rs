@@ -1,0 +1,378 @@
+//! What hostile peers cost both adapters in bytes of heap, counted exactly: streams, buffers, futures and all.
+//!
+//! Counted is what one thread allocates and frees; a reallocation counts as if the old and the new block both live for a moment.
+//! Not counted are the one read buffer of 64 KiB that the thread keeps for all its connections, which is there before and after
+//! every measurement, the runtime, the streams and the peer's bytes.
+//!
+//! Shows the figures with `cargo test --features blocking,tokio --test adapter_memory -- --nocapture`.
+#![cfg(all(feature = "blocking", feature = "tokio"))]
+#![allow(unsafe_code)]
+
+use core::cell::{Cell, RefCell};
+use core::future::Future;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tidewire::{ClientRequest, Config, Connection, Error, Event, Input, ServerHandshake, blocking, tokio};
+
+const KIB: usize = 1024;
+const MAX_PEAK: usize = 256 * KIB;
+const MAX_RETAINED: usize = 4 * KIB;
+const MILLION: usize = 1_000_000;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn add(len: usize) {
+        LIVE.set(LIVE.get() + len as isize);
+        PEAK.set(PEAK.get().max(LIVE.get()));
+    }
+
+    fn sub(len: usize) {
+        LIVE.set(LIVE.get() - len as isize);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        Self::sub(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        Self::add(new_size);
+        Self::sub(layout.size());
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The allocations of this thread since the meter was made.
+struct Meter {
+    start: isize,
+}
+
+impl Meter {
+    fn new() -> Self {
+        PEAK.set(LIVE.get());
+        Self { start: LIVE.get() }
+    }
+
+    fn peak(&self) -> usize {
+        usize::try_from(PEAK.get() - self.start).unwrap_or(0)
+    }
+
+    fn retained(&self) -> usize {
+        usize::try_from(LIVE.get() - self.start).unwrap_or(0)
+    }
+}
+
+/// What a peer sends: some bytes, others many times, and then nothing more.
+#[derive(Default)]
+struct Peer {
+    head: Vec<u8>,
+    unit: Vec<u8>,
+    count: usize,
+    /// How much of all that was read.
+    at: usize,
+    /// The longest read; no limit if it is 0.
+    read_len: usize,
+    /// The stream takes what is written.
+    accepts: bool,
+    /// The transport breaks when everything was read; otherwise nothing more happens.
+    breaks: bool,
+    /// What the thread had allocated when everything was read.
+    live_at_end: Option<isize>,
+}
+
+/// A stream in memory, for both adapters.
+#[derive(Clone)]
+struct Memory(Rc<RefCell<Peer>>);
+
+impl Memory {
+    fn new(peer: Peer) -> Self {
+        Self(Rc::new(RefCell::new(peer)))
+    }
+}
+
+impl Read for Memory {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let peer = &mut *self.0.borrow_mut();
+        let all = peer.head.len() + peer.unit.len() * peer.count;
+        let max_len = if peer.read_len == 0 { usize::MAX } else { peer.read_len };
+        let mut done = 0;
+        while done < space.len().min(max_len) && peer.at < all {
+            let rest = match peer.at.checked_sub(peer.head.len()) {
+                None => &peer.head[peer.at..],
+                Some(at) => &peer.unit[at % peer.unit.len()..],
+            };
+            let len = rest.len().min(space.len().min(max_len) - done);
+            space[done..done + len].copy_from_slice(&rest[..len]);
+            done += len;
+            peer.at += len;
+        }
+        if done == 0 {
+            peer.live_at_end = Some(LIVE.get());
+            let kind = if peer.breaks { ErrorKind::ConnectionReset } else { ErrorKind::WouldBlock };
+            return Err(kind.into());
+        }
+        Ok(done)
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.0.borrow().accepts {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Stream for Memory {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Pending where the blocking stream would block; nobody has to be woken, since the tests poll by hand.
+fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+impl AsyncRead for Memory {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = self.get_mut().read(space.initialize_unfilled());
+        poll(read).map_ok(|len| space.advance(len))
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.get_mut().write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Adapter {
+    Blocking,
+    Tokio,
+}
+
+impl Adapter {
+    const BOTH: [Self; 2] = [Self::Blocking, Self::Tokio];
+
+    /// Receives pings, all of them, and then until the peer falls silent unless there were any.
+    fn receive(self, stream: Memory, connection: Connection, has_pings: bool) {
+        let pings = if has_pings { stream.0.borrow().count } else { 0 };
+        match self {
+            Self::Blocking => {
+                let mut socket = blocking::WebSocket::from_parts(stream, connection, Input::new());
+                for _ in 0..pings {
+                    assert!(matches!(socket.recv_ref(), Ok(Some((Event::Ping(_), _)))));
+                }
+                assert!(has_pings || matches!(socket.recv_ref(), Err(Error::Io(_))));
+            }
+            Self::Tokio => {
+                let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
+                for _ in 0..pings {
+                    let event = poll_once(socket.recv_ref());
+                    assert!(matches!(event, Poll::Ready(Ok(Some((Event::Ping(_), _))))));
+                }
+                assert!(has_pings || poll_once(socket.recv_ref()).is_pending());
+            }
+        }
+    }
+
+    /// Waits for the rest of a request.
+    fn accept(self, stream: Memory) {
+        let handshake = ServerHandshake::new(Config::new());
+        match self {
+            Self::Blocking => {
+                assert!(matches!(blocking::Incoming::receive(stream, handshake), Err(Error::Io(_))));
+            }
+            Self::Tokio => assert!(poll_once(tokio::Incoming::receive(stream, handshake)).is_pending()),
+        }
+    }
+
+    /// Waits for the rest of a response.
+    fn connect(self, stream: Memory, request: &ClientRequest) {
+        match self {
+            Self::Blocking => assert!(matches!(blocking::client(stream, request), Err(Error::Io(_)))),
+            Self::Tokio => assert!(poll_once(tokio::client(stream, request)).is_pending()),
+        }
+    }
+
+    /// Reads from a peer that is silent, which leaves a read buffer with the thread.
+    fn warm_up(self) {
+        let stream = Memory::new(Peer { breaks: matches!(self, Self::Blocking), ..Peer::default() });
+        self.receive(stream, Connection::server(Config::new()), false);
+    }
+
+    /// Measures what `run` does with `peer`, shows the figures, and checks them.
+    fn measure(self, what: &str, peer: impl Fn() -> Peer, run: impl Fn(Self, Memory)) {
+        let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let _entered = runtime.enter();
+        let stream = || Memory::new(Peer { breaks: matches!(self, Self::Blocking), ..peer() });
+        // Once with little of it: whatever is made only once on a thread is made here.
+        let warm = stream();
+        let count = warm.0.borrow().count.min(1000);
+        warm.0.borrow_mut().count = count;
+        run(self, warm);
+        let stream = stream();
+        self.warm_up();
+
+        let meter = Meter::new();
+        run(self, stream.clone());
+        let peak = meter.peak();
+        self.warm_up();
+        let retained = meter.retained();
+
+        let live_at_end = stream.0.borrow().live_at_end;
+        let waiting = live_at_end.map(|live| usize::try_from(live - meter.start).unwrap_or(0));
+        println!("{what}, {self:?}: peak {peak}, while waiting {waiting:?}, after the drop {retained}");
+        assert!(peak <= MAX_PEAK, "{what}, {self:?}: peak {peak}");
+        assert!(retained <= MAX_RETAINED, "{what}, {self:?}: retained {retained}");
+        if stream.0.borrow().accepts {
+            let waiting = waiting.expect("everything was read");
+            assert!(waiting <= MAX_RETAINED, "{what}, {self:?}: while waiting {waiting}");
+        }
+    }
+}
+
+fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A role, how to open a connection in it, and what a frame to it has: the mask bit and a masking key.
+struct Role {
+    name: &'static str,
+    open: fn(Config) -> Connection,
+    mask: u8,
+    key: &'static [u8],
+}
+
+const ROLES: [Role; 2] = [
+    Role { name: "server", open: Connection::server, mask: 0x80, key: &[0; 4] },
+    Role { name: "client", open: |config| Connection::client(config, [7; 32]), mask: 0, key: &[] },
+];
+
+#[test]
+fn a_million_pings_from_a_peer_that_never_reads() {
+    for adapter in Adapter::BOTH {
+        for Role { name, open, mask, key } in ROLES {
+            let ping = [&[0x89, mask | 4], key, b"ping"].concat();
+            let peer = || Peer { unit: ping.clone(), count: MILLION, ..Peer::default() };
+            let run = |adapter: Adapter, stream| {
+                adapter.receive(stream, open(Config::new().with_write_timeout(None)), true)
+            };
+            adapter.measure(&format!("a million pings to a {name}"), peer, run);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_announces_two_to_the_power_of_62_bytes() {
+    let config = Config::new().with_max_frame_len(usize::MAX).with_max_message_len(usize::MAX);
+    for adapter in Adapter::BOTH {
+        for opcode in [1, 2] {
+            for Role { name, open, mask, key } in ROLES {
+                let header = [&[0x80 | opcode, mask | 127][..], &(1_u64 << 62).to_be_bytes(), key].concat();
+                // A little of it does arrive.
+                let peer = || Peer { head: [&header[..], &[b'x'; 1000]].concat(), ..Peer::default() };
+                let run = |adapter: Adapter, stream| adapter.receive(stream, open(config), false);
+                adapter.measure(&format!("2^62 bytes announced to a {name}, opcode {opcode}"), peer, run);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_million_empty_fragments() {
+    for adapter in Adapter::BOTH {
+        for opcode in [1, 2] {
+            for Role { name, open, mask, key } in ROLES {
+                let peer = || Peer {
+                    head: [&[opcode, mask], key].concat(),
+                    unit: [&[0, mask], key].concat(),
+                    count: MILLION,
+                    accepts: true,
+                    ..Peer::default()
+                };
+                let run = |adapter: Adapter, stream| adapter.receive(stream, open(Config::new()), false);
+                adapter.measure(&format!("empty fragments to a {name}, opcode {opcode}"), peer, run);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_handshake_that_dribbles() {
+    let request = ClientRequest::new("ws://example.org/").expect("valid");
+    for adapter in Adapter::BOTH {
+        let line = format!("X: {}\r\n", "y".repeat(90)).into_bytes();
+        let dribble = |start: &str| Peer {
+            head: start.into(),
+            unit: line.clone(),
+            count: 90,
+            read_len: 1,
+            accepts: true,
+            ..Peer::default()
+        };
+        let peer = || dribble("GET / HTTP/1.1\r\nHost: example.org\r\n");
+        adapter.measure("a dribbled request", peer, Adapter::accept);
+        let peer = || dribble("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
+        adapter.measure("a dribbled response", peer, |adapter, stream| adapter.connect(stream, &request));
+    }
+}

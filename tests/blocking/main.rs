@@ -1,0 +1,30 @@
+//! The blocking adapter, one behaviour per file: over a scripted stream in memory, and its halves over real sockets.
+#![cfg(feature = "blocking")]
+
+mod closing;
+mod control_frames;
+mod deadlines;
+mod failures;
+mod interruptions;
+mod messages;
+mod opening;
+mod parts;
+mod queueing;
+mod reading_while_blocked;
+mod refusals;
+#[cfg(unix)]
+mod split_bounds;
+#[cfg(unix)]
+mod split_closing;
+#[cfg(unix)]
+mod split_replies;
+#[cfg(unix)]
+mod split_under_load;
+
+mod http;
+#[cfg(unix)]
+mod pairs;
+mod stream;
+#[path = "../core/wire.rs"]
+#[allow(dead_code)]
+mod wire;

@@ -1,0 +1,85 @@
+//! Messages of all lengths, both ways, through short reads and short writes.
+
+use tidewire::blocking::WebSocket;
+use tidewire::{Config, Error, Event, Input, Message};
+
+use crate::stream::Scripted;
+use crate::wire::{self, BINARY, FIN, Frame, Role, TEXT};
+
+fn payload(len: usize) -> Vec<u8> {
+    (0..len).map(|i| b'!' + (i % 89) as u8).collect()
+}
+
+/// Every combination that does not take millions of calls.
+fn for_each_case(mut case: impl FnMut(Role, &[u8], usize, usize) -> Result<(), Error>) -> Result<(), Error> {
+    for role in Role::BOTH {
+        for len in [0, 1, 125, 126, 65535, 65536, 1 << 20] {
+            let payload = payload(len);
+            for (read_len, write_len) in [(usize::MAX, usize::MAX), (1, 1), (997, 60_000), (60_000, 997)] {
+                if read_len > 1 || len <= 126 {
+                    case(role, &payload, read_len, write_len)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn messages_of_all_lengths_are_received() -> Result<(), Error> {
+    for_each_case(|role, payload, read_len, write_len| {
+        let text = String::from_utf8_lossy(payload).into_owned();
+        let incoming = [wire::text(role, &text), wire::binary(role, payload), wire::close(role, 1000, "")];
+        let stream = Scripted::new(incoming.concat()).with_lens(read_len, write_len);
+        let mut socket = WebSocket::from_parts(stream, role.connection(Config::new()), Input::new());
+        assert!(socket.recv()? == Some(Message::Text(text.clone())));
+        match socket.recv_ref()? {
+            Some((Event::Binary(lent), _)) => assert!(&*lent == payload),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(socket.recv()?, None);
+        Ok(())
+    })
+}
+
+#[test]
+fn messages_of_all_lengths_are_sent() -> Result<(), Error> {
+    for_each_case(|role, payload, read_len, write_len| {
+        let text = String::from_utf8_lossy(payload).into_owned();
+        let stream = Scripted::new([]).with_lens(read_len, write_len);
+        let mut socket = WebSocket::from_parts(stream.clone(), role.connection(Config::new()), Input::new());
+        socket.send(&text)?;
+        socket.send(payload)?;
+        socket.send(Message::Text(text))?;
+        socket.send(payload.to_vec())?;
+        let [text, binary] = [TEXT, BINARY].map(|opcode| Frame::new(FIN | opcode, payload));
+        let frames = wire::parse(role, &stream.take_written());
+        assert!(frames == [text.clone(), binary.clone(), text, binary]);
+        Ok(())
+    })
+}
+
+#[test]
+fn an_echo_that_lends_answers_one_read_with_one_write() -> Result<(), Error> {
+    for role in Role::BOTH {
+        let messages: Vec<_> = (0..100).map(|i| wire::text(role, &i.to_string())).collect();
+        let stream = Scripted::new(messages.concat());
+        let mut socket = WebSocket::from_parts(stream.clone(), role.connection(Config::new()), Input::new());
+        for _ in 0..100 {
+            socket.ready()?;
+            match socket.recv_ref()? {
+                Some((Event::Text(text), sender)) => sender.send(text)?,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(stream.take_written().is_empty());
+        assert!(matches!(socket.recv(), Err(Error::Protocol(_))), "the end without a Close frame");
+        let writes = stream.state().calls.iter().filter(|call| **call == crate::stream::Call::Write).count();
+        assert_eq!(writes, 1);
+        let echoed: Vec<_> =
+            wire::parse(role, &stream.take_written()).into_iter().map(|frame| frame.payload).collect();
+        let expected: Vec<_> = (0..100).map(|i| i.to_string().into_bytes()).collect();
+        assert_eq!(echoed, expected);
+    }
+    Ok(())
+}

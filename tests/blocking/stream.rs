@@ -1,0 +1,366 @@
+//! A [`Stream`] in memory whose other end is a script: what it reads is known beforehand, and every call is recorded.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tidewire::blocking::Stream;
+
+/// Longer than any deadline of these tests: who waits so long would wait for ever.
+const FOR_EVER: Duration = Duration::from_secs(30);
+
+/// What was called, with the bytes written so far for `Shutdown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Read,
+    Write,
+    Flush,
+    Shutdown(usize),
+    ReadTimeout(Option<Duration>),
+    WriteTimeout(Option<Duration>),
+}
+
+/// What goes wrong at one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// From then on, everything fails in this direction; after a failed read, in both.
+    Error(ErrorKind),
+    /// A read finds the end, and a write takes nothing.
+    Zero,
+    /// This one call fails, and the next one succeeds.
+    Once(ErrorKind),
+}
+
+/// Answers what was written with more to read.
+type Peer = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
+
+pub(crate) struct State {
+    incoming: VecDeque<u8>,
+    eof: bool,
+    /// The longest read and the longest write.
+    read_len: usize,
+    write_len: usize,
+    /// How much may still be written until there is no room.
+    room: usize,
+    /// How long each byte takes to arrive, and each write to be made.
+    read_pause: Duration,
+    write_pause: Duration,
+    /// Every call fails like this once before it succeeds.
+    hesitation: Option<ErrorKind>,
+    hesitated: [bool; 3],
+    fault: Option<(usize, Fault)>,
+    broken: [Option<ErrorKind>; 2],
+    /// What is written counts only after a flush.
+    holds_back: bool,
+    held: Vec<u8>,
+    peer: Option<Peer>,
+    timeouts: [Option<Duration>; 2],
+    pub(crate) written: Vec<u8>,
+    pub(crate) calls: Vec<Call>,
+    /// How many bytes were read.
+    pub(crate) read: usize,
+}
+
+/// A handle of the stream: the test keeps one and gives another one away.
+#[derive(Clone)]
+pub(crate) struct Scripted(Arc<(Mutex<State>, Condvar)>);
+
+impl Scripted {
+    /// A stream on which `incoming` arrives, and then the end.
+    pub(crate) fn new(incoming: impl Into<Vec<u8>>) -> Self {
+        let state = State {
+            incoming: incoming.into().into(),
+            eof: true,
+            read_len: usize::MAX,
+            write_len: usize::MAX,
+            room: usize::MAX,
+            read_pause: Duration::ZERO,
+            write_pause: Duration::ZERO,
+            hesitation: None,
+            hesitated: [false; 3],
+            fault: None,
+            broken: [None; 2],
+            holds_back: false,
+            held: Vec::new(),
+            peer: None,
+            timeouts: [None; 2],
+            written: Vec::new(),
+            calls: Vec::new(),
+            read: 0,
+        };
+        Self(Arc::new((Mutex::new(state), Condvar::new())))
+    }
+
+    fn with(self, change: impl FnOnce(&mut State)) -> Self {
+        change(&mut self.state());
+        self
+    }
+
+    /// After `incoming`, nothing arrives and the end does not come.
+    pub(crate) fn without_end(self) -> Self {
+        self.with(|state| state.eof = false)
+    }
+
+    pub(crate) fn with_lens(self, read_len: usize, write_len: usize) -> Self {
+        self.with(|state| (state.read_len, state.write_len) = (read_len, write_len))
+    }
+
+    pub(crate) fn with_room(self, room: usize) -> Self {
+        self.with(|state| state.room = room)
+    }
+
+    pub(crate) fn with_pauses(self, read: Duration, write: Duration) -> Self {
+        self.with(|state| (state.read_pause, state.write_pause) = (read, write))
+    }
+
+    pub(crate) fn with_hesitation(self, kind: impl Into<Option<ErrorKind>>) -> Self {
+        self.with(|state| state.hesitation = kind.into())
+    }
+
+    /// A fault at call number `at`.
+    pub(crate) fn with_fault(self, at: usize, fault: Fault) -> Self {
+        self.with(|state| state.fault = Some((at, fault)))
+    }
+
+    pub(crate) fn holding_back(self, holds_back: bool) -> Self {
+        self.with(|state| state.holds_back = holds_back)
+    }
+
+    pub(crate) fn with_peer(self, peer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        self.with(|state| state.peer = Some(Box::new(peer)))
+    }
+
+    /// More arrives.
+    pub(crate) fn arrive(&self, bytes: &[u8]) {
+        self.state().incoming.extend(bytes);
+        self.0.1.notify_all();
+    }
+
+    /// The end comes.
+    pub(crate) fn end(&self) {
+        self.state().eof = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn give_room(&self, room: usize) {
+        self.state().room = room;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.0.lock().expect("no panic")
+    }
+
+    /// What was written since the last time.
+    pub(crate) fn take_written(&self) -> Vec<u8> {
+        std::mem::take(&mut self.state().written)
+    }
+
+    /// How much was written each time when the write side was shut down.
+    pub(crate) fn shutdowns(&self) -> Vec<usize> {
+        let shutdown = |call: &Call| if let Call::Shutdown(len) = call { Some(*len) } else { None };
+        self.state().calls.iter().filter_map(shutdown).collect()
+    }
+
+    /// Waits until `is_so`, at most as long as the timeout of this direction.
+    fn wait(&self, direction: usize, is_so: impl Fn(&State) -> bool) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        let timeout = state.timeouts[direction].unwrap_or(FOR_EVER);
+        let (state, result) =
+            self.0.1.wait_timeout_while(state, timeout, |state| !is_so(state)).expect("no panic");
+        if !result.timed_out() {
+            return Ok(state);
+        }
+        assert!(timeout < FOR_EVER, "nothing more happens: this would wait for ever");
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn pause(&self, direction: usize, pause: Duration) -> io::Result<()> {
+        let timeout = self.state().timeouts[direction].unwrap_or(FOR_EVER);
+        std::thread::sleep(pause.min(timeout));
+        if pause > timeout { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+}
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+const FLUSH: usize = 2;
+
+impl State {
+    /// Records a call; true if it is to come to nothing.
+    fn step(&mut self, call: Call) -> io::Result<bool> {
+        let number = self.calls.len();
+        self.calls.push(call);
+        let kind = match call {
+            Call::Read | Call::ReadTimeout(_) => READ,
+            Call::Write | Call::WriteTimeout(_) => WRITE,
+            Call::Flush | Call::Shutdown(_) => FLUSH,
+        };
+        if let Some(kind) = self.broken[kind.min(WRITE)] {
+            return Err(kind.into());
+        }
+        match self.fault {
+            Some((at, Fault::Once(kind))) if at == number => return Err(kind.into()),
+            Some((at, Fault::Zero)) if at == number => return Ok(true),
+            Some((at, Fault::Error(error))) if at == number => {
+                self.broken[WRITE] = Some(error);
+                if kind == READ {
+                    self.broken[READ] = Some(error);
+                }
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        if let (Some(error), Call::Read | Call::Write | Call::Flush) = (self.hesitation, call) {
+            self.hesitated[kind] = !self.hesitated[kind];
+            if self.hesitated[kind] {
+                return Err(error.into());
+            }
+        }
+        Ok(false)
+    }
+
+    fn arrive_at_peer(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        if let Some(peer) = &mut self.peer {
+            self.incoming.extend(peer(bytes));
+        }
+    }
+}
+
+impl Read for &Scripted {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let pause = {
+            let mut state = self.state();
+            if state.step(Call::Read)? {
+                state.incoming.clear();
+                state.eof = true;
+                return Ok(0);
+            }
+            state.read_pause
+        };
+        if !pause.is_zero() {
+            self.pause(READ, pause)?;
+        }
+        let mut state = self.wait(READ, |state| state.eof || !state.incoming.is_empty())?;
+        let len = space.len().min(state.read_len);
+        let len = state.incoming.read(&mut space[..len])?;
+        state.read += len;
+        Ok(len)
+    }
+}
+
+impl Write for &Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let pause = {
+            let mut state = self.state();
+            if state.step(Call::Write)? {
+                return Ok(0);
+            }
+            state.write_pause
+        };
+        if !pause.is_zero() {
+            self.pause(WRITE, pause)?;
+        }
+        let mut state = self.wait(WRITE, |state| state.room > 0)?;
+        let room = state.room.min(state.write_len);
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room).collect();
+        state.room -= bytes.len();
+        if state.holds_back {
+            state.held.extend_from_slice(&bytes);
+        } else {
+            state.arrive_at_peer(&bytes);
+            self.0.1.notify_all();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut state = self.state();
+        state.step(Call::Flush)?;
+        let held = std::mem::take(&mut state.held);
+        if !held.is_empty() {
+            state.arrive_at_peer(&held);
+            self.0.1.notify_all();
+        }
+        Ok(())
+    }
+}
+
+impl Stream for &Scripted {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO), "the system takes zero for an error");
+        let mut state = self.state();
+        state.step(Call::ReadTimeout(timeout))?;
+        state.timeouts[READ] = timeout;
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO), "the system takes zero for an error");
+        let mut state = self.state();
+        state.step(Call::WriteTimeout(timeout))?;
+        state.timeouts[WRITE] = timeout;
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let mut state = self.state();
+        let written = state.written.len();
+        state.step(Call::Shutdown(written)).map(drop)
+    }
+}
+
+impl Read for Scripted {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(space)
+    }
+}
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self).flush()
+    }
+}
+
+impl Stream for Scripted {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        (&*self).set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        (&*self).set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        (&*self).shutdown_write()
+    }
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripted").finish_non_exhaustive()
+    }
+}
+
+/// Waits until `is_so`, for what another thread does.
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < give_up, "it never happens");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,100 @@
+//! `connect`, and how it fails.
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use tidewire::{Error, HandshakeError, InvalidRequest, blocking};
+
+use crate::adapter::Adapter;
+use crate::raw::ends;
+
+#[test]
+fn a_client_and_a_server_talk() {
+    for adapter in Adapter::BOTH {
+        let answer = ends(move || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = listener.local_addr().expect("bound").port();
+            let echo = thread::spawn(move || {
+                let mut socket = blocking::accept(listener.accept()?.0)?;
+                while let Some(message) = socket.recv()? {
+                    socket.send(message)?;
+                }
+                Ok::<_, Error>(())
+            });
+            // The name may stand for addresses at which nobody listens.
+            let answer = adapter.connect(&format!("ws://localhost:{port}/")).expect("open");
+            echo.join().expect("no panic").expect("open");
+            answer
+        });
+        assert_eq!(answer, Some("Hello".into()), "{adapter:?}");
+    }
+}
+
+#[test]
+fn tls_is_left_to_others() {
+    for adapter in Adapter::BOTH {
+        for uri in ["wss://127.0.0.1/", "WSS://nowhere.invalid:1/x"] {
+            let result = adapter.connect(uri);
+            assert!(matches!(result, Err(Error::TlsNeeded)), "{adapter:?}: {result:?}");
+        }
+        let result = adapter.connect("http://127.0.0.1/");
+        assert!(matches!(result, Err(Error::InvalidRequest(InvalidRequest::InvalidScheme))), "{result:?}");
+    }
+}
+
+#[test]
+fn a_port_at_which_nobody_listens_is_an_error_of_the_transport() {
+    for adapter in Adapter::BOTH {
+        // A port of our own that is free again could be taken by another test.
+        let result = adapter.connect("ws://127.0.0.1:1/");
+        assert!(
+            matches!(&result, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused),
+            "{adapter:?}: {result:?}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_other_than_101_is_a_refusal_with_all_that_was_said() {
+    let answers = [
+        ("HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 9\r\n\r\ntry again", 503),
+        (
+            "HTTP/1.1 200 OK\r\nRetry-After: 5\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntry\r\n6\r\n again\r\n0\r\n\r\n",
+            200,
+        ),
+        ("HTTP/1.0 404 Not Found\r\nRetry-After: 5\r\n\r\ntry again", 404),
+    ];
+    for adapter in Adapter::BOTH {
+        for (answer, status) in answers {
+            let result = ends(move || {
+                let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+                let address = listener.local_addr().expect("bound");
+                let server = thread::spawn(move || {
+                    let (mut stream, _) = listener.accept().expect("a client");
+                    read_request(&mut stream);
+                    stream.write_all(answer.as_bytes()).expect("open");
+                });
+                let result = adapter.connect(&format!("ws://{address}/"));
+                server.join().expect("no panic");
+                result
+            });
+            match result {
+                Err(Error::Handshake(HandshakeError::Refused(response))) => {
+                    assert_eq!((response.status(), response.body()), (status, &b"try again"[..]));
+                    assert_eq!(response.header("retry-after"), Some(&b"5"[..]));
+                }
+                other => panic!("{adapter:?}: {other:?}"),
+            }
+        }
+    }
+}
+
+fn read_request(stream: &mut impl std::io::Read) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a request");
+        head.extend(byte);
+    }
+}
