@@ -1,0 +1,75 @@
+//! A client's opening handshake: the same however the response is cut, and nothing lost behind the head.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError as E, Input, Response};
+use tidewire_fuzz::{Cuts, Data, Heap};
+
+const SUBPROTOCOLS: [&str; 2] = ["chat", "superchat"];
+
+fuzz_target!(|data: &[u8]| {
+    let mut data = Data(data);
+    let (eof, cuts) = (data.byte() & 1 != 0, data.cuts());
+    assert_eq!(handshake(data.0, cuts, eof), handshake(data.0, Cuts::WHOLE, eof));
+});
+
+/// What there is to see of the outcome.
+fn handshake(bytes: &[u8], cuts: Cuts<'_>, eof: bool) -> (Option<E>, Vec<String>) {
+    let heap = Heap::new();
+    // Small limits are reached more often.
+    let config = Config::new().with_max_head_len(1024).with_max_headers(12);
+    // The nonce of RFC 6455 1.3, so that the answer to it can be a seed.
+    let mut handshake = ClientHandshake::new(config, &request(), *b"the sample nonce", [7; 32]);
+    let (mut input, mut opened, mut error) = (Input::new(), None, None);
+    for chunk in cuts.of(bytes).chain(eof.then_some(&[][..])) {
+        if chunk.is_empty() {
+            input.set_eof();
+        }
+        input.extend_from_slice(chunk);
+        let had_outcome = opened.is_some() || error.is_some();
+        match handshake.receive(&mut input) {
+            Ok(None) => assert!(error.is_none(), "an error is sticky"),
+            Ok(Some(_)) if had_outcome => panic!("one connection at most"),
+            Ok(found) => opened = found,
+            Err(next) => assert_eq!(*error.get_or_insert(next.clone()), next),
+        }
+        heap.assert_at_most((256 << 10) + 64 * bytes.len());
+    }
+    if let Some(error) = &error {
+        check_error(error);
+    }
+    let Some((mut connection, response)) = opened else { return (error, Vec::new()) };
+    assert_eq!(response.status(), 101);
+    assert!(response.subprotocol().is_none_or(|name| SUBPROTOCOLS.contains(&name)));
+    assert!(bytes.ends_with(input.unread()));
+    assert!(bytes[..bytes.len() - input.unread().len()].ends_with(b"\r\n\r\n"));
+    // What follows the head are frames.
+    let unread = format!("{:?}", input.unread());
+    let _ = connection.receive(&mut input);
+    (error, [fields(&response), vec![unread]].concat())
+}
+
+fn request() -> ClientRequest {
+    let request = ClientRequest::new("ws://example.com/").expect("a URI");
+    SUBPROTOCOLS.iter().fold(request, |request, name| request.with_subprotocol(name).expect("a token"))
+}
+
+fn fields(response: &Response) -> Vec<String> {
+    response.headers().map(|(name, value)| format!("{name}: {value:?}")).collect()
+}
+
+/// Only what the documentation says of a response.
+fn check_error(error: &E) {
+    match error {
+        E::MalformedHead | E::HeadTooLong | E::TooManyHeaders | E::UnsupportedHttpVersion => {}
+        E::InvalidUpgrade | E::InvalidConnection | E::InvalidAccept => {}
+        E::UnexpectedSubprotocol | E::UnexpectedExtension | E::UnexpectedEof => {}
+        E::Refused(response) => {
+            assert!((200..=999).contains(&response.status()));
+            assert_eq!(error.status(), Some(response.status()));
+            assert_eq!(response.subprotocol(), None);
+            assert!(response.body().len() <= 4096);
+        }
+        other => panic!("no response leads to {other:?}"),
+    }
+}

@@ -1,0 +1,109 @@
+//! A server's opening handshake: the same however the request is cut, an answer to everything, and nothing lost behind the head.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidewire::{Config, HandshakeError, Input, Origins, Request, ServerHandshake, accept_key};
+use tidewire_fuzz::{Cuts, Data, Heap, drain};
+
+fuzz_target!(|data: &[u8]| {
+    let mut data = Data(data);
+    let (flags, cuts) = (data.byte(), data.cuts());
+    let (any_origin, eof) = (flags & 1 != 0, flags & 2 != 0);
+    let run =
+        Run { origins: if any_origin { Origins::Any } else { Origins::SameOrigin }, eof, bytes: data.0 };
+    assert_eq!(run.handshake(cuts), run.handshake(Cuts::WHOLE));
+});
+
+struct Run<'d> {
+    origins: Origins,
+    eof: bool,
+    bytes: &'d [u8],
+}
+
+impl Run<'_> {
+    /// What there is to see of the outcome.
+    fn handshake(&self, cuts: Cuts<'_>) -> (Option<HandshakeError>, Vec<String>, Vec<u8>) {
+        let heap = Heap::new();
+        // Small limits are reached more often.
+        let config = Config::new().with_max_head_len(1024).with_max_headers(12);
+        let mut handshake = ServerHandshake::new(config).with_origins(self.origins.clone());
+        let (mut input, mut request, mut error) = (Input::new(), None, None);
+        let last = self.eof.then_some(&[][..]);
+        for (index, chunk) in cuts.of(self.bytes).chain(last).enumerate() {
+            if chunk.is_empty() {
+                input.set_eof();
+            }
+            input.extend_from_slice(chunk);
+            let had_outcome = request.is_some() || error.is_some();
+            match handshake.receive(&mut input) {
+                Ok(None) => assert!(error.is_none(), "an error is sticky, also in read {index}"),
+                Ok(Some(_)) if had_outcome => panic!("one request at most"),
+                Ok(found) => request = found,
+                Err(next) => assert_eq!(*error.get_or_insert(next.clone()), next),
+            }
+            heap.assert_at_most((256 << 10) + 64 * self.bytes.len());
+        }
+        let output = drain(handshake.output());
+        match (&request, &error) {
+            (Some(request), _) => {
+                assert!(output.is_empty());
+                self.check_consumed(&input);
+                (error, fields(request), accept(request))
+            }
+            (None, Some(error)) => {
+                check_answer(error, &output);
+                (Some(error.clone()), Vec::new(), output)
+            }
+            (None, None) => (None, Vec::new(), output),
+        }
+    }
+
+    /// Exactly the head is consumed.
+    fn check_consumed(&self, input: &Input) {
+        let consumed = self.bytes.len() - input.unread().len();
+        let head_len =
+            self.bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("the end of a head") + 4;
+        assert_eq!(consumed, head_len);
+        assert_eq!(input.unread(), &self.bytes[consumed..]);
+    }
+}
+
+fn fields(request: &Request) -> Vec<String> {
+    assert!(request.target().starts_with('/') && request.target().starts_with(request.path()));
+    let facts = [request.target(), request.host(), request.origin().unwrap_or("none")].map(String::from);
+    let headers = request.headers().map(|(name, value)| format!("{name}: {value:?}"));
+    facts.into_iter().chain(request.subprotocols().map(String::from)).chain(headers).collect()
+}
+
+/// Accepts with the first subprotocol, if there is one, and returns the answer.
+fn accept(request: &Request) -> Vec<u8> {
+    let subprotocol = request.subprotocols().next();
+    let mut connection = request.accept(subprotocol, &[]).expect("a subprotocol that is offered");
+    assert!(!connection.is_closed());
+    let answer = drain(connection.output());
+    let key = str::from_utf8(request.header("Sec-WebSocket-Key").expect("a key")).expect("base64");
+    let subprotocol = subprotocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    let expected = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n{}\r\n",
+        accept_key(key),
+        subprotocol.unwrap_or_default(),
+    );
+    assert_eq!(str::from_utf8(&answer), Ok(&*expected));
+    answer
+}
+
+/// Whatever is wrong has a status, and the whole answer is there: fixed text, nothing of the request.
+fn check_answer(error: &HandshakeError, output: &[u8]) {
+    let Some(status) = error.status() else {
+        assert_eq!((error, output), (&HandshakeError::UnexpectedEof, &[][..]));
+        return;
+    };
+    assert!([400, 403, 405, 426, 431, 505].contains(&status), "{error:?}");
+    let output = str::from_utf8(output).expect("text");
+    let (head, body) = output.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")));
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())));
+    assert_eq!(body, format!("{error}\n"));
+    assert_eq!(head.contains("\r\nSec-WebSocket-Version: 13"), status == 426);
+}

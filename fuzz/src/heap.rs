@@ -1,0 +1,43 @@
+//! Counts the bytes of heap in use, to bound what a peer can make grow.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Relaxed);
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The heap in use since this was made.
+pub struct Heap(usize);
+
+impl Heap {
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(LIVE.load(Relaxed))
+    }
+
+    /// Asserts that no more than `len` bytes were added.
+    #[track_caller]
+    pub fn assert_at_most(&self, len: usize) {
+        let used = LIVE.load(Relaxed).saturating_sub(self.0);
+        assert!(used <= len, "{used} bytes of heap are in use instead of {len}");
+    }
+}
