@@ -30,17 +30,17 @@ fn mask(bencher: Bencher<'_, '_>, len: usize) {
 
 #[divan::bench(args = LENGTHS)]
 fn receive_binary(bencher: Bencher<'_, '_>, len: usize) {
-    receive(bencher, len, |client| client.send(&vec![7; len]).expect("open"));
+    receive(bencher, len, |client| client.send(vec![7; len]).expect("open"));
 }
 
 #[divan::bench(args = LENGTHS)]
 fn receive_ascii(bencher: Bencher<'_, '_>, len: usize) {
-    receive(bencher, len, |client| client.send(&"a".repeat(len)).expect("open"));
+    receive(bencher, len, |client| client.send("a".repeat(len)).expect("open"));
 }
 
 #[divan::bench(args = LENGTHS)]
 fn receive_multi_byte(bencher: Bencher<'_, '_>, len: usize) {
-    receive(bencher, len, |client| client.send(&"é".repeat(len / 2)).expect("open"));
+    receive(bencher, len, |client| client.send("é".repeat(len / 2)).expect("open"));
 }
 
 /// Receives batches of frames as a server, fed by reads of at most 64 KiB.
