@@ -12,6 +12,10 @@ use crate::receiver::{Kind, Place, Ready};
 /// How much room a read gets.
 const READ_LEN: usize = 64 * 1024;
 
+/// What is buffered while nothing comes is moved out of the way of other connections if it is not longer than this.
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+const LITTLE_LEN: usize = 4 * 1024;
+
 /// A frame of which more than this is missing is read to exactly its end, so that its payload lies alone in the storage.
 const LARGE_LEN: usize = 16 * 1024;
 
@@ -134,18 +138,16 @@ impl Input {
     /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
     pub fn release(&mut self) -> Option<Vec<u8>> {
         self.retire();
-        if self.start != self.end || self.has_message() || self.storage.is_empty() {
-            return None;
-        }
-        Some(self.take_storage())
+        (self.held_len() == 0 && !self.storage.is_empty()).then(|| self.move_to(Vec::new()))
     }
 
-    /// Takes over storage that another input released, unless there is some here.
+    /// Takes over storage that another input released, if it is longer than what is here.
     ///
     /// All of its length is used for reading, whatever it holds.
     pub fn adopt(&mut self, storage: Vec<u8>) {
-        if self.storage.is_empty() {
-            self.storage = storage;
+        if storage.len() > self.storage.len() {
+            self.retire();
+            drop(self.move_to(storage));
         }
     }
 
@@ -160,15 +162,19 @@ impl Input {
         }
     }
 
-    /// As [`release`](Self::release), but keeps storage that a large message has grown.
+    /// Gives back the storage of one read, unless much is buffered; what little is buffered moves to storage of its own length.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
-        if self.storage.len() > READ_LEN { None } else { self.release() }
+        self.retire();
+        let held_len = self.held_len();
+        (self.storage.len() == READ_LEN && held_len <= LITTLE_LEN)
+            .then(|| self.move_to(alloc::vec![0; held_len]))
     }
 
+    /// True when there is storage for a whole read.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn has_storage(&self) -> bool {
-        !self.storage.is_empty()
+        self.storage.len() >= READ_LEN
     }
 
     /// The storage and everything in it.
@@ -257,6 +263,21 @@ impl Input {
     pub(crate) fn discard_message(&mut self) {
         (self.message_start, self.message_end, self.missing) = (0, 0, 0);
         self.text.clear();
+    }
+
+    fn held_len(&self) -> usize {
+        self.message_range().len() + (self.end - self.start)
+    }
+
+    /// Moves what is buffered to the beginning of `storage`, which is long enough, and returns the former storage.
+    fn move_to(&mut self, mut storage: Vec<u8>) -> Vec<u8> {
+        let (message, unread) = (self.message(), self.unread());
+        let (message_len, held_len) = (message.len(), message.len() + unread.len());
+        storage[..message_len].copy_from_slice(message);
+        storage[message_len..held_len].copy_from_slice(unread);
+        (self.message_start, self.message_end) = (0, message_len);
+        (self.start, self.end, self.lent_len) = (message_len, held_len, 0);
+        core::mem::replace(&mut self.storage, storage)
     }
 
     fn has_message(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Read storage shared by the connections of a thread: an idle connection holds none.
+//! Read storage shared by the connections of a thread: one that waits holds little more than what has arrived.
 
 use core::cell::RefCell;
 use std::vec::Vec;
@@ -12,7 +12,7 @@ std::thread_local! {
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends storage to an input that is about to be read into and has none.
+/// Lends storage to an input that is about to be read into.
 pub(crate) fn supply(input: &mut Input) {
     if !input.has_storage() {
         // A thread that is ending has no pool any more; then the input allocates for itself.
@@ -22,7 +22,7 @@ pub(crate) fn supply(input: &mut Input) {
     }
 }
 
-/// Takes the storage of one read back from an input in which nothing is buffered.
+/// Takes the storage of one read back from an input in which little is buffered.
 pub(crate) fn collect(input: &mut Input) {
     let Some(storage) = input.release_read() else { return };
     // What does not fit is freed.
