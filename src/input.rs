@@ -5,10 +5,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::CloseFrame;
-use crate::message::{Event, Payload, Text};
-use crate::receiver::{Kind, Place, Ready};
-
 /// How much room a read gets.
 const READ_LEN: usize = 64 * 1024;
 
@@ -118,23 +114,6 @@ impl Input {
         &self.storage[self.start..self.end]
     }
 
-    /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
-    ///
-    /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
-    pub fn lend(&mut self, ready: Ready) -> Event<'_> {
-        match (ready.kind, ready.place) {
-            (Kind::Text, Place::Frame) => {
-                Event::Text(Text::lent(core::str::from_utf8(self.lent()).unwrap_or_default()))
-            }
-            (Kind::Text, Place::Assembled) => Event::Text(Text::assembled(&mut self.text)),
-            (Kind::Binary, Place::Frame) => Event::Binary(self.payload(self.lent_range())),
-            (Kind::Binary, Place::Assembled) => Event::Binary(self.payload(self.message_range())),
-            (Kind::Ping, _) => Event::Ping(self.lent()),
-            (Kind::Pong, _) => Event::Pong(self.lent()),
-            (Kind::Close, _) => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
-        }
-    }
-
     /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
     pub fn release(&mut self) -> Option<Vec<u8>> {
         self.retire();
@@ -184,7 +163,23 @@ impl Input {
         core::mem::take(&mut self.storage)
     }
 
-    /// The binary message that is complete, and where it lies in the storage.
+    /// Sees to it that the binary payload `range` of the storage can be given away together with it; false if too much else is in it.
+    pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
+        // The payload fills at least half of the storage, and nothing is unread.
+        let can =
+            self.start == self.end && range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2;
+        if can {
+            (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
+        }
+        can
+    }
+
+    /// The binary payload `range` of the storage.
+    pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
+        self.storage.get(range).unwrap_or_default()
+    }
+
+    /// The binary message, and where it lies in the storage.
     pub(crate) fn message(&self) -> &[u8] {
         &self.storage[self.message_range()]
     }
@@ -200,7 +195,7 @@ impl Input {
     }
 
     #[inline]
-    fn lent_range(&self) -> Range<usize> {
+    pub(crate) fn lent_range(&self) -> Range<usize> {
         self.start.saturating_sub(self.lent_len)..self.start
     }
 
@@ -238,6 +233,11 @@ impl Input {
     pub(crate) fn text_parts(&mut self, len: usize) -> (&mut [u8], &mut String) {
         let len = len.min(self.end - self.start);
         (&mut self.storage[self.start..self.start + len], &mut self.text)
+    }
+
+    /// The text message under way.
+    pub(crate) fn text(&mut self) -> &mut String {
+        &mut self.text
     }
 
     /// How much of a frame is missing whose payload stays where it is read; 0 when the next read may take whatever comes.
@@ -282,17 +282,6 @@ impl Input {
 
     fn has_message(&self) -> bool {
         self.message_start != self.message_end
-    }
-
-    /// The binary payload `range` of the storage.
-    fn payload(&mut self, range: Range<usize>) -> Payload<'_> {
-        // The storage is given away only when nothing else is in it and the payload fills at least half of it.
-        if self.start == self.end && range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2 {
-            (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
-            Payload::whole(self)
-        } else {
-            Payload::lent(self.storage.get(range).unwrap_or_default())
-        }
     }
 
     /// With nothing unread, the next read follows what is kept.

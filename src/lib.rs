@@ -150,6 +150,7 @@ mod close;
 mod config;
 mod connection;
 mod error;
+mod event;
 mod input;
 mod message;
 mod outgoing;
@@ -157,22 +158,27 @@ mod output;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod pool;
 mod receiver;
+mod reply;
 mod sender;
+mod state;
 mod timer;
 mod utf8;
 
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
-pub use connection::{Closure, Connection, Party, State, Transport};
+pub use connection::Connection;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::Error;
 pub use error::{HandshakeError, InvalidRequest, InvalidResponse, ProtocolError, SendError, TimedOut};
+pub use event::{Event, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;
 pub use handshake::{ClientHandshake, ClientRequest, Request, Response, ServerHandshake, Uri, accept_key};
 pub use input::Input;
-pub use message::{Event, Message, Payload, Text};
+pub use message::Message;
 pub use outgoing::{Outgoing, Prepared};
 pub use output::Output;
-pub use receiver::{Ready, Receiver, Reply};
+pub use receiver::Receiver;
+pub use reply::Reply;
 pub use sender::Sender;
+pub use state::{Closure, Party, State, Transport};
 pub use timer::Timestamp;

@@ -7,11 +7,11 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::frame::{Header, OpCode};
-use crate::message::{Message, Payload, Text};
+use crate::frame::Header;
+use crate::message::{DataKind, Message};
 
-/// Anything that can be sent as a message or as a fragment of one: text from `&str`, `String` and [`Text`], binary from
-/// byte slices, `Vec<u8>`, `Bytes` and [`Payload`], either from [`Message`].
+/// Anything that can be sent as a message or as a fragment of one: text from `&str`, `String` and [`Text`](crate::Text), binary from
+/// byte slices, `Vec<u8>`, `Bytes` and [`Payload`](crate::Payload), either from [`Message`].
 ///
 /// Owned values are sent without a copy where the role and the length allow it; borrowed ones are copied once.
 #[derive(Clone)]
@@ -118,18 +118,6 @@ impl<'m> From<&'m Bytes> for Outgoing<'m> {
     }
 }
 
-impl<'m> From<&'m Text<'_>> for Outgoing<'m> {
-    fn from(text: &'m Text<'_>) -> Self {
-        (&**text).into()
-    }
-}
-
-impl<'m> From<&'m Payload<'_>> for Outgoing<'m> {
-    fn from(payload: &'m Payload<'_>) -> Self {
-        (&**payload).into()
-    }
-}
-
 impl From<Message> for Outgoing<'_> {
     fn from(message: Message) -> Self {
         match message {
@@ -144,23 +132,6 @@ impl<'m> From<&'m Message> for Outgoing<'m> {
         match message {
             Message::Text(text) => text.into(),
             Message::Binary(payload) => payload.into(),
-        }
-    }
-}
-
-/// The two types of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DataKind {
-    Text,
-    Binary,
-}
-
-impl DataKind {
-    /// The opcode of the first fragment.
-    pub(crate) fn opcode(self) -> OpCode {
-        match self {
-            Self::Text => OpCode::Text,
-            Self::Binary => OpCode::Binary,
         }
     }
 }

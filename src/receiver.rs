@@ -5,71 +5,22 @@ use core::fmt;
 #[cfg(feature = "blocking")]
 use core::time::Duration;
 
+use crate::event::{Kind, Place, Ready};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
-use crate::outgoing::DataKind;
+use crate::message::DataKind;
+use crate::reply::{Reply, ReplyKind};
 use crate::sender::Sender;
+use crate::state::{Closure, State, Transport};
 use crate::timer::{Due, Facts, Phase, Timers};
 use crate::utf8::Utf8;
-use crate::{CloseFrame, Closure, Config, ProtocolError, State, TimedOut, Timestamp, Transport, mask};
+use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp, mask};
 
 /// How much is unmasked before it is validated: small enough to be still in the first-level cache.
 const TILE_LEN: usize = 16 * 1024;
 
 /// How much a peer may still send after the connection is over before the transport is cut, in bytes.
 const MAX_DISCARDED_LEN: u32 = 1 << 20;
-
-/// An event is ready to be [lent](Input::lend).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Ready {
-    pub(crate) kind: Kind,
-    pub(crate) place: Place,
-}
-
-impl Ready {
-    /// A text message that came whole in one frame.
-    pub(crate) const TEXT_FRAME: Self = Self { kind: Kind::Text, place: Place::Frame };
-
-    /// True for a ping, a pong or a Close frame; false for a message.
-    #[must_use]
-    pub fn is_control(self) -> bool {
-        !matches!(self.kind, Kind::Text | Kind::Binary)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Binary,
-    Ping,
-    Pong,
-    Close,
-}
-
-/// Where the payload is in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// It lies just before the unread bytes, as it came in one frame.
-    Frame,
-    /// It was put together from several reads or fragments.
-    Assembled,
-}
-
-/// What the [`Sender`] has to know of the peer's last frame: pass it to [`Sender::reply`].
-#[must_use]
-pub struct Reply<'i>(pub(crate) ReplyKind<'i>);
-
-pub(crate) enum ReplyKind<'i> {
-    /// A ping, to be answered.
-    Ping(&'i [u8]),
-    /// A pong, which may end the measurement of a round trip.
-    Pong(&'i [u8]),
-    /// A Close frame, to be echoed.
-    Close(&'i [u8]),
-    /// The connection has failed.
-    Failed(ProtocolError),
-}
 
 /// The receiving half of a [`Connection`](crate::Connection): it has the timers, since it is the half that is always polled.
 pub struct Receiver {
@@ -508,16 +459,5 @@ impl fmt::Debug for Receiver {
             .field("is_server", &self.is_server)
             .field("status", &status)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Reply<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            ReplyKind::Ping(_) => "Reply::Ping",
-            ReplyKind::Pong(_) => "Reply::Pong",
-            ReplyKind::Close(_) => "Reply::Close",
-            ReplyKind::Failed(_) => "Reply::Failed",
-        })
     }
 }

@@ -10,10 +10,12 @@ use bytes::Bytes;
 
 use crate::frame::{Header, OpCode};
 use crate::mask::{self, Keys};
-use crate::outgoing::{DataKind, Outgoing, Prepared};
+use crate::message::DataKind;
+use crate::outgoing::{Outgoing, Prepared};
 use crate::output::{CHAIN_LEN, Output};
-use crate::receiver::{Reply, ReplyKind};
-use crate::{CloseCode, CloseFrame, Config, ProtocolError, SendError, Timestamp};
+use crate::reply::{Reply, ReplyKind};
+use crate::state::Closed;
+use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
 pub struct Sender {
@@ -30,17 +32,6 @@ pub struct Sender {
     /// A keepalive ping that the high-water mark held back.
     late_ping: bool,
     round_trip: RoundTrip,
-}
-
-/// How this side stopped sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
-    /// With a Close frame of its own accord.
-    First(Option<CloseCode>),
-    /// With the answer to the peer's Close frame.
-    Echoed(Option<CloseCode>),
-    /// With the Close frame, if any, that a broken rule asks for.
-    Failed(Option<CloseCode>),
 }
 
 impl Sender {

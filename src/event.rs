@@ -1,0 +1,230 @@
+//! What is received, lent from the input: [`Event`] with [`Text`] and [`Payload`].
+
+use alloc::string::String;
+use core::fmt;
+use core::ops::{Deref, Range};
+
+use bytes::Bytes;
+
+use crate::input::Input;
+use crate::{CloseFrame, Message, Outgoing};
+
+/// An event is ready to be [lent](Input::lend).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ready {
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+}
+
+impl Ready {
+    /// A text message that came whole in one frame.
+    pub(crate) const TEXT_FRAME: Self = Self { kind: Kind::Text, place: Place::Frame };
+
+    /// True for a ping, a pong or a Close frame; false for a message.
+    #[must_use]
+    pub fn is_control(self) -> bool {
+        !matches!(self.kind, Kind::Text | Kind::Binary)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+    Ping,
+    Pong,
+    Close,
+}
+
+/// Where the payload is in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It lies just before the unread bytes, as it came in one frame.
+    Frame,
+    /// It was put together from several reads or fragments.
+    Assembled,
+}
+
+impl Input {
+    /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
+    ///
+    /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
+    pub fn lend(&mut self, ready: Ready) -> Event<'_> {
+        match (ready.kind, ready.place) {
+            (Kind::Text, Place::Frame) => {
+                Event::Text(Text::lent(core::str::from_utf8(self.lent()).unwrap_or_default()))
+            }
+            (Kind::Text, Place::Assembled) => Event::Text(Text(TextStorage::Assembled(self.text()))),
+            (Kind::Binary, Place::Frame) => Event::Binary(Payload::new(self, self.lent_range())),
+            (Kind::Binary, Place::Assembled) => Event::Binary(Payload::new(self, self.message_range())),
+            (Kind::Ping, _) => Event::Ping(self.lent()),
+            (Kind::Pong, _) => Event::Pong(self.lent()),
+            (Kind::Close, _) => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
+        }
+    }
+}
+
+/// What the peer did, lent from the [`Input`].
+///
+/// Pings and Close frames are answered already when they are reported.
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// A text message.
+    Text(Text<'i>),
+    /// A binary message.
+    Binary(Payload<'i>),
+    /// A ping and its payload; the pong is queued.
+    Ping(&'i [u8]),
+    /// A pong and its payload, asked for or not (RFC 6455 5.5.3).
+    Pong(&'i [u8]),
+    /// The peer's Close frame: the last event. `None` when it had no body.
+    Close(Option<CloseFrame>),
+}
+
+impl Event<'_> {
+    /// The message as an owned value; `None` for control frames.
+    #[must_use]
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Text(text) => Some(Message::Text(text.into_string())),
+            Self::Binary(payload) => Some(Message::Binary(payload.into_bytes())),
+            _ => None,
+        }
+    }
+}
+
+/// A text message, lent; it dereferences to `str`.
+pub struct Text<'i>(TextStorage<'i>);
+
+enum TextStorage<'i> {
+    Lent(&'i str),
+    Assembled(&'i mut String),
+}
+
+impl<'i> Text<'i> {
+    pub(crate) fn lent(text: &'i str) -> Self {
+        Self(TextStorage::Lent(text))
+    }
+
+    /// The text as an owned value: without a copy when it was put together from several reads or fragments.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        match self.0 {
+            TextStorage::Lent(text) => String::from(text),
+            TextStorage::Assembled(text) if text.len() >= text.capacity() / 2 => core::mem::take(text),
+            TextStorage::Assembled(text) => String::from(text.as_str()),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match &self.0 {
+            TextStorage::Lent(text) => text,
+            TextStorage::Assembled(text) => text,
+        }
+    }
+}
+
+/// The payload of a binary message, lent; it dereferences to `[u8]`.
+pub struct Payload<'i>(PayloadStorage<'i>);
+
+enum PayloadStorage<'i> {
+    Lent(&'i [u8]),
+    /// The message fills the storage of the input, which may be given away.
+    Whole(&'i mut Input),
+}
+
+impl<'i> Payload<'i> {
+    fn new(input: &'i mut Input, range: Range<usize>) -> Self {
+        if input.can_give(range.clone()) {
+            Self(PayloadStorage::Whole(input))
+        } else {
+            Self(PayloadStorage::Lent(input.payload(range)))
+        }
+    }
+
+    /// The payload as an owned value: without a copy when it fills at least half of the memory that it lies in.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            PayloadStorage::Lent(payload) => Bytes::copy_from_slice(payload),
+            PayloadStorage::Whole(input) => {
+                let range = input.message_range();
+                Bytes::from(input.take_storage()).slice(range)
+            }
+        }
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            PayloadStorage::Lent(payload) => payload,
+            PayloadStorage::Whole(input) => input.message(),
+        }
+    }
+}
+
+impl<'m> From<Text<'m>> for Outgoing<'m> {
+    fn from(text: Text<'m>) -> Self {
+        match text.0 {
+            TextStorage::Lent(text) => text.into(),
+            TextStorage::Assembled(_) => text.into_string().into(),
+        }
+    }
+}
+
+impl<'m> From<Payload<'m>> for Outgoing<'m> {
+    fn from(payload: Payload<'m>) -> Self {
+        match payload.0 {
+            PayloadStorage::Lent(payload) => payload.into(),
+            PayloadStorage::Whole(_) => payload.into_bytes().into(),
+        }
+    }
+}
+
+impl<'m> From<&'m Text<'_>> for Outgoing<'m> {
+    fn from(text: &'m Text<'_>) -> Self {
+        (&**text).into()
+    }
+}
+
+impl<'m> From<&'m Payload<'_>> for Outgoing<'m> {
+    fn from(payload: &'m Payload<'_>) -> Self {
+        (&**payload).into()
+    }
+}
+
+// `Debug` shows lengths, never payloads.
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Binary(payload) => payload.fmt(f),
+            Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Self::Close(frame) => f.debug_tuple("Close").field(frame).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.len())
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a connection is ([`State`], [`Transport`]), and how it ended ([`Closure`]).
+
+use crate::{CloseCode, CloseFrame};
+
+/// Where a connection is between open and closed (RFC 6455 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// A Close frame was sent; the peer's messages still arrive until its own Close frame does.
+    Closing,
+    /// Nothing more is received; the transport ends as [`Connection::transport_action`](crate::Connection::transport_action) says.
+    Closed,
+}
+
+/// What to do with the transport once the output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Read and write as usual.
+    KeepOpen,
+    /// Shut the write side down once, then read and discard until this becomes [`Close`](Self::Close).
+    ///
+    /// Closing at once, with the peer's bytes unread, would make TCP send a reset that destroys our last words on their way.
+    ShutdownWrite,
+    /// Wait for the peer to end the transport.
+    AwaitEof,
+    /// Close the transport.
+    Close,
+}
+
+/// How this side stopped sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// With a Close frame of its own accord.
+    First(Option<CloseCode>),
+    /// With the answer to the peer's Close frame.
+    Echoed(Option<CloseCode>),
+    /// With the Close frame, if any, that a broken rule asks for.
+    Failed(Option<CloseCode>),
+}
+
+/// How a connection ended (RFC 6455 7.1.4 to 7.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closure {
+    sent: Option<Closed>,
+    received: Option<Option<CloseFrame>>,
+}
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// This side.
+    Local,
+    /// The peer.
+    Peer,
+}
+
+impl Closure {
+    pub(crate) fn new(sent: Option<Closed>, received: Option<Option<CloseFrame>>) -> Self {
+        Self { sent, received }
+    }
+
+    /// Who ended it: whose Close frame came first, as seen from here, or who broke off.
+    #[must_use]
+    pub fn initiator(&self) -> Party {
+        match self.sent {
+            Some(Closed::First(_)) => Party::Local,
+            _ => Party::Peer,
+        }
+    }
+
+    /// The close code of RFC 6455 7.1.5: the one that the peer sent, 1005 when its Close frame had none, 1006 when no
+    /// Close frame arrived.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match &self.received {
+            Some(Some(frame)) => frame.code().into(),
+            Some(None) => 1005,
+            None => 1006,
+        }
+    }
+
+    /// The peer's Close frame, if it sent one with a body.
+    #[must_use]
+    pub fn received(&self) -> Option<&CloseFrame> {
+        self.received.as_ref()?.as_ref()
+    }
+
+    /// The code that this side sent, if it sent one.
+    #[must_use]
+    pub fn sent(&self) -> Option<CloseCode> {
+        match self.sent? {
+            Closed::First(code) | Closed::Echoed(code) | Closed::Failed(code) => code,
+        }
+    }
+
+    /// True when both sides sent and received a Close frame (RFC 6455 7.1.4).
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.received.is_some() && !matches!(self.sent, None | Some(Closed::Failed(_)))
+    }
+}
