@@ -6,93 +6,26 @@
 //!
 //! Shows the figures with `cargo test --features blocking,tokio --test adapter_memory -- --nocapture`.
 #![cfg(all(feature = "blocking", feature = "tokio"))]
-#![allow(unsafe_code)]
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tidewire::{ClientRequest, Config, Connection, Error, Event, Input, ServerHandshake, blocking, tokio};
 
+mod counting;
+
+use counting::{Meter, live};
+
 const KIB: usize = 1024;
 const MAX_PEAK: usize = 256 * KIB;
 const MAX_RETAINED: usize = 4 * KIB;
 const MILLION: usize = 1_000_000;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-impl Counting {
-    fn add(len: usize) {
-        LIVE.set(LIVE.get() + len as isize);
-        PEAK.set(PEAK.get().max(LIVE.get()));
-    }
-
-    fn sub(len: usize) {
-        LIVE.set(LIVE.get() - len as isize);
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::add(layout.size());
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        Self::sub(layout.size());
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        Self::add(layout.size());
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        Self::add(new_size);
-        Self::sub(layout.size());
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(block, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// The allocations of this thread since the meter was made.
-struct Meter {
-    start: isize,
-}
-
-impl Meter {
-    fn new() -> Self {
-        PEAK.set(LIVE.get());
-        Self { start: LIVE.get() }
-    }
-
-    fn peak(&self) -> usize {
-        usize::try_from(PEAK.get() - self.start).unwrap_or(0)
-    }
-
-    fn retained(&self) -> usize {
-        usize::try_from(LIVE.get() - self.start).unwrap_or(0)
-    }
-}
 
 /// What a peer sends: some bytes, others many times, and then nothing more.
 #[derive(Default)]
@@ -109,7 +42,7 @@ struct Peer {
     /// The transport breaks when everything was read; otherwise nothing more happens.
     breaks: bool,
     /// What the thread had allocated when everything was read.
-    live_at_end: Option<isize>,
+    live_at_end: Option<usize>,
 }
 
 /// A stream in memory, for both adapters.
@@ -139,7 +72,7 @@ impl Read for Memory {
             peer.at += len;
         }
         if done == 0 {
-            peer.live_at_end = Some(LIVE.get());
+            peer.live_at_end = Some(live());
             let kind = if peer.breaks { ErrorKind::ConnectionReset } else { ErrorKind::WouldBlock };
             return Err(kind.into());
         }
@@ -280,7 +213,7 @@ impl Adapter {
         let retained = meter.retained();
 
         let live_at_end = stream.0.borrow().live_at_end;
-        let waiting = live_at_end.map(|live| usize::try_from(live - meter.start).unwrap_or(0));
+        let waiting = live_at_end.map(|live| meter.retained_at(live));
         println!("{what}, {self:?}: peak {peak}, while waiting {waiting:?}, after the drop {retained}");
         assert!(peak <= MAX_PEAK, "{what}, {self:?}: peak {peak}");
         assert!(retained <= MAX_RETAINED, "{what}, {self:?}: retained {retained}");
@@ -375,4 +308,32 @@ fn a_handshake_that_dribbles() {
         let peer = || dribble("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
         adapter.measure("a dribbled response", peer, |adapter, stream| adapter.connect(stream, &request));
     }
+}
+
+#[test]
+fn a_connection_that_waits_in_the_middle_of_something_holds_what_has_arrived() {
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    let _entered = runtime.enter();
+    // The beginning of a binary frame of 100 bytes, and of a head.
+    let begun = [&[0x82, 0x80 | 100, 0, 0, 0, 0][..], &[7; 20]].concat();
+    let stream = || Memory::new(Peer { head: begun.clone(), ..Peer::default() });
+    let head = || Memory::new(Peer { head: b"GET / HTTP/1.1\r\nHost: ".to_vec(), ..Peer::default() });
+    Adapter::Tokio.warm_up();
+    let streams: Vec<_> = (0..50).map(|_| (stream(), head())).collect();
+    let meter = Meter::new();
+    let sockets: Vec<_> = streams
+        .into_iter()
+        .map(|(stream, head)| {
+            let connection = Connection::server(Config::new());
+            let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
+            assert!(poll_once(socket.recv()).is_pending());
+            let mut opening = Box::pin(tokio::accept(head));
+            assert!(opening.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            (socket, opening)
+        })
+        .collect();
+    let each = meter.retained() / sockets.len();
+    println!("a connection in the middle of a frame and one in the middle of a head: {each}");
+    assert!(each <= 4 * KIB, "{each}");
 }
