@@ -51,7 +51,9 @@ impl Input {
     ///
     /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
     pub fn lend(&mut self, ready: Ready) -> Event<'_> {
-        match (ready.kind, ready.place) {
+        // Of a message under way nothing is lent before it is complete.
+        let place = if self.is_complete() { ready.place } else { Place::Frame };
+        match (ready.kind, place) {
             (Kind::Text, Place::Frame) => {
                 Event::Text(Text::lent(core::str::from_utf8(self.lent()).unwrap_or_default()))
             }

@@ -250,6 +250,10 @@ impl Input {
         self.complete = true;
     }
 
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// What was lent is over.
     #[inline]
     pub(crate) fn retire(&mut self) {

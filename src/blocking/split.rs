@@ -25,7 +25,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
 /// [`recv`](Self::recv).
 ///
-/// Without it there are no pongs and no closing handshake: keep receiving while the [`Writer`] is in use.
+/// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while the [`Writer`] is in use.
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,

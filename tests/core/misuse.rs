@@ -127,3 +127,23 @@ fn a_clock_that_goes_backwards_or_to_its_end_does_not_panic() {
         }
     }
 }
+
+#[test]
+fn an_old_ready_lends_nothing_of_a_message_under_way() {
+    for kind in [TEXT, BINARY] {
+        for role in Role::BOTH {
+            let mut connection = role.connection(Config::new());
+            let mut input = Input::new();
+            let whole = [wire::frame(role, kind, b"a"), wire::frame(role, FIN | CONTINUATION, b"b")].concat();
+            input.extend_from_slice(&whole);
+            let old = connection.advance(&mut input).expect("valid").expect("complete");
+            assert!(input.lend(old).into_message().is_some_and(|message| message.len() == 2));
+            input.extend_from_slice(&wire::frame(role, kind, [b'c'; 40_000]));
+            assert_eq!(connection.advance(&mut input).expect("valid"), None);
+            assert!(input.lend(old).into_message().is_some_and(|message| message.is_empty()));
+            input.extend_from_slice(&wire::frame(role, FIN | CONTINUATION, b"d"));
+            let event = connection.receive(&mut input).expect("valid").expect("complete");
+            assert!(event.into_message().is_some_and(|message| message.len() == 40_001));
+        }
+    }
+}
