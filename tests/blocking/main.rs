@@ -20,6 +20,7 @@ mod split_closing;
 mod split_replies;
 #[cfg(unix)]
 mod split_under_load;
+mod types_are_send;
 
 mod http;
 #[cfg(unix)]
