@@ -91,7 +91,7 @@ where
     Incoming::receive(stream, handshake)?.accept(None, &[])
 }
 
-/// A request that waits for an answer: the accept in two steps.
+/// A request that waits for an answer: the accept in two steps. Dropping it closes the stream without one.
 ///
 /// ```no_run
 /// # fn example(stream: std::net::TcpStream) -> Result<(), tidewire::Error> {

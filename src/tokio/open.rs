@@ -94,7 +94,7 @@ where
     Incoming::receive(stream, handshake).await?.accept(None, &[]).await
 }
 
-/// A request that waits for an answer: the accept in two steps.
+/// A request that waits for an answer: the accept in two steps. Dropping it closes the stream without one.
 ///
 /// ```no_run
 /// # async fn example(stream: tokio::net::TcpStream) -> Result<(), tidewire::Error> {
