@@ -399,9 +399,14 @@ fn write<T: Stream>(stream: &mut T, output: &mut Output) -> io::Result<()> {
     if !output.has_remaining() {
         return Ok(());
     }
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-    let count = output.chunks_vectored(&mut slices);
-    let written = stream.write_vectored(&slices[..count])?;
+    let chunk = output.chunk();
+    let written = if chunk.len() < output.remaining() {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = output.chunks_vectored(&mut slices);
+        stream.write_vectored(&slices[..count])?
+    } else {
+        stream.write(chunk)?
+    };
     if written == 0 {
         return Err(ErrorKind::WriteZero.into());
     }

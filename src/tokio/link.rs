@@ -179,12 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn poll_write(&mut self, output: &mut Output, rest: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
         while output.remaining() > rest {
-            let written = if stream.is_write_vectored() {
+            let chunk = output.chunk();
+            let written = if chunk.len() < output.remaining() && stream.is_write_vectored() {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let count = output.chunks_vectored(&mut slices);
                 ready!(stream.as_mut().poll_write_vectored(cx, &slices[..count]))?
             } else {
-                ready!(stream.as_mut().poll_write(cx, output.chunk()))?
+                ready!(stream.as_mut().poll_write(cx, chunk))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
