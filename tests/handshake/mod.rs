@@ -31,20 +31,30 @@ pub(crate) fn replaced(head: &str, name: &str, lines: &str) -> String {
     with(&kept, lines)
 }
 
-/// Whole, byte by byte, and in pieces of 1 to 32 bytes from seeds.
-pub(crate) fn chunkings(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
-    let mut all = vec![vec![bytes], bytes.chunks(1).collect()];
-    for seed in 1..=6_u64 {
-        let (mut state, mut rest, mut chunks) = (seed, bytes, Vec::new());
-        while !rest.is_empty() {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let (chunk, after) = rest.split_at(rest.len().min((state >> 59) as usize + 1));
-            chunks.push(chunk);
-            rest = after;
-        }
-        all.push(chunks);
+/// Up to this length, an input is split at every offset.
+const MAX_SPLIT_LEN: usize = 4096;
+
+/// Whole, byte by byte, in two at every offset, and in pieces of random lengths, most of them short.
+pub(crate) fn chunkings(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
+    let len = bytes.len();
+    // A long input is split near its ends.
+    let is_split = move |at: &usize| len <= MAX_SPLIT_LEN || *at <= 16 || len - at <= 2;
+    let splits = (1..len).filter(is_split).map(|at| vec![&bytes[..at], &bytes[at..]]);
+    let random = (1..=6).map(|seed| random_chunks(bytes, seed));
+    [vec![bytes], bytes.chunks(1).collect()].into_iter().chain(splits).chain(random)
+}
+
+/// The odd seeds make pieces of 1 to 32 bytes, the even ones of 1 to 512.
+fn random_chunks(bytes: &[u8], seed: u64) -> Vec<&[u8]> {
+    let (mut state, mut rest, mut chunks) = (seed, bytes, Vec::new());
+    let bits = if seed % 2 == 0 { 9 } else { 5 };
+    while !rest.is_empty() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (chunk, after) = rest.split_at(rest.len().min((state >> (64 - bits)) as usize + 1));
+        chunks.push(chunk);
+        rest = after;
     }
-    all
+    chunks
 }
 
 /// What a handshake made of some bytes.
@@ -130,7 +140,7 @@ fn same_for_every_chunking<T, E: PartialEq + std::fmt::Debug>(
     run: impl Fn(&[&[u8]]) -> Outcome<T>,
     essence: impl Fn(&T) -> E,
 ) -> Outcome<T> {
-    let mut outcomes = chunkings(bytes).into_iter().map(|chunks| run(&chunks));
+    let mut outcomes = chunkings(bytes).map(|chunks| run(&chunks));
     let first = outcomes.next().expect("the whole");
     for other in outcomes {
         let [a, b] =
