@@ -32,4 +32,5 @@ mod properties;
 mod rfc_examples;
 mod sending;
 mod slow_peers;
+mod strict;
 mod text_is_utf8;
