@@ -476,3 +476,130 @@ fn secrets_are_not_shown() {
     let shown = format!("{request:?} {handshake:?} {response:?}");
     assert!(!shown.contains("secret") && !shown.contains("7, 7") && shown.contains("/chat"), "{shown}");
 }
+
+#[test]
+fn nothing_follows_the_request_until_the_response_is_complete() {
+    let mut handshake = ClientHandshake::new(Config::new(), &plain(), NONCE, [7; 32]);
+    let len = handshake.output().len();
+    handshake.output().advance(len);
+    let head = with(RESPONSE, "");
+    let mut input = Input::new();
+    for (at, byte) in head.bytes().enumerate() {
+        input.extend_from_slice(&[byte]);
+        let opened = handshake.receive(&mut input).expect("valid");
+        assert_eq!((opened.is_some(), handshake.output().len()), (at + 1 == head.len(), 0), "{at}");
+        if let Some((mut connection, _)) = opened {
+            assert_eq!(connection.output().len(), 0);
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_what_a_client_asks_for_is_checked() {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    // RFC 3986 3.3 and 3.4; a percent sign needs two digits, and a number sign begins a fragment.
+    let is_in_uri = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?".contains(c);
+    for c in ('\0'..='\u{ff}').chain(['\u{17f}', '\u{212a}', '\u{ff41}', '\u{1f980}']) {
+        let subprotocol = plain().with_subprotocol(&format!("x{c}y")).err();
+        assert_eq!(subprotocol, (!is_token(c)).then_some(InvalidRequest::InvalidSubprotocol), "{c:?}");
+        let name = plain().with_header(&format!("x{c}y"), "").err();
+        assert_eq!(name, (!is_token(c)).then_some(InvalidRequest::InvalidHeaderName), "{c:?}");
+        let value = plain().with_header("x", &format!("x{c}y")).err();
+        let is_text = c == '\t' || (' '..='~').contains(&c);
+        assert_eq!(value, (!is_text).then_some(InvalidRequest::InvalidHeaderValue), "{c:?}");
+        let uri = ClientRequest::new(&format!("ws://h/x{c}y")).err();
+        let error =
+            if c == '#' { InvalidRequest::UnexpectedFragment } else { InvalidRequest::InvalidResourceName };
+        assert_eq!(uri, (!is_in_uri(c)).then_some(error), "{c:?}");
+    }
+}
+
+#[test]
+fn every_status_but_101_opens_nothing() {
+    for status in 100..=999 {
+        // All else is as it should be.
+        let head = with(&RESPONSE.replace("101", &status.to_string()), "Content-Length: 0\r\n");
+        let result = connect(Config::new(), &plain(), head.as_bytes(), false).result;
+        match (status, result) {
+            (101, Ok(Some(_))) | (100 | 102..=199, Ok(None)) => {}
+            (200.., Err(HandshakeError::Refused(response))) => assert_eq!(response.status(), status),
+            (_, other) => panic!("{status}: {:?}", other.map(|opened| opened.is_some())),
+        }
+    }
+}
+
+#[test]
+fn every_character_of_the_accept_value_counts() {
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    for at in 0..accept.len() {
+        for replacement in *b"aAzZ09+/= " {
+            let mut wrong = accept.as_bytes().to_vec();
+            if wrong[at] == replacement {
+                continue;
+            }
+            wrong[at] = replacement;
+            let wrong = String::from_utf8(wrong).expect("ASCII");
+            let line = format!("Sec-WebSocket-Accept: {wrong}\r\n");
+            let head = replaced(RESPONSE, "Sec-WebSocket-Accept", &line);
+            failed(&plain(), &head, HandshakeError::InvalidAccept);
+        }
+    }
+}
+
+#[test]
+fn headers_that_decide_are_utf8() {
+    let request = plain().with_subprotocol("a").expect("valid");
+    for (name, value, error) in [
+        ("Upgrade", "websocket", HandshakeError::InvalidUpgrade),
+        ("Connection", "Upgrade, ", HandshakeError::InvalidConnection),
+        ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", HandshakeError::InvalidAccept),
+        ("Sec-WebSocket-Protocol", "a", HandshakeError::UnexpectedSubprotocol),
+        ("Sec-WebSocket-Extensions", "a", HandshakeError::UnexpectedExtension),
+    ] {
+        let is_in_head = RESPONSE.contains(&format!("{name}:"));
+        let head = if is_in_head { replaced(RESPONSE, name, "") } else { with(RESPONSE, "") };
+        let head = &head.as_bytes()[..head.len() - 2];
+        for wrong in [b"\xE2\x82".as_slice(), b"\xFF"] {
+            let line = [name.as_bytes(), b": ", value.as_bytes(), wrong, b"\r\n\r\n"].concat();
+            let outcome = connect(Config::new(), &request, &[head, &line].concat(), false);
+            assert_eq!(outcome.result.expect_err("failed"), error);
+            assert_eq!(outcome.output, b"");
+        }
+    }
+}
+
+#[test]
+fn every_byte_in_a_response_has_one_outcome() {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    let check = |before: &str, after: &str, byte: u8, is_valid: bool, error: HandshakeError| {
+        let head = [before.as_bytes(), &[byte], after.as_bytes()].concat();
+        let result = connect(Config::new(), &plain(), &head, false).result.map(|opened| opened.is_some());
+        let expected = if is_valid { Ok(true) } else { Err(error) };
+        assert_eq!(result, expected, "{byte:#04x} between {before:?} and {after:?}");
+    };
+    let after_status = &with(RESPONSE, "")["HTTP/1.1 101 Sw".len()..];
+    for byte in 0..=u8::MAX {
+        check("HTTP/1.1 101 S", after_status, byte, is_text(byte), HandshakeError::MalformedHead);
+        let is_name = is_token(byte) || byte == b':';
+        check(&format!("{RESPONSE}A"), "B: c\r\n\r\n", byte, is_name, HandshakeError::MalformedHead);
+        check(&format!("{RESPONSE}A: b"), "c\r\n\r\n", byte, is_text(byte), HandshakeError::MalformedHead);
+        if is_text(byte) {
+            let is_list = is_token(byte) || byte == b',';
+            let before = format!("{RESPONSE}Connection: a");
+            check(&before, "b\r\n\r\n", byte, is_list, HandshakeError::InvalidConnection);
+            let before = format!("{RESPONSE}Upgrade: a");
+            check(&before, "b\r\n\r\n", byte, false, HandshakeError::InvalidUpgrade);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_the_version_tells_which_are_supported() {
+    let head = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 7\r\nsec-websocket-version: 25\r\n\
+        Content-Length: 0\r\n\r\n";
+    let response = refused(head, false);
+    let is_version = |name: &str| name.eq_ignore_ascii_case("Sec-WebSocket-Version");
+    let versions = response.headers().filter(|(name, _)| is_version(name)).map(|(_, value)| value);
+    assert_eq!(versions.collect::<Vec<_>>(), [&b"8, 7"[..], b"25"]);
+}

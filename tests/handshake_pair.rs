@@ -58,6 +58,32 @@ fn a_client_reads_what_a_server_refuses_with() {
     assert_eq!(response.body(), format!("{error}\n").as_bytes());
 }
 
+#[test]
+fn a_client_is_told_how_to_authenticate_where_to_go_and_when_to_come_back() {
+    for (status, name, value) in [
+        (301, "Location", "wss://elsewhere.example/chat"),
+        (302, "Location", "/other"),
+        (303, "Location", "/other"),
+        (307, "Location", "/other"),
+        (308, "Location", "/other"),
+        (401, "WWW-Authenticate", "Bearer realm=\"tides\""),
+        (403, "X-Reason", "low tide"),
+        (404, "X-Reason", "no such place"),
+        (407, "Proxy-Authenticate", "Basic realm=\"gate\""),
+        (503, "Retry-After", "5"),
+    ] {
+        let mut server = ServerHandshake::new(Config::new());
+        let mut input = Input::new();
+        input.extend_from_slice(sent(&plain()).as_bytes());
+        let request = server.receive(&mut input).expect("valid").expect("complete");
+        let mut refusal = request.reject(status, &[(name, value)], b"because").expect("allowed");
+        let outcome = connect(Config::new(), &plain(), refusal.output().chunk(), false);
+        let Err(HandshakeError::Refused(response)) = outcome.result else { panic!("{status}") };
+        assert_eq!((response.status(), response.body()), (status, &b"because"[..]));
+        assert_eq!(response.header(name), Some(value.as_bytes()));
+    }
+}
+
 /// Bytes, and pieces of heads, in any order.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![

@@ -4,6 +4,8 @@ mod handshake;
 
 use core::time::Duration;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Buf;
 use handshake::{REQUEST, drain, replaced, serve, with};
 use tidewire::{
@@ -598,4 +600,146 @@ fn the_subprotocol_is_one_that_the_client_offers() {
     // RFC 6455 4.2.2: without one there is no header, not even an empty one.
     let answer = drain(&mut request.accept(None, &[]).expect("accepted"));
     assert!(!String::from_utf8_lossy(&answer).contains("Protocol:"));
+}
+
+/// RFC 9110 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// What comes of a request with each byte between two pieces of it, which is the same under every chunking.
+fn with_every_byte(before: &str, after: &str, expected: impl Fn(u8) -> Result<(), HandshakeError>) {
+    for byte in 0..=u8::MAX {
+        let head = [before.as_bytes(), &[byte], after.as_bytes()].concat();
+        let result = serve(Config::new(), &Origins::SameOrigin, &head, false).result;
+        let result =
+            result.map(|request| assert!(request.is_some(), "{byte:#04x} between {before:?} and {after:?}"));
+        assert_eq!(result, expected(byte), "{byte:#04x} between {before:?} and {after:?}");
+    }
+}
+
+#[test]
+fn every_byte_in_a_request_line_has_one_outcome() {
+    let after_method = &REQUEST["GET".len()..];
+    with_every_byte("G", &with(&format!("T{after_method}"), ""), |byte| match byte {
+        b'E' => Ok(()),
+        _ if is_token_byte(byte) => Err(HandshakeError::MethodNotGet),
+        _ => Err(HandshakeError::MalformedHead),
+    });
+    let after_target = &REQUEST["GET /chat".len()..];
+    with_every_byte("GET /c", &with(&format!("t{after_target}"), ""), |byte| match byte {
+        b'"' | b'#' | b'<' | b'>' => Err(HandshakeError::InvalidTarget),
+        b'!'..=b'~' => Ok(()),
+        _ => Err(HandshakeError::MalformedHead),
+    });
+    let after_version = &REQUEST["GET /chat HTTP/1.1".len()..];
+    with_every_byte("GET /chat HTTP/1.", &with(after_version, ""), |byte| match byte {
+        b'1' => Ok(()),
+        b'0'..=b'9' => Err(HandshakeError::UnsupportedHttpVersion),
+        _ => Err(HandshakeError::MalformedHead),
+    });
+}
+
+#[test]
+fn every_byte_in_a_header_has_one_outcome() {
+    with_every_byte(&format!("{REQUEST}A"), "B: c\r\n\r\n", |byte| {
+        if is_token_byte(byte) || byte == b':' { Ok(()) } else { Err(HandshakeError::MalformedHead) }
+    });
+    with_every_byte(&format!("{REQUEST}A: b"), "c\r\n\r\n", |byte| match byte {
+        b'\t' | b' '..=b'~' | 0x80.. => Ok(()),
+        _ => Err(HandshakeError::MalformedHead),
+    });
+}
+
+#[test]
+fn every_byte_in_a_list_has_one_outcome() {
+    // Each with the separators that may stand there as well.
+    for (before, after, separators, error) in [
+        ("Upgrade: a", "b", ",/", HandshakeError::InvalidUpgrade),
+        ("Connection: a", "b", ",", HandshakeError::InvalidConnection),
+        ("Sec-WebSocket-Protocol: a", "b", ",", HandshakeError::InvalidSubprotocols),
+        ("Sec-WebSocket-Extensions: a", "b", ",;", HandshakeError::InvalidExtensions),
+        ("Sec-WebSocket-Extensions: x;a", "b", ",;=", HandshakeError::InvalidExtensions),
+        ("Sec-WebSocket-Extensions: x;y=a", "b", ",;", HandshakeError::InvalidExtensions),
+        ("Sec-WebSocket-Extensions: x;y=\"a", "b\"", "\\", HandshakeError::InvalidExtensions),
+    ] {
+        with_every_byte(&format!("{REQUEST}{before}"), &format!("{after}\r\n\r\n"), |byte| match byte {
+            _ if is_token_byte(byte) || separators.as_bytes().contains(&byte) => Ok(()),
+            b'\t' | b' '..=b'~' | 0x80.. => Err(error.clone()),
+            _ => Err(HandshakeError::MalformedHead),
+        });
+    }
+}
+
+#[test]
+fn headers_that_decide_are_utf8() {
+    for (name, value, error) in [
+        ("Host", "server.example.com", HandshakeError::InvalidHost),
+        ("Upgrade", "websocket, ", HandshakeError::InvalidUpgrade),
+        ("Connection", "Upgrade, ", HandshakeError::InvalidConnection),
+        ("Sec-WebSocket-Version", "13", HandshakeError::InvalidVersion),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", HandshakeError::InvalidKey),
+        ("Sec-WebSocket-Protocol", "a", HandshakeError::InvalidSubprotocols),
+        ("Sec-WebSocket-Extensions", "a", HandshakeError::InvalidExtensions),
+        ("Origin", "http://server.example.com", HandshakeError::OriginNotAllowed),
+    ] {
+        let is_in_head = REQUEST.contains(&format!("{name}:"));
+        let head = if is_in_head { replaced(REQUEST, name, "") } else { with(REQUEST, "") };
+        let head = &head.as_bytes()[..head.len() - 2];
+        // The beginning of a character without its end.
+        for wrong in [b"\xE2\x82".as_slice(), b"\xFF"] {
+            let line = [name.as_bytes(), b": ", value.as_bytes(), wrong, b"\r\n\r\n"].concat();
+            for origins in [Origins::SameOrigin, Origins::Any] {
+                let outcome = serve(Config::new(), &origins, &[head, &line].concat(), false);
+                assert_eq!(outcome.result.expect_err("refused"), error);
+                assert_eq!(outcome.output, answer(&error).into_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_version_but_13_is_unsupported_and_every_other_number_is_none() {
+    for number in 0..=300 {
+        let request = |version: &str| {
+            replaced(REQUEST, "Sec-WebSocket-Version", &format!("Sec-WebSocket-Version: {version}\r\n"))
+        };
+        match number {
+            13 => drop(accepted(&request("13"))),
+            // RFC 6455 4.3: from 0 to 255, without leading zeros.
+            0..=255 => refused(&request(&number.to_string()), HandshakeError::UnsupportedVersion),
+            _ => refused(&request(&number.to_string()), HandshakeError::InvalidVersion),
+        }
+        refused(&request(&format!("0{number}")), HandshakeError::InvalidVersion);
+    }
+}
+
+#[test]
+fn a_key_of_any_length_but_16_bytes_is_refused() {
+    let request =
+        |key: &str| replaced(REQUEST, "Sec-WebSocket-Key", &format!("Sec-WebSocket-Key: {key}\r\n"));
+    for len in 0..=48 {
+        let key = Base64Display::new(&[0x5A; 48][..len], &STANDARD).to_string();
+        match len {
+            16 => drop(accepted(&request(&key))),
+            _ => refused(&request(&key), HandshakeError::InvalidKey),
+        }
+    }
+}
+
+#[test]
+fn a_key_is_answered_as_it_was_sent_whatever_its_pad_bits() {
+    let mut answers = Vec::new();
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".chars() {
+        let key = format!("AQIDBAUGBwgJCgsMDQ4PE{last}==");
+        let line = format!("Sec-WebSocket-Key: {key}\r\n");
+        let request = accepted(&replaced(REQUEST, "Sec-WebSocket-Key", &line));
+        let answer = drain(&mut request.accept(None, &[]).expect("accepted"));
+        let accept = format!("\r\nSec-WebSocket-Accept: {}\r\n\r\n", accept_key(&key));
+        assert!(answer.ends_with(accept.as_bytes()), "{key}");
+        answers.push(answer);
+    }
+    answers.sort();
+    answers.dedup();
+    assert_eq!(answers.len(), 64, "the text of the key counts, not the bytes that it stands for");
 }
