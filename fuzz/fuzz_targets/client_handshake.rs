@@ -3,8 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError as E, Input, Response};
-use tidewire_fuzz::{Cuts, Data, Heap};
+use tidewire_fuzz::{Cuts, Data, Heap, Lines};
 
+const MAX_HEAD_LEN: usize = 1024;
+/// How much of a refusal's body is kept.
+const MAX_BODY_LEN: usize = 4096;
 const SUBPROTOCOLS: [&str; 2] = ["chat", "superchat"];
 
 fuzz_target!(|data: &[u8]| {
@@ -17,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
 fn handshake(bytes: &[u8], cuts: Cuts<'_>, eof: bool) -> (Option<E>, Vec<String>) {
     let heap = Heap::new();
     // Small limits are reached more often.
-    let config = Config::new().with_max_head_len(1024).with_max_headers(12);
+    let config = Config::new().with_max_head_len(MAX_HEAD_LEN).with_max_headers(12);
     // The nonce of RFC 6455 1.3, so that the answer to it can be a seed.
     let mut handshake = ClientHandshake::new(config, &request(), *b"the sample nonce", [7; 32]);
     let (mut input, mut opened, mut error) = (Input::new(), None, None);
@@ -33,20 +36,35 @@ fn handshake(bytes: &[u8], cuts: Cuts<'_>, eof: bool) -> (Option<E>, Vec<String>
             Ok(found) => opened = found,
             Err(next) => assert_eq!(*error.get_or_insert(next.clone()), next),
         }
-        heap.assert_at_most((256 << 10) + 64 * bytes.len());
+        // What has arrived, and what is kept of a response; a refusal is in the error, of which there are three here.
+        let kept_len = 3 * (3 * MAX_HEAD_LEN + 2 * MAX_BODY_LEN);
+        heap.assert_at_most(Heap::READ_LEN + 2 * bytes.len() + kept_len + Heap::LITTLE_LEN);
     }
     if let Some(error) = &error {
         check_error(error);
     }
     let Some((mut connection, response)) = opened else { return (error, Vec::new()) };
-    assert_eq!(response.status(), 101);
-    assert!(response.subprotocol().is_none_or(|name| SUBPROTOCOLS.contains(&name)));
-    assert!(bytes.ends_with(input.unread()));
-    assert!(bytes[..bytes.len() - input.unread().len()].ends_with(b"\r\n\r\n"));
+    let heads = bytes.strip_suffix(input.unread()).expect("what is unread is what follows the head");
+    check_accepted(&response, heads);
     // What follows the head are frames.
     let unread = format!("{:?}", input.unread());
     let _ = connection.receive(&mut input);
     (error, [fields(&response), vec![unread]].concat())
+}
+
+/// There is nothing to read differently in the last one of `heads` (RFC 6455 4.1).
+fn check_accepted(response: &Response, heads: &[u8]) {
+    // Interim responses are before it.
+    let before = heads[..heads.len() - 4].windows(4).rposition(|end| end == b"\r\n\r\n");
+    let lines = Lines::new(&heads[before.map_or(0, |end| end + 4)..]);
+    assert!(lines.first.starts_with(b"HTTP/1.1 101 ") && response.status() == 101);
+    assert_eq!(response.headers().collect::<Vec<_>>(), lines.headers);
+    assert!(lines.lists("Upgrade", "websocket") && lines.lists("Connection", "Upgrade"));
+    assert_eq!(lines.single("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(lines.values("Sec-WebSocket-Extensions").count(), 0);
+    let subprotocols: Vec<_> = lines.values("Sec-WebSocket-Protocol").collect();
+    assert_eq!(subprotocols, Vec::from_iter(response.subprotocol()));
+    assert!(subprotocols.iter().all(|name| SUBPROTOCOLS.contains(name)));
 }
 
 fn request() -> ClientRequest {
@@ -68,7 +86,7 @@ fn check_error(error: &E) {
             assert!((200..=999).contains(&response.status()));
             assert_eq!(error.status(), Some(response.status()));
             assert_eq!(response.subprotocol(), None);
-            assert!(response.body().len() <= 4096);
+            assert!(response.body().len() <= MAX_BODY_LEN);
         }
         other => panic!("no response leads to {other:?}"),
     }

@@ -3,7 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use tidewire::{Config, HandshakeError, Input, Origins, Request, ServerHandshake, accept_key};
-use tidewire_fuzz::{Cuts, Data, Heap, drain};
+use tidewire_fuzz::{Cuts, Data, Heap, Lines, drain};
+
+const MAX_HEAD_LEN: usize = 1024;
 
 fuzz_target!(|data: &[u8]| {
     let mut data = Data(data);
@@ -25,7 +27,7 @@ impl Run<'_> {
     fn handshake(&self, cuts: Cuts<'_>) -> (Option<HandshakeError>, Vec<String>, Vec<u8>) {
         let heap = Heap::new();
         // Small limits are reached more often.
-        let config = Config::new().with_max_head_len(1024).with_max_headers(12);
+        let config = Config::new().with_max_head_len(MAX_HEAD_LEN).with_max_headers(12);
         let mut handshake = ServerHandshake::new(config).with_origins(self.origins.clone());
         let (mut input, mut request, mut error) = (Input::new(), None, None);
         let last = self.eof.then_some(&[][..]);
@@ -41,13 +43,14 @@ impl Run<'_> {
                 Ok(found) => request = found,
                 Err(next) => assert_eq!(*error.get_or_insert(next.clone()), next),
             }
-            heap.assert_at_most((256 << 10) + 64 * self.bytes.len());
+            // What has arrived, and the head once more with the places of its headers and what is read from it.
+            heap.assert_at_most(Heap::READ_LEN + 2 * self.bytes.len() + 3 * MAX_HEAD_LEN + Heap::LITTLE_LEN);
         }
         let output = drain(handshake.output());
         match (&request, &error) {
             (Some(request), _) => {
                 assert!(output.is_empty());
-                self.check_consumed(&input);
+                self.check_accepted(request, &input);
                 (error, fields(request), accept(request))
             }
             (None, Some(error)) => {
@@ -58,13 +61,31 @@ impl Run<'_> {
         }
     }
 
-    /// Exactly the head is consumed.
-    fn check_consumed(&self, input: &Input) {
-        let consumed = self.bytes.len() - input.unread().len();
+    /// Exactly the head is consumed, and there is nothing to read differently in it (RFC 6455 4.2.1).
+    fn check_accepted(&self, request: &Request, input: &Input) {
         let head_len =
             self.bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("the end of a head") + 4;
-        assert_eq!(consumed, head_len);
-        assert_eq!(input.unread(), &self.bytes[consumed..]);
+        let (head, rest) = self.bytes.split_at(head_len);
+        assert_eq!(input.unread(), rest);
+        let lines = Lines::new(head);
+        assert_eq!(request.headers().collect::<Vec<_>>(), lines.headers);
+        let target = lines.first.strip_prefix(b"GET ").and_then(|line| line.strip_suffix(b" HTTP/1.1"));
+        let target = str::from_utf8(target.expect("a GET of HTTP/1.1")).expect("ASCII");
+        if target.starts_with('/') {
+            assert_eq!((request.target(), request.host()), (target, lines.single("Host")));
+        } else {
+            let (_, rest) = target.split_once("://").expect("an absolute URI");
+            assert!(rest.starts_with(request.host()));
+        }
+        assert!(lines.lists("Upgrade", "websocket") && lines.lists("Connection", "Upgrade"));
+        assert_eq!(lines.single("Sec-WebSocket-Version"), "13");
+        assert_eq!(lines.single("Sec-WebSocket-Key").len(), 24);
+        // A body would be taken for frames, or by a proxy for another request.
+        assert!(lines.values("Content-Length").all(|len| len == "0"));
+        assert_eq!(lines.values("Transfer-Encoding").count(), 0);
+        let origin = lines.values("Origin").collect::<Vec<_>>();
+        assert!(origin.len() <= 1);
+        assert!(origin.iter().all(|origin| self.origins.allows(origin, request.host())));
     }
 }
 

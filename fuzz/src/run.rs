@@ -32,6 +32,23 @@ impl Seen {
         }
     }
 
+    /// How long the payload is; without the code of a Close frame.
+    pub fn payload_len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Close(Some((_, text))) => text.len(),
+            Self::Binary(payload) | Self::Ping(payload) | Self::Pong(payload) => payload.len(),
+            Self::Close(None) => 0,
+        }
+    }
+
+    fn heap_len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Close(Some((_, text))) => text.capacity(),
+            Self::Binary(payload) | Self::Ping(payload) | Self::Pong(payload) => payload.capacity(),
+            Self::Close(None) => 0,
+        }
+    }
+
     fn taken(event: Event<'_>) -> Self {
         match event {
             Event::Text(_) | Event::Binary(_) => event.into_message().expect("a message").into(),
@@ -80,50 +97,60 @@ pub struct Outcome {
 }
 
 /// Bits of a target's first byte: what is done differently.
-mod flag {
-    pub(super) const EOF: u8 = 1;
-    pub(super) const SMALL_LIMITS: u8 = 2;
-    pub(super) const DRAIN_LATE: u8 = 4;
-    pub(super) const ADVANCE: u8 = 8;
-    pub(super) const TAKE: u8 = 16;
-    pub(super) const SPACE: u8 = 32;
-    pub(super) const SPLIT: u8 = 64;
-    pub(super) const SHRINK: u8 = 128;
+pub mod flag {
+    pub const EOF: u8 = 1;
+    pub const SMALL_LIMITS: u8 = 2;
+    pub const DRAIN_LATE: u8 = 4;
+    pub const ADVANCE: u8 = 8;
+    pub const TAKE: u8 = 16;
+    pub const SPACE: u8 = 32;
+    pub const SPLIT: u8 = 64;
+    pub const SHRINK: u8 = 128;
 }
 
 /// Compares what a connection makes of bytes in chunks with what it makes of all at once, and that with the model.
 pub fn check_receive(is_server: bool, data: &[u8]) {
     let mut data = Data(data);
     let (flags, cuts) = (data.byte(), data.cuts());
-    let mut config = Config::new();
-    if flags & flag::SMALL_LIMITS != 0 {
-        config = config.with_max_frame_len(300).with_max_message_len(400).with_high_water_len(40);
-    }
-    let run = Run { is_server, config, bytes: data.0 };
+    let bytes = data.stream(is_server);
+    let run = Run { is_server, config: config(flags), bytes: &bytes };
     let whole = run.receive(Cuts::WHOLE, flags & (flag::EOF | flag::DRAIN_LATE));
     run.check(&whole, flags);
     assert_eq!(run.receive(cuts, flags), whole);
 }
 
-struct Run<'d> {
-    is_server: bool,
-    config: Config,
-    bytes: &'d [u8],
+fn config(flags: u8) -> Config {
+    let config = Config::new();
+    if flags & flag::SMALL_LIMITS == 0 {
+        return config;
+    }
+    config.with_max_frame_len(300).with_max_message_len(400).with_high_water_len(40)
+}
+
+pub fn connection(is_server: bool, config: Config) -> Connection {
+    if is_server { Connection::server(config) } else { Connection::client(config, [7; 32]) }
+}
+
+/// A stream of bytes, and who receives it.
+#[derive(Clone, Copy)]
+pub struct Run<'d> {
+    pub is_server: bool,
+    pub config: Config,
+    pub bytes: &'d [u8],
 }
 
 impl Run<'_> {
-    fn connection(&self, is_server: bool) -> Connection {
-        if is_server { Connection::server(self.config) } else { Connection::client(self.config, [7; 32]) }
-    }
-
-    fn receive(&self, cuts: Cuts<'_>, flags: u8) -> Outcome {
+    pub fn receive(&self, cuts: Cuts<'_>, flags: u8) -> Outcome {
         let heap = Heap::new();
-        let mut peer = Peer::new(self.connection(self.is_server), flags);
+        let mut peer = Peer::new(connection(self.is_server, self.config), flags);
+        let mut arrived = 0;
         for chunk in cuts.of(self.bytes) {
             peer.read(chunk);
             peer.receive();
-            // What was announced does not count, only what arrived.
-            heap.assert_at_most((256 << 10) + 64 * self.bytes.len());
+            arrived += chunk.len();
+            // What was announced does not count, only what arrived; output that is not drained may have grown to twice its length.
+            let buffers = Heap::READ_LEN + 2 * self.config.high_water_len() + Heap::LITTLE_LEN;
+            heap.assert_at_most(buffers + 2 * arrived + peer.recorded_len());
         }
         if flags & flag::EOF != 0 {
             peer.input.set_eof();
@@ -175,6 +202,8 @@ struct Peer {
     input: Input,
     flags: u8,
     events: Vec<Seen>,
+    /// The heap that `events` hold.
+    events_len: usize,
     error: Option<ProtocolError>,
     output: Vec<u8>,
 }
@@ -186,6 +215,7 @@ impl Peer {
             input: Input::new(),
             flags,
             events: Vec::new(),
+            events_len: 0,
             error: None,
             output: Vec::new(),
         }
@@ -216,7 +246,10 @@ impl Peer {
                 self.drain();
             }
             match received {
-                Ok(Some(event)) => self.events.push(event),
+                Ok(Some(event)) => {
+                    self.events_len += event.heap_len();
+                    self.events.push(event);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     assert_eq!(*self.error.get_or_insert(error), error, "an error is sticky");
@@ -253,6 +286,11 @@ impl Peer {
             sender.reply(reply);
         }
         Ok(ready?.map(|ready| Seen::lent(self.input.lend(ready))))
+    }
+
+    /// The heap that is used for what was seen.
+    fn recorded_len(&self) -> usize {
+        self.events.capacity() * size_of::<Seen>() + self.events_len + self.output.capacity()
     }
 
     fn drain(&mut self) {
