@@ -1,4 +1,5 @@
-//! Any calls on two connections, over a link that cuts the bytes anew, while time passes: what was sent is what is received.
+//! Any calls on two connections, over a link that cuts the bytes anew, while time passes: what was sent is what is received,
+//! the newest ping is answered, and both tell the same end.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -8,7 +9,7 @@ use arbitrary::Arbitrary;
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use tidewire::{
-    CloseCode, CloseFrame, Config, Connection, Input, Message, Prepared, SendError, State, TimedOut,
+    CloseCode, CloseFrame, Config, Connection, Input, Message, Party, Prepared, SendError, State, TimedOut,
     Timestamp, Transport,
 };
 use tidewire_fuzz::{Heap, Seen};
@@ -19,6 +20,8 @@ const MAX_OUTPUT_LEN: usize = 1 << 18;
 const MAX_HEADER_LEN: usize = 14;
 /// A pong, a keepalive ping and a Close frame, which the limit does not hold back.
 const MAX_REPLIES_LEN: usize = 3 * (MAX_HEADER_LEN + 125);
+/// What two connections may have grown to: an output and an input that took a whole one, and longest messages, each doubled.
+const MAX_STORAGE_LEN: usize = 2 * (2 * MAX_OUTPUT_LEN + 2 * MAX_OUTPUT_LEN + 4 * MAX_MESSAGE_LEN);
 
 #[derive(Arbitrary, Debug)]
 struct Call {
@@ -36,7 +39,8 @@ enum Action {
     /// So many bytes of the output go to the peer's input.
     Write(u16),
     WriteAll,
-    Receive,
+    /// One event, or everything.
+    Receive(bool),
     Wait(u16),
     Release,
     SplitAndReunite,
@@ -76,10 +80,10 @@ fuzz_target!(|data: (u8, Vec<Call>)| {
     let mut pair = Pair::new(flags);
     for call in &calls {
         pair.call(call);
+        // Whatever is on its way is in the output of one end or the input of the other, and remembered here.
+        let sent_len: usize = pair.ends.iter().map(|end| end.sent_len).sum();
+        heap.assert_at_most(MAX_STORAGE_LEN + 4 * sent_len + 512 * calls.len());
     }
-    // Whatever is on its way is in the output of one end or the input of the other, and remembered here.
-    let sent_len: usize = pair.ends.iter().map(|end| end.sent_len).sum();
-    heap.assert_at_most((1 << 20) + 8 * sent_len + 512 * calls.len());
     pair.finish();
 });
 
@@ -114,7 +118,7 @@ impl Pair {
             Action::Close(code, len) => end.close(*code, (*len).into()),
             Action::Write(len) => self.write(side, (*len).into()),
             Action::WriteAll => self.write(side, usize::MAX),
-            Action::Receive => self.receive(side),
+            Action::Receive(all) => while self.receive(side) && *all {},
             Action::Wait(millis) => self.wait(Duration::from_millis((*millis).into())),
             Action::Release => {
                 end.connection.release();
@@ -151,41 +155,42 @@ impl Pair {
         }
     }
 
-    /// Receives whatever has arrived.
-    fn receive(&mut self, side: usize) {
+    /// Receives an event; false if there is none.
+    fn receive(&mut self, side: usize) -> bool {
         let (end, peer) = self.end_and_peer(side);
-        loop {
-            let event = match end.connection.receive(&mut end.input) {
-                Ok(Some(event)) => Seen::from(event),
-                Ok(None) => break,
-                Err(error) => {
-                    assert!(end.input.is_eof(), "{error} without a cause");
-                    break;
-                }
-            };
-            match event {
-                // Pongs may be left out, but not invented.
-                Seen::Pong(payload) => {
-                    let ping =
-                        peer.pings.iter().position(|ping| *ping == payload).expect("a ping for the pong");
-                    peer.pings.drain(..=ping);
-                    continue;
-                }
-                Seen::Ping(ref payload) => {
-                    end.pings.push_back(payload.clone());
-                    if peer.sent.front() != Some(&event) {
-                        assert_eq!(payload.len(), 4, "a ping that is neither ours nor for keepalive");
-                        continue;
-                    }
-                }
-                Seen::Close(_) if !end.has_closed => {
-                    end.sent.push_back(event.clone());
-                    end.has_closed = true;
-                }
-                _ => {}
+        let event = match end.connection.receive(&mut end.input) {
+            Ok(Some(event)) => Seen::from(event),
+            Ok(None) => return false,
+            Err(error) => {
+                assert!(end.input.is_eof(), "{error} without a cause");
+                return false;
             }
-            assert_eq!(Some(event), peer.sent.pop_front());
+        };
+        match event {
+            // Pongs may be left out, but not invented.
+            Seen::Pong(payload) => {
+                let ping = peer.pings.iter().position(|ping| *ping == payload).expect("a ping for the pong");
+                peer.pings.drain(..=ping);
+                peer.newest_ping.take_if(|ping| *ping == payload);
+                return true;
+            }
+            Seen::Ping(ref payload) => {
+                end.pings.push_back(payload.clone());
+                end.newest_ping = Some(payload.clone());
+                if peer.sent.front() != Some(&event) {
+                    assert_eq!(payload.len(), 4, "a ping that is neither ours nor for keepalive");
+                    return true;
+                }
+            }
+            Seen::Close(_) if !end.has_closed => {
+                end.remember(event.clone());
+                end.has_closed = true;
+            }
+            _ => {}
         }
+        peer.sent_len -= event.payload_len();
+        assert_eq!(Some(event), peer.sent.pop_front());
+        true
     }
 
     fn wait(&mut self, duration: Duration) {
@@ -210,12 +215,19 @@ impl Pair {
         self.settle();
         if self.is_whole() {
             assert!(self.ends.iter().all(|end| end.sent.is_empty()), "something was not received");
+            let are_open = self.ends.iter().all(|end| end.connection.state() == State::Open);
+            let are_answered = self.ends.iter().all(|end| end.newest_ping.is_none());
+            assert!(are_answered || !are_open, "the newest ping is not answered");
         }
         self.ends[0].close(Some(1000), 0);
         self.settle();
         if self.is_whole() {
-            let closures = self.ends.each_ref().map(|end| end.connection.closed_with());
-            assert!(closures.iter().flatten().filter(|closure| closure.is_clean()).count() == 2);
+            let [client, server] =
+                self.ends.each_ref().map(|end| end.connection.closed_with().expect("an end"));
+            assert!(client.is_clean() && server.is_clean());
+            let sent = [&client, &server].map(|closure| closure.sent().map_or(1005, u16::from));
+            assert_eq!([server.code(), client.code()], sent);
+            assert!([client, server].iter().any(|closure| closure.initiator() == Party::Local));
         }
         for _ in 0..10 {
             for side in [0, 1] {
@@ -238,7 +250,7 @@ impl Pair {
         for _ in 0..10_000 {
             for side in [0, 1] {
                 self.write(side, usize::MAX);
-                self.receive(1 - side);
+                while self.receive(1 - side) {}
             }
             if self.ends.iter_mut().all(|end| end.connection.output().is_empty()) {
                 return;
@@ -263,6 +275,10 @@ struct End {
     sent_len: usize,
     /// The pings that were received and are not known to be answered.
     pings: VecDeque<Vec<u8>>,
+    /// The last ping, until it is answered.
+    newest_ping: Option<Vec<u8>>,
+    /// How many pings were sent, so that their payloads differ.
+    ping_count: u8,
     /// A Close frame was sent.
     has_closed: bool,
     timed_out: Option<TimedOut>,
@@ -278,6 +294,8 @@ impl End {
             sent: VecDeque::new(),
             sent_len: 0,
             pings: VecDeque::new(),
+            newest_ping: None,
+            ping_count: 0,
             has_closed: false,
             timed_out: None,
             is_cut: false,
@@ -331,7 +349,8 @@ impl End {
     }
 
     fn ping(&mut self, len: usize) {
-        let payload = vec![b'p'; len];
+        self.ping_count = self.ping_count.wrapping_add(1);
+        let payload = vec![self.ping_count; len];
         let expected =
             if len > 125 { Err(SendError::PingTooLong) } else { self.expect(len, false, SendError::Closed) };
         let result = self.connection.ping(&payload);
@@ -367,11 +386,7 @@ impl End {
     }
 
     fn remember(&mut self, seen: Seen) {
-        self.sent_len += match &seen {
-            Seen::Text(text) => text.len(),
-            Seen::Binary(payload) | Seen::Ping(payload) => payload.len(),
-            _ => 125,
-        };
+        self.sent_len += seen.payload_len();
         self.sent.push_back(seen);
     }
 
