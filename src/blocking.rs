@@ -12,13 +12,14 @@ mod stream;
 use core::time::Duration;
 use std::boxed::Box;
 
-use self::link::{Deadlines, Inbox, Outbox};
+use self::link::{Inbox, Outbox};
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
-use crate::adapter::Negotiated;
+use crate::adapter::{Negotiated, negotiated_methods, receiving_methods, sending_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Request, Response, Sender, State,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
+    Sender, State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.
@@ -53,13 +54,8 @@ pub struct WebSocket<S> {
 
 impl<S: Stream> WebSocket<S> {
     fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
-        let (receiver, sender) = connection.split();
-        Self {
-            stream,
-            inbox: Inbox::new(receiver, input),
-            outbox: Outbox::new(sender),
-            negotiated: negotiated.map(Box::new),
-        }
+        let (inbox, outbox) = link::sides(connection, input);
+        Self { stream, inbox, outbox, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -118,62 +114,9 @@ impl<S: Stream> WebSocket<S> {
         Ok(ready.map(|ready| (inbox.input.lend(ready), outbox.sender_mut())))
     }
 
-    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
-    ///
-    /// Nothing is read meanwhile: where the peer may be blocked writing as well, use [`split`](Self::split).
-    ///
-    /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut).
-    pub fn ready(&mut self) -> Result<(), Error> {
-        let rest = self.sender().ready_len();
-        self.flush_to(rest)
-    }
-
-    /// Queues a message without writing it: the next method that waits does.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        Ok(self.sender().send(message)?)
-    }
-
-    /// [`ready`](Self::ready), then [`queue`](Self::queue).
-    ///
-    /// # Errors
-    /// As these two.
-    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.ready()?;
-        self.queue(message)
-    }
-
-    /// [`feed`](Self::feed), then [`flush`](Self::flush).
-    ///
-    /// Nothing is read meanwhile: where the peer may be blocked writing as well, use [`split`](Self::split).
-    ///
-    /// # Errors
-    /// As these two.
-    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn flush(&mut self) -> Result<(), Error> {
-        self.flush_to(0)
-    }
-
-    /// Sends a ping. The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
-    ///
-    /// # Errors
-    /// As [`Sender::ping`] and [`flush`](Self::flush).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.outbox.ping(payload)?;
-        self.flush()
-    }
+    sending_methods!();
+    receiving_methods!();
+    negotiated_methods!();
 
     /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
     /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
@@ -206,49 +149,25 @@ impl<S: Stream> WebSocket<S> {
         &self.stream
     }
 
-    /// Where the connection is between open and closed.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.inbox.receiver.state(&self.outbox.sender())
-    }
-
-    /// How the connection ended; `None` until it has.
-    #[must_use]
-    pub fn closed_with(&self) -> Option<Closure> {
-        self.inbox.receiver.closed_with(&self.outbox.sender())
-    }
-
-    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
-    #[must_use]
-    pub fn round_trip_time(&self) -> Option<Duration> {
-        self.outbox.sender().round_trip_time()
-    }
-
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.outbox.sender().queued_len()
+        self.outbox.outlet().sender.queued_len()
     }
 
-    /// The subprotocol that the opening handshake settled on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.as_ref()?.subprotocol()
+    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
+        read(&self.inbox.receiver, &self.outbox.outlet().sender)
     }
 
-    /// The client's request, on a server.
-    #[must_use]
-    pub fn request(&self) -> Option<&Request> {
-        self.negotiated.as_ref()?.request()
+    fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
+        queue(self.outbox.sender_mut())
     }
 
-    /// The server's response, on a client.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        self.negotiated.as_ref()?.response()
+    fn now(&self) -> Timestamp {
+        self.outbox.now()
     }
 
     fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        self.outbox.flush(&mut self.stream, rest, Deadlines::Of(&mut self.inbox))
+        self.outbox.flush(&mut self.stream, rest, Some(&mut self.inbox))
     }
 }

@@ -9,7 +9,6 @@ mod open;
 mod split;
 
 use core::future::poll_fn;
-use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
 
@@ -18,9 +17,10 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
-use crate::adapter::Negotiated;
+use crate::adapter::{Negotiated, Outlet, negotiated_methods, receiving_methods, sending_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Request, Response, Sender, State,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
+    Sender, State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.
@@ -48,14 +48,16 @@ use crate::{
 #[derive(Debug)]
 pub struct WebSocket<S> {
     link: Link<S>,
-    connection: Connection,
+    receiver: Receiver,
+    outlet: Outlet,
     input: Input,
     negotiated: Option<Box<Negotiated>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     fn new(link: Link<S>, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
-        Self { link, connection, input, negotiated: negotiated.map(Box::new) }
+        let (receiver, sender) = connection.split();
+        Self { link, receiver, outlet: Outlet::new(sender), input, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -67,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The stream, the connection and what was read and not consumed.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        (self.link.stream, self.connection, self.input)
+        (self.link.stream, Connection::reunite(self.receiver, self.outlet.sender), self.input)
     }
 
     /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
@@ -115,83 +117,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     pub async fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
-        let Self { link, connection: Connection { receiver, sender }, input, .. } = self;
-        let ready = poll_fn(|cx| link.poll_advance(receiver, sender, input, cx)).await?;
-        Ok(ready.map(|ready| (input.lend(ready), sender)))
+        let Self { link, receiver, outlet, input, .. } = self;
+        let ready = poll_fn(|cx| link.poll_advance(receiver, outlet, input, cx)).await?;
+        Ok(ready.map(|ready| (input.lend(ready), &mut outlet.sender)))
     }
 
-    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
-    ///
-    /// Nothing is read meanwhile: where the peer may be blocked writing as well, use [`split`](Self::split).
-    ///
-    /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut).
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn ready(&mut self) -> Result<(), Error> {
-        let rest = self.connection.sender.ready_len();
-        poll_fn(|cx| self.poll_flush(rest, cx)).await
-    }
-
-    /// Queues a message without writing it: the next waiting method does.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        Ok(self.connection.send(message)?)
-    }
-
-    /// [`ready`](Self::ready), then [`queue`](Self::queue).
-    ///
-    /// # Errors
-    /// As these two.
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the message is not queued.
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.ready().await?;
-        self.queue(message)
-    }
-
-    /// [`feed`](Self::feed), then [`flush`](Self::flush).
-    ///
-    /// Nothing is read meanwhile: where the peer may be blocked writing as well, use [`split`](Self::split).
-    ///
-    /// # Errors
-    /// As these two.
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the message is queued whole or not at all.
-    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    ///
-    /// # Cancel safety
-    /// Cancel safe: what is not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(0, cx)).await
-    }
-
-    /// Sends a ping. The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
-    ///
-    /// # Errors
-    /// As [`Sender::ping`] and [`flush`](Self::flush).
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the ping is queued.
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.connection.ping(payload)?;
-        self.connection.sender.measure(self.link.now());
-        self.flush().await
-    }
+    sending_methods!(async, .await, "# Cancel safety");
+    receiving_methods!();
+    negotiated_methods!();
 
     /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
     /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
@@ -202,14 +135,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     /// When the future is dropped, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on.
     pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.connection.close(frame);
+        self.outlet.sender.close(frame);
         while self.recv_ref().await?.is_some() {}
         Ok(())
     }
 
     /// The sender, to queue fragments or prepared messages.
     pub fn sender(&mut self) -> &mut Sender {
-        &mut self.connection.sender
+        &mut self.outlet.sender
     }
 
     /// The two halves, for two tasks.
@@ -224,50 +157,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.link.stream
     }
 
-    /// Where the connection is between open and closed.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.connection.state()
-    }
-
-    /// How the connection ended; `None` until it has.
-    #[must_use]
-    pub fn closed_with(&self) -> Option<Closure> {
-        self.connection.closed_with()
-    }
-
-    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
-    #[must_use]
-    pub fn round_trip_time(&self) -> Option<Duration> {
-        self.connection.round_trip_time()
-    }
-
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.connection.sender.queued_len()
+        self.outlet.sender.queued_len()
     }
 
-    /// The subprotocol that the opening handshake settled on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.negotiated.as_ref()?.subprotocol()
+    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
+        read(&self.receiver, &self.outlet.sender)
     }
 
-    /// The client's request, on a server.
-    #[must_use]
-    pub fn request(&self) -> Option<&Request> {
-        self.negotiated.as_ref()?.request()
+    fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
+        queue(&mut self.outlet.sender)
     }
 
-    /// The server's response, on a client.
-    #[must_use]
-    pub fn response(&self) -> Option<&Response> {
-        self.negotiated.as_ref()?.response()
+    fn now(&self) -> Timestamp {
+        self.link.now()
     }
 
-    fn poll_flush(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Connection { receiver, sender } = &mut self.connection;
-        self.link.poll_flush(rest, Some(receiver), sender, cx)
+    async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
+        let Self { link, receiver, outlet, .. } = self;
+        poll_fn(|cx| link.poll_flush(rest, Some(receiver), outlet, cx)).await
     }
 }

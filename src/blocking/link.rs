@@ -11,9 +11,9 @@ use std::time::Instant;
 use bytes::Buf;
 
 use super::Stream;
-use crate::adapter::{Breakage, Broken, Opening, lock, outcome};
+use crate::adapter::{Opening, Outlet, lock};
 use crate::{
-    Error, Input, Output, Ready, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
+    Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -25,11 +25,11 @@ const MAX_SLICES: usize = 16;
 /// The sending side.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    clock: Clock,
-    sender: Mutex<Sender>,
+    /// When the connection's clock began.
+    start: Instant,
+    outlet: Mutex<Outlet>,
     writing: Mutex<Writing>,
-    /// Why the stream accepts no more.
-    broken: Mutex<Breakage>,
+    write_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -50,21 +50,6 @@ pub(super) struct Inbox {
     is_stuck: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
     pub(super) max_wait: Option<Duration>,
-}
-
-/// When the connection's clock began.
-#[derive(Clone, Copy, Debug)]
-struct Clock(Instant);
-
-impl Clock {
-    fn now(self) -> Timestamp {
-        self.0.elapsed().into()
-    }
-
-    /// How long it is until `deadline`.
-    fn until(self, deadline: Timestamp) -> Duration {
-        deadline.duration_since(self.now())
-    }
 }
 
 /// The timeout that a stream has; `None` before the first one is set.
@@ -92,80 +77,78 @@ impl Timeout {
     }
 }
 
-fn has_timed_out(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+/// The two sides of a connection.
+pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
+    let (receiver, sender) = connection.split();
+    let outbox = Outbox {
+        start: Instant::now(),
+        outlet: Mutex::new(Outlet::new(sender)),
+        writing: Mutex::default(),
+        write_timeout: receiver.write_timeout(),
+    };
+    let timeout = Timeout::default();
+    (Inbox { receiver, input, timeout, write_is_shut: false, is_stuck: false, max_wait: None }, outbox)
 }
 
 impl Outbox {
-    pub(super) fn new(sender: Sender) -> Self {
-        Self {
-            clock: Clock(Instant::now()),
-            sender: Mutex::new(sender),
-            writing: Mutex::default(),
-            broken: Mutex::default(),
-        }
+    pub(super) fn now(&self) -> Timestamp {
+        self.start.elapsed().into()
     }
 
-    pub(super) fn sender(&self) -> MutexGuard<'_, Sender> {
-        lock(&self.sender)
+    fn until(&self, deadline: Option<Timestamp>) -> Option<Duration> {
+        Some(deadline?.duration_since(self.now()))
+    }
+
+    pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        lock(&self.outlet)
     }
 
     pub(super) fn sender_mut(&mut self) -> &mut Sender {
-        self.sender.get_mut().unwrap_or_else(PoisonError::into_inner)
+        &mut self.outlet.get_mut().unwrap_or_else(PoisonError::into_inner).sender
     }
 
     pub(super) fn into_sender(self) -> Sender {
-        self.sender.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
-        let mut sender = self.sender();
-        sender.ping(payload)?;
-        sender.measure(self.clock.now());
-        Ok(())
+        self.outlet.into_inner().unwrap_or_else(PoisonError::into_inner).sender
     }
 
     /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
     ///
-    /// The write deadline is kept meanwhile.
+    /// The write deadline is kept meanwhile: the one of `inbox`, if it is here.
     pub(super) fn flush<T: Stream>(
         &self,
         stream: &mut T,
         rest: usize,
-        mut deadlines: Deadlines<'_>,
+        mut inbox: Option<&mut Inbox>,
     ) -> Result<(), Error> {
         let mut progressed_at = Instant::now();
         loop {
             // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
-            lock(&self.broken).check(&mut self.sender())?;
+            self.outlet().check()?;
             if !self.owes_more_than(rest) {
                 return Ok(());
             }
-            let timeout = match &mut deadlines {
-                Deadlines::Of(inbox) => inbox.wait_firm(self),
-                Deadlines::Write(timeout) => *timeout,
+            let timeout = match &mut inbox {
+                Some(inbox) => {
+                    self.until(inbox.receiver.poll_firm_timeout(self.now(), &self.outlet().sender))
+                }
+                None => self.write_timeout,
             };
             if self.write_once(stream, &mut lock(&self.writing), timeout)? {
                 progressed_at = Instant::now();
-                continue;
-            }
-            match &mut deadlines {
-                Deadlines::Of(inbox) => {
-                    if let Err(timed_out) = inbox.handle_firm_timeout(self) {
-                        self.break_off(Broken::TimedOut(timed_out));
-                    }
+            } else if let Some(inbox) = &mut inbox {
+                let outlet = &mut *self.outlet();
+                if let Err(timed_out) = inbox.receiver.handle_firm_timeout(self.now(), &mut outlet.sender) {
+                    outlet.write_timed_out(timed_out);
                 }
+            } else if self.write_timeout.is_some_and(|timeout| progressed_at.elapsed() >= timeout) {
                 // The rest stays queued, so that the reader's deadline passes as well.
-                Deadlines::Write(Some(timeout)) if progressed_at.elapsed() >= *timeout => {
-                    return Err(TimedOut::Write.into());
-                }
-                Deadlines::Write(_) => {}
+                return Err(TimedOut::Write.into());
             }
         }
     }
 
     fn owes_more_than(&self, rest: usize) -> bool {
-        let len = self.sender().output().len();
+        let len = self.outlet().sender.output().len();
         len > rest || (rest == 0 && lock(&self.writing).unflushed)
     }
 
@@ -173,7 +156,7 @@ impl Outbox {
     fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
         loop {
             let Ok(mut writing) = self.writing.try_lock() else { return true };
-            if !self.sender().owes() && !writing.unflushed {
+            if !self.outlet().sender.owes() && !writing.unflushed {
                 return true;
             }
             // An error waits: what the peer has said counts for more than that it does not listen.
@@ -190,67 +173,34 @@ impl Outbox {
         writing: &mut Writing,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        lock(&self.broken).check(&mut self.sender())?;
-        match self.write_taken(stream, writing, timeout) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) if has_timed_out(&error) => Ok(false),
-            Err(error) => {
+        self.outlet().check()?;
+        let mut write = || {
+            writing.timeout.set(timeout, |timeout| stream.set_write_timeout(timeout))?;
+            // The output is out of the sender while the write blocks, so that others can queue.
+            let mut output = self.outlet().sender.output().take();
+            writing.unflushed = true;
+            let written = write(stream, &mut output);
+            self.outlet().sender.output().put_back(output);
+            written?;
+            if !self.outlet().sender.owes() {
+                stream.flush()?;
                 writing.unflushed = false;
-                Err(self.break_off(Broken::Io(error.kind())).into())
             }
-        }
-    }
-
-    fn write_taken<T: Stream>(
-        &self,
-        stream: &mut T,
-        writing: &mut Writing,
-        timeout: Option<Duration>,
-    ) -> io::Result<()> {
-        writing.timeout.set(timeout, |timeout| stream.set_write_timeout(timeout))?;
-        // The output is out of the sender while the write blocks, so that others can queue.
-        let mut output = self.sender().output().take();
-        writing.unflushed = true;
-        let written = write(stream, &mut output);
-        self.sender().output().put_back(output);
-        written?;
-        let rest = self.sender().output().len();
-        if rest == 0 {
-            stream.flush()?;
+            Ok(())
+        };
+        goes_on(write()).map_err(|error| {
             writing.unflushed = false;
-        }
-        Ok(())
-    }
-
-    fn break_off(&self, reason: Broken) -> Broken {
-        lock(&self.broken).break_off(reason, &mut self.sender())
+            self.outlet().write_failed(&error)
+        })
     }
 
     /// True while the stream may hold back what was written, or somebody is writing.
     fn is_unflushed(&self) -> bool {
-        self.writing.try_lock().map_or(true, |writing| writing.unflushed) && !self.is_broken()
+        self.writing.try_lock().map_or(true, |writing| writing.unflushed) && !self.outlet().is_broken()
     }
-
-    fn is_broken(&self) -> bool {
-        lock(&self.broken).is_some()
-    }
-}
-
-/// What ends a flush that does not get on: the write deadline, as
-pub(super) enum Deadlines<'a> {
-    /// this inbox has it,
-    Of(&'a mut Inbox),
-    /// or as this timeout makes it.
-    Write(Option<Duration>),
 }
 
 impl Inbox {
-    pub(super) fn new(receiver: Receiver, input: Input) -> Self {
-        let timeout = Timeout::default();
-        Self { receiver, input, timeout, write_is_shut: false, is_stuck: false, max_wait: None }
-    }
-
     /// Runs the connection until an event is ready, or until the transport has ended.
     pub(super) fn advance<T: Stream>(
         &mut self,
@@ -260,51 +210,37 @@ impl Inbox {
         loop {
             let advanced = self.receiver.advance(&mut self.input);
             if let Some(reply) = self.receiver.take_reply(&self.input) {
-                outbox.sender().reply(reply);
+                outbox.outlet().sender.reply(reply);
             }
             if let Ok(Some(ready)) = advanced {
                 if ready.is_control() && !self.is_stuck {
                     // The reply leaves at once, however long the caller takes to come back.
-                    self.wait(outbox);
+                    self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
                     self.is_stuck = !outbox.write_some(stream);
                 }
                 return Ok(Some(ready));
             }
             self.is_stuck = !outbox.write_some(stream);
-            if outbox.sender().owes() || outbox.sender().is_closing() {
-                // A peer that always has something to say does not put these off. A timeout shows in the transport action.
-                self.wait_firm(outbox);
-                let _ = self.handle_firm_timeout(outbox);
-            }
-            let action = self.receiver.transport_action(&outbox.sender());
+            let unflushed = outbox.is_unflushed();
+            let action = outbox.outlet().transport_action(&mut self.receiver, unflushed, || outbox.now());
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
-                // What the stream holds back goes first, as long as there is time.
-                _ if outbox.is_unflushed() && !self.receiver.is_over(&outbox.sender()) => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
                 Transport::Close => {
-                    let broken = outbox.break_off(Broken::ended(&self.receiver, advanced.err()));
+                    let ended = outbox.outlet().end(&self.receiver, advanced.err());
                     // The peer sees the end even if the stream is kept.
                     self.shutdown_write(stream);
-                    return outcome(&self.receiver, advanced.err(), broken).map(|()| None);
+                    return ended.map(|()| None);
                 }
             }
-            match self.read(stream, outbox) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if has_timed_out(&error) => {
+            match goes_on(self.read(stream, outbox)) {
+                Ok(true) => {}
+                Ok(false) => {
                     // A timeout shows in the transport action.
-                    let _ = self.handle_timeout(outbox);
+                    let _ = self.receiver.handle_timeout(outbox.now(), &mut outbox.outlet().sender);
                     self.input.shrink();
                 }
-                Err(error) => {
-                    outbox.break_off(Broken::Io(error.kind()));
-                    self.input.set_eof();
-                    // After the end a reset is as good as an orderly end.
-                    if self.receiver.state(&outbox.sender()) != State::Closed {
-                        return Err(error.into());
-                    }
-                }
+                Err(error) => outbox.outlet().read_failed(&self.receiver, &mut self.input, error)?,
             }
         }
     }
@@ -315,13 +251,14 @@ impl Inbox {
         handshake: &mut H,
         input: &mut Input,
     ) -> Result<H::Opened, Error> {
-        let clock = Clock(Instant::now());
+        let start = Instant::now();
+        let now = || Timestamp::from(start.elapsed());
         let (mut read_timeout, mut writing) = (Timeout::default(), Writing::default());
         loop {
             if let Some(opened) = handshake.receive(input)? {
                 return Ok(opened);
             }
-            let wait = handshake.poll_timeout(clock.now()).map(|deadline| clock.until(deadline));
+            let wait = handshake.poll_timeout(now()).map(|deadline| deadline.duration_since(now()));
             let result = if handshake.output().has_remaining() || writing.unflushed {
                 writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
                 writing.unflushed = true;
@@ -332,44 +269,23 @@ impl Inbox {
                 read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
                 read(stream, input)
             };
-            match result {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if has_timed_out(&error) => handshake.handle_timeout(clock.now())?,
-                Err(error) => return Err(error.into()),
+            if !goes_on(result)? {
+                handshake.handle_timeout(now())?;
             }
         }
     }
 
-    /// How long there is until the next deadline.
-    fn wait(&mut self, outbox: &Outbox) -> Option<Duration> {
-        let deadline = self.receiver.poll_timeout(outbox.clock.now(), &mut outbox.sender())?;
-        Some(outbox.clock.until(deadline))
-    }
-
-    fn handle_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
-        self.receiver.handle_timeout(outbox.clock.now(), &mut outbox.sender())
-    }
-
-    fn wait_firm(&mut self, outbox: &Outbox) -> Option<Duration> {
-        let deadline = self.receiver.poll_firm_timeout(outbox.clock.now(), &outbox.sender())?;
-        Some(outbox.clock.until(deadline))
-    }
-
-    fn handle_firm_timeout(&mut self, outbox: &Outbox) -> Result<(), TimedOut> {
-        self.receiver.handle_firm_timeout(outbox.clock.now(), &mut outbox.sender())
-    }
-
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
-        let owes = outbox.sender().owes();
+        let deadline = self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
+        let owes = outbox.outlet().sender.owes();
         let writes_too = (owes || outbox.is_unflushed()).then_some(SHORT);
-        let wait = [self.wait(outbox), self.max_wait, writes_too].into_iter().flatten().min();
+        let timeout = [outbox.until(deadline), self.max_wait, writes_too].into_iter().flatten().min();
         if self.input.is_eof() {
             // There is nothing to read, but somebody is still writing.
             std::thread::sleep(SHORT);
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
+        self.timeout.set(timeout, |timeout| stream.set_read_timeout(timeout))?;
         read(stream, &mut self.input)
     }
 
@@ -379,6 +295,15 @@ impl Inbox {
             // An error means that the transport has ended, which reading shows as well.
             let _ = stream.shutdown_write();
         }
+    }
+}
+
+/// True if an operation got on, false if its timeout passed before.
+fn goes_on(result: io::Result<()>) -> io::Result<bool> {
+    match result.map_err(|error| (error.kind(), error)) {
+        Ok(()) | Err((ErrorKind::Interrupted, _)) => Ok(true),
+        Err((ErrorKind::WouldBlock | ErrorKind::TimedOut, _)) => Ok(false),
+        Err((_, error)) => Err(error),
     }
 }
 

@@ -5,7 +5,7 @@ use std::boxed::Box;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 
-use super::link::{Inbox, Outbox};
+use super::link::{Inbox, sides};
 use super::{Stream, WebSocket};
 use crate::adapter::{self, Negotiated};
 use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake};
@@ -167,7 +167,7 @@ impl<S: Stream> Incoming<S> {
 
 /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
 fn refuse<S: Stream>(mut stream: S, connection: Connection, input: Input) {
-    let (receiver, sender) = connection.split();
+    let (mut inbox, outbox) = sides(connection, input);
     // The client may be gone; there is nobody else to tell.
-    let _ = Inbox::new(receiver, input).advance(&mut stream, &Outbox::new(sender));
+    let _ = inbox.advance(&mut stream, &outbox);
 }

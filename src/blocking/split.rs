@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::link::{Deadlines, Inbox, Outbox};
+use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
-use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Sender, State};
+use crate::adapter::{receiving_methods, sending_methods};
+use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -17,9 +18,8 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let WebSocket { stream, mut inbox, outbox, .. } = socket;
     // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
     inbox.max_wait = inbox.receiver.close_timeout();
-    let write_timeout = inbox.receiver.write_timeout();
     let shared = Arc::new(Shared { stream, outbox });
-    (Reader { inbox, shared: Arc::clone(&shared) }, Writer { shared, write_timeout })
+    (Reader { inbox, shared: Arc::clone(&shared) }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -59,22 +59,10 @@ where
         Ok(ready.map(|ready| self.inbox.input.lend(ready)))
     }
 
-    /// Where the connection is between open and closed.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.inbox.receiver.state(&self.shared.outbox.sender())
-    }
+    receiving_methods!();
 
-    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
-    #[must_use]
-    pub fn round_trip_time(&self) -> Option<Duration> {
-        self.shared.outbox.sender().round_trip_time()
-    }
-
-    /// How the connection ended; `None` until it has.
-    #[must_use]
-    pub fn closed_with(&self) -> Option<Closure> {
-        self.inbox.receiver.closed_with(&self.shared.outbox.sender())
+    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
+        read(&self.inbox.receiver, &self.shared.outbox.outlet().sender)
     }
 }
 
@@ -82,89 +70,40 @@ where
 #[derive(Debug)]
 pub struct Writer<S> {
     shared: Arc<Shared<S>>,
-    write_timeout: Option<Duration>,
 }
 
 impl<S> Writer<S>
 where
     for<'s> &'s S: Stream,
 {
-    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
-    ///
-    /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`SendError::Closed`](crate::SendError::Closed) when the [`Reader`] has
-    /// seen the end of the connection.
-    pub fn ready(&mut self) -> Result<(), Error> {
-        let rest = self.shared.outbox.sender().ready_len();
-        self.flush_to(rest)
-    }
-
-    /// Queues a message without writing it.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        Ok(self.shared.outbox.sender().send(message)?)
-    }
-
-    /// [`ready`](Self::ready), then [`queue`](Self::queue).
-    ///
-    /// # Errors
-    /// As these two.
-    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.ready()?;
-        self.queue(message)
-    }
-
-    /// [`feed`](Self::feed), then [`flush`](Self::flush).
-    ///
-    /// # Errors
-    /// As these two.
-    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    pub fn flush(&mut self) -> Result<(), Error> {
-        self.flush_to(0)
-    }
-
-    /// Sends a ping; the [`Reader`] receives the pong.
-    ///
-    /// # Errors
-    /// As [`Sender::ping`] and [`flush`](Self::flush).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.outbox.ping(payload)?;
-        self.flush()
-    }
+    sending_methods!();
 
     /// Sends a Close frame; the [`Reader`] then receives what is still under way, and the end.
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.shared.outbox.sender().close(frame);
+        self.with_sender(|sender| sender.close(frame));
         self.flush()
     }
 
     /// Lends the sender, to queue fragments or prepared messages.
     pub fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(&mut self.shared.outbox.sender())
+        queue(&mut self.shared.outbox.outlet().sender)
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.shared.outbox.sender().queued_len()
+        self.shared.outbox.outlet().sender.queued_len()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.outbox.now()
     }
 
     fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
         let Shared { stream, outbox } = &*self.shared;
-        outbox.flush(&mut &*stream, rest, Deadlines::Write(self.write_timeout))
+        outbox.flush(&mut &*stream, rest, None)
     }
 }

@@ -9,8 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 use bytes::Buf;
 
-use crate::adapter::{Breakage, Broken, Opening, outcome};
-use crate::{Error, Input, Output, Ready, Receiver, Sender, State, Timestamp, Transport, pool};
+use crate::adapter::{Opening, Outlet};
+use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
 
 /// How many pieces of the output go into one vectored write.
 const MAX_SLICES: usize = 16;
@@ -24,21 +24,11 @@ pub(super) struct Link<S> {
     /// The stream may hold back what was written.
     unflushed: bool,
     write_is_shut: bool,
-    /// Why the stream accepts no more.
-    broken: Breakage,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        let start = Instant::now();
-        Self {
-            stream,
-            start,
-            sleep: None,
-            unflushed: false,
-            write_is_shut: false,
-            broken: Breakage::default(),
-        }
+        Self { stream, start: Instant::now(), sleep: None, unflushed: false, write_is_shut: false }
     }
 
     /// Runs an opening handshake to its end.
@@ -70,60 +60,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn poll_advance(
         &mut self,
         receiver: &mut Receiver,
-        sender: &mut Sender,
+        outlet: &mut Outlet,
         input: &mut Input,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
             let advanced = receiver.advance(input);
             if let Some(reply) = receiver.take_reply(input) {
-                sender.reply(reply);
+                outlet.sender.reply(reply);
             }
             // A write error waits: what the peer has said counts for more than that it does not listen.
             if let Ok(Some(ready)) = advanced {
                 if ready.is_control() {
                     // The reply leaves at once, however long the caller takes to come back.
-                    receiver.poll_timeout(self.now(), sender);
-                    let _ = self.poll_drain(sender, cx);
+                    receiver.poll_timeout(self.now(), &mut outlet.sender);
+                    let _ = self.poll_flush(0, None, outlet, cx);
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
-            let _ = self.poll_drain(sender, cx);
-            if sender.owes() || sender.is_closing() {
-                // A peer that always has something to say does not put these off. A timeout shows in the transport action.
-                let now = self.now();
-                receiver.poll_firm_timeout(now, sender);
-                let _ = receiver.handle_firm_timeout(now, sender);
-            }
-            match receiver.transport_action(sender) {
+            let _ = self.poll_flush(0, None, outlet, cx);
+            match outlet.transport_action(receiver, self.unflushed, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
-                // What the stream holds back goes first, as long as there is time.
-                _ if self.unflushed && !self.broken.is_some() && !receiver.is_over(sender) => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
                 Transport::Close => {
-                    let broken = self.broken.break_off(Broken::ended(receiver, advanced.err()), sender);
+                    let ended = outlet.end(receiver, advanced.err());
                     // The peer sees the end even if the stream is kept.
                     self.poll_shutdown(cx);
-                    return Poll::Ready(outcome(receiver, advanced.err(), broken).map(|()| None));
+                    return Poll::Ready(ended.map(|()| None));
                 }
             }
             // After the end there is nothing to read, but perhaps something to write.
             let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
             match read {
-                Poll::Ready(Ok(())) => continue,
-                Poll::Ready(Err(error)) => {
-                    self.broken.break_off(Broken::Io(error.kind()), sender);
-                    input.set_eof();
-                    // After the end a reset is as good as an orderly end.
-                    if receiver.state(sender) != State::Closed {
-                        return Poll::Ready(Err(error.into()));
-                    }
-                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
-                    let deadline = receiver.poll_timeout(self.now(), sender);
+                    let deadline = receiver.poll_timeout(self.now(), &mut outlet.sender);
                     ready!(self.poll_sleep(deadline, cx));
                     // A timeout shows in the transport action.
-                    let _ = receiver.handle_timeout(self.now(), sender);
+                    let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
                     input.shrink();
                 }
             }
@@ -137,30 +112,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         &mut self,
         rest: usize,
         mut receiver: Option<&mut Receiver>,
-        sender: &mut Sender,
+        outlet: &mut Outlet,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            self.broken.check(sender)?;
-            match self.poll_write(sender.output(), rest, cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => {
-                    let broken = self.broken.break_off(Broken::Io(error.kind()), sender);
-                    return Poll::Ready(Err(broken.into()));
-                }
-                Poll::Pending => {}
+            outlet.check()?;
+            if let Poll::Ready(written) = self.poll_write(outlet.sender.output(), rest, cx) {
+                return Poll::Ready(written.map_err(|error| outlet.write_failed(&error)));
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
-            let deadline = receiver.poll_firm_timeout(self.now(), sender);
+            let deadline = receiver.poll_firm_timeout(self.now(), &outlet.sender);
             ready!(self.poll_sleep(deadline, cx));
-            if let Err(timed_out) = receiver.handle_firm_timeout(self.now(), sender) {
-                self.broken.break_off(Broken::TimedOut(timed_out), sender);
+            if let Err(timed_out) = receiver.handle_firm_timeout(self.now(), &mut outlet.sender) {
+                outlet.write_timed_out(timed_out);
             }
         }
-    }
-
-    fn poll_drain(&mut self, sender: &mut Sender, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_flush(0, None, sender, cx)
     }
 
     fn poll_read(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

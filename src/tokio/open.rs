@@ -8,7 +8,7 @@ use ::tokio::net::TcpStream;
 
 use super::WebSocket;
 use super::link::Link;
-use crate::adapter::{self, Negotiated};
+use crate::adapter::{self, Negotiated, Outlet};
 use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
@@ -187,7 +187,8 @@ async fn refuse<S>(mut link: Link<S>, connection: Connection, mut input: Input)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut receiver, mut sender) = connection.split();
+    let (mut receiver, sender) = connection.split();
+    let mut outlet = Outlet::new(sender);
     // The client may be gone; there is nobody else to tell.
-    let _ = poll_fn(|cx| link.poll_advance(&mut receiver, &mut sender, &mut input, cx)).await;
+    let _ = poll_fn(|cx| link.poll_advance(&mut receiver, &mut outlet, &mut input, cx)).await;
 }

@@ -10,8 +10,10 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::WebSocket;
 use super::link::Link;
-use crate::adapter::lock;
-use crate::{CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State};
+use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
+use crate::{
+    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State, Timestamp,
+};
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ struct Shared<S> {
 #[derive(Debug)]
 struct Both<S> {
     link: Link<S>,
-    sender: Sender,
+    outlet: Outlet,
 }
 
 /// The halves that wait: one slot each, so that neither loses the other's wake-up.
@@ -58,12 +60,11 @@ fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let (receiver, sender) = socket.connection.split();
+    let WebSocket { link, receiver, outlet, input, .. } = socket;
     let waiting = Arc::new(Waiting::default());
     let waker = Waker::from(Arc::clone(&waiting));
-    let shared = Arc::new(Shared { both: Mutex::new(Both { link: socket.link, sender }), waiting, waker });
-    let reader = Reader { receiver, input: socket.input, shared: Arc::clone(&shared) };
-    (reader, Writer { shared })
+    let shared = Arc::new(Shared { both: Mutex::new(Both { link, outlet }), waiting, waker });
+    (Reader { receiver, input, shared: Arc::clone(&shared) }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -106,31 +107,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         Ok(ready.map(|ready| self.input.lend(ready)))
     }
 
-    /// Where the connection is between open and closed.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.receiver.state(&lock(&self.shared.both).sender)
-    }
+    receiving_methods!();
 
-    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
-    #[must_use]
-    pub fn round_trip_time(&self) -> Option<Duration> {
-        lock(&self.shared.both).sender.round_trip_time()
-    }
-
-    /// How the connection ended; `None` until it has.
-    #[must_use]
-    pub fn closed_with(&self) -> Option<Closure> {
-        self.receiver.closed_with(&lock(&self.shared.both).sender)
+    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
+        read(&self.receiver, &lock(&self.shared.both).outlet.sender)
     }
 
     fn poll_advance(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
         let Shared { both, waiting, waker } = &*self.shared;
         wait(&waiting.reader, cx);
         let mut both = lock(both);
-        let Both { link, sender } = &mut *both;
+        let Both { link, outlet } = &mut *both;
         let polled =
-            link.poll_advance(&mut self.receiver, sender, &mut self.input, &mut Context::from_waker(waker));
+            link.poll_advance(&mut self.receiver, outlet, &mut self.input, &mut Context::from_waker(waker));
         drop(both);
         if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
             // The end concerns the writer, too.
@@ -153,81 +142,7 @@ pub struct Writer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
-    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
-    ///
-    /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`SendError::Closed`](crate::SendError::Closed) when the [`Reader`] has
-    /// seen the end of the connection.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn ready(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let rest = lock(&self.shared.both).sender.ready_len();
-            self.poll_flush(rest, cx)
-        })
-        .await
-    }
-
-    /// Queues a message without writing it.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        Ok(lock(&self.shared.both).sender.send(message)?)
-    }
-
-    /// [`ready`](Self::ready), then [`queue`](Self::queue).
-    ///
-    /// # Errors
-    /// As these two.
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the message is not queued.
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.ready().await?;
-        self.queue(message)
-    }
-
-    /// [`feed`](Self::feed), then [`flush`](Self::flush).
-    ///
-    /// # Errors
-    /// As these two.
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the message is queued whole or not at all.
-    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// Writes everything that is queued.
-    ///
-    /// # Errors
-    /// As [`ready`](Self::ready).
-    ///
-    /// # Cancel safety
-    /// Cancel safe: what is not written stays queued.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(0, cx)).await
-    }
-
-    /// Sends a ping; the [`Reader`] receives the pong.
-    ///
-    /// # Errors
-    /// As [`Sender::ping`] and [`flush`](Self::flush).
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the ping is queued.
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        {
-            let Both { link, sender } = &mut *lock(&self.shared.both);
-            sender.ping(payload)?;
-            sender.measure(link.now());
-        }
-        self.flush().await
-    }
+    sending_methods!(async, .await, "# Cancel safety");
 
     /// Sends a Close frame; the [`Reader`] then receives what is still under way, and the end.
     ///
@@ -237,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// When the future is dropped, the Close frame is queued.
     pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        lock(&self.shared.both).sender.close(frame);
+        self.with_sender(|sender| sender.close(frame));
         let flushed = self.flush().await;
         // The reader has a deadline to set.
         wake(&self.shared.waiting.reader);
@@ -246,21 +161,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// Lends the sender, to queue fragments or prepared messages.
     pub fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(&mut lock(&self.shared.both).sender)
+        queue(&mut lock(&self.shared.both).outlet.sender)
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        lock(&self.shared.both).sender.queued_len()
+        lock(&self.shared.both).outlet.sender.queued_len()
+    }
+
+    fn now(&self) -> Timestamp {
+        lock(&self.shared.both).link.now()
+    }
+
+    async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_flush(rest, cx)).await
     }
 
     fn poll_flush(&mut self, rest: usize, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let Shared { both, waiting, waker } = &*self.shared;
         wait(&waiting.writer, cx);
         let mut both = lock(both);
-        let Both { link, sender } = &mut *both;
-        let polled = link.poll_flush(rest, None, sender, &mut Context::from_waker(waker));
+        let Both { link, outlet } = &mut *both;
+        let polled = link.poll_flush(rest, None, outlet, &mut Context::from_waker(waker));
         drop(both);
         if polled.is_pending() {
             // The reader's timers have a write to watch.

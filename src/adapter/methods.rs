@@ -1,0 +1,138 @@
+//! The methods that read the same in both adapters, for a whole connection and for its halves: said once, so that they cannot differ.
+
+/// For whoever sends: on top of `flush_to(rest)`, `with_sender` and `now`.
+///
+/// The tokio adapter passes the words that its methods have beyond those of the blocking one.
+macro_rules! sending_methods {
+    ($($async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
+        /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
+        ///
+        /// A whole [`WebSocket`] does not read meanwhile: where the peer may be blocked writing as well, [split](WebSocket::split) it.
+        ///
+        /// # Errors
+        /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`SendError::Closed`](crate::SendError::Closed) when the end of the
+        /// connection has been received.
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "Cancel safe."]
+        )?
+        pub $($async)? fn ready(&mut self) -> Result<(), Error> {
+            let rest = self.with_sender(|sender| sender.ready_len());
+            self.flush_to(rest)$($dot $await)?
+        }
+
+        /// Queues a message without writing it: the next method that waits does.
+        ///
+        /// # Errors
+        /// As [`Sender::send`].
+        pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+            Ok(self.with_sender(|sender| sender.send(message))?)
+        }
+
+        /// [`ready`](Self::ready), then [`queue`](Self::queue).
+        ///
+        /// # Errors
+        /// As these two.
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "When the future is dropped, the message is not queued."]
+        )?
+        pub $($async)? fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+            let message = message.into();
+            self.ready()$($dot $await)??;
+            self.queue(message)
+        }
+
+        /// [`feed`](Self::feed), then [`flush`](Self::flush).
+        ///
+        /// # Errors
+        /// As these two.
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "When the future is dropped, the message is queued whole or not at all."]
+        )?
+        pub $($async)? fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+            self.feed(message)$($dot $await)??;
+            self.flush()$($dot $await)?
+        }
+
+        /// Writes everything that is queued.
+        ///
+        /// # Errors
+        /// As [`ready`](Self::ready).
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "Cancel safe: what is not written stays queued."]
+        )?
+        pub $($async)? fn flush(&mut self) -> Result<(), Error> {
+            self.flush_to(0)$($dot $await)?
+        }
+
+        /// Sends a ping. The pong is an event of whoever receives, and `round_trip_time` tells there how long it took.
+        ///
+        /// # Errors
+        /// As [`Sender::ping`] and [`flush`](Self::flush).
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "When the future is dropped, the ping is queued."]
+        )?
+        pub $($async)? fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+            let now = self.now();
+            self.with_sender(|sender| sender.ping(payload).map(|()| sender.measure(now)))?;
+            self.flush()$($dot $await)?
+        }
+    };
+}
+
+/// For whoever receives: on top of `with_halves`.
+macro_rules! receiving_methods {
+    () => {
+        /// Where the connection is between open and closed.
+        #[must_use]
+        pub fn state(&self) -> State {
+            self.with_halves(Receiver::state)
+        }
+
+        /// How the connection ended; `None` until it has.
+        #[must_use]
+        pub fn closed_with(&self) -> Option<Closure> {
+            self.with_halves(Receiver::closed_with)
+        }
+
+        /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+        #[must_use]
+        pub fn round_trip_time(&self) -> Option<Duration> {
+            self.with_halves(|_, sender| sender.round_trip_time())
+        }
+    };
+}
+
+/// For a whole connection, which has `negotiated`.
+macro_rules! negotiated_methods {
+    () => {
+        /// The subprotocol that the opening handshake settled on.
+        #[must_use]
+        pub fn subprotocol(&self) -> Option<&str> {
+            self.negotiated.as_ref()?.subprotocol()
+        }
+
+        /// The client's request, on a server.
+        #[must_use]
+        pub fn request(&self) -> Option<&Request> {
+            self.negotiated.as_ref()?.request()
+        }
+
+        /// The server's response, on a client.
+        #[must_use]
+        pub fn response(&self) -> Option<&Response> {
+            self.negotiated.as_ref()?.response()
+        }
+    };
+}
+
+pub(crate) use {negotiated_methods, receiving_methods, sending_methods};

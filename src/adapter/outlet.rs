@@ -1,0 +1,124 @@
+//! [`Outlet`]: the sending side of a connection, and how it ends.
+
+use std::io;
+
+use crate::{
+    Error, Input, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport,
+};
+
+/// A sender, and why its output goes nowhere any more.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) sender: Sender,
+    broken: Option<Broken>,
+    /// Something was still owed.
+    lost: bool,
+}
+
+/// Why a stream takes no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Broken {
+    Io(io::ErrorKind),
+    TimedOut(TimedOut),
+    /// The peer broke the protocol, or ended the transport without a Close frame.
+    Failed,
+    /// The connection was closed.
+    Closed,
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Io(kind) => io::Error::from(kind).into(),
+            Broken::TimedOut(timed_out) => timed_out.into(),
+            Broken::Failed | Broken::Closed => SendError::Closed.into(),
+        }
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(sender: Sender) -> Self {
+        Self { sender, broken: None, lost: false }
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Nobody will read any more: gives up what is owed, for the first reason there was.
+    fn break_off(&mut self, reason: Broken) -> Broken {
+        self.lost |= self.sender.owes();
+        self.sender.abandon();
+        *self.broken.get_or_insert(reason)
+    }
+
+    /// Fails unless the connection was closed and everything had been written by then.
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
+        let Some(reason) = self.broken else { return Ok(()) };
+        self.break_off(reason);
+        if matches!(reason, Broken::Closed) && !self.lost { Ok(()) } else { Err(reason.into()) }
+    }
+
+    pub(crate) fn write_failed(&mut self, error: &io::Error) -> Error {
+        self.break_off(Broken::Io(error.kind())).into()
+    }
+
+    pub(crate) fn write_timed_out(&mut self, timed_out: TimedOut) -> Error {
+        self.break_off(Broken::TimedOut(timed_out)).into()
+    }
+
+    /// Fails unless the connection was over: then a reset is as good as an orderly end.
+    pub(crate) fn read_failed(
+        &mut self,
+        receiver: &Receiver,
+        input: &mut Input,
+        error: io::Error,
+    ) -> Result<(), Error> {
+        self.break_off(Broken::Io(error.kind()));
+        input.set_eof();
+        if receiver.state(&self.sender) == State::Closed { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// What to do with the transport, when as much has been written as goes; the stream may hold back what is `unflushed`.
+    pub(crate) fn transport_action(
+        &mut self,
+        receiver: &mut Receiver,
+        unflushed: bool,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Transport {
+        if self.sender.owes() || self.sender.is_closing() {
+            // A peer that always has something to say does not put these off. A timeout shows in the action.
+            let now = now();
+            receiver.poll_firm_timeout(now, &self.sender);
+            let _ = receiver.handle_firm_timeout(now, &mut self.sender);
+        }
+        match receiver.transport_action(&self.sender) {
+            // What the stream holds back goes first, as long as there is time.
+            Transport::ShutdownWrite | Transport::Close
+                if unflushed && !self.is_broken() && !receiver.is_over(&self.sender) =>
+            {
+                Transport::KeepOpen
+            }
+            action => action,
+        }
+    }
+
+    /// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is
+    /// what the peer did wrong.
+    pub(crate) fn end(&mut self, receiver: &Receiver, failed: Option<ProtocolError>) -> Result<(), Error> {
+        let timed_out = receiver.timed_out();
+        let broken = self.break_off(match (failed, timed_out) {
+            (Some(_), _) => Broken::Failed,
+            (None, Some(timed_out)) => Broken::TimedOut(timed_out),
+            (None, None) => Broken::Closed,
+        });
+        match (failed, timed_out, broken) {
+            (Some(ProtocolError::UnexpectedEof), _, Broken::Io(_)) | (None, Some(_), Broken::Io(_)) => {
+                Err(broken.into())
+            }
+            (Some(error), ..) => Err(error.into()),
+            (None, Some(timed_out), _) => Err(timed_out.into()),
+            (None, None, _) => Ok(()),
+        }
+    }
+}
