@@ -15,6 +15,7 @@ mod closing_handshake;
 mod config_saturates;
 mod control_frames;
 mod conversations;
+mod debug_output;
 mod end_of_transport;
 mod fragmentation;
 mod halves;

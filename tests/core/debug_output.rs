@@ -1,0 +1,123 @@
+//! `Debug` shows what a value is and how long, never what it holds.
+
+use tidewire::{CloseCode, CloseFrame, Config, Event, Input, Message, Outgoing, Prepared};
+
+use crate::clock::{Clocked, secs};
+use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+
+fn connection(role: Role, status: &str, output_len: usize, closed: &str) -> String {
+    let is_server = role == Role::Server;
+    format!(
+        "Connection {{ receiver: Receiver {{ is_server: {is_server}, status: \"{status}\", .. }}, \
+         sender: Sender {{ is_server: {is_server}, output_len: {output_len}, closed: {closed}, .. }} }}"
+    )
+}
+
+#[test]
+fn a_connection_shows_its_role_and_where_it_is() {
+    for role in Role::BOTH {
+        let key_len = if role == Role::Client { 4 } else { 0 };
+        let mut it = Clocked::new(role, Config::new().with_write_timeout(secs(3)));
+        assert_eq!(format!("{:?}", it.connection), connection(role, "open", 0, "None"));
+        it.connection.send("secret").expect("room");
+        assert_eq!(format!("{:?}", it.connection), connection(role, "open", 8 + key_len, "None"));
+        it.deadline();
+        it.at(3.0).expect_err("nothing was written");
+        let ended = connection(role, "ended", 8 + key_len, "Some(Failed(None))");
+        assert_eq!(format!("{:?}", it.connection), ended);
+
+        let mut it = Clocked::new(role, Config::new());
+        it.connection.close(CloseCode::GOING_AWAY);
+        let closing = connection(role, "open", 4 + key_len, "Some(First(Some(CloseCode(1001))))");
+        assert_eq!(format!("{:?}", it.connection), closing);
+
+        let mut it = Clocked::new(role, Config::new());
+        it.receive(&wire::close(role, 1000, "secret"));
+        let closed = connection(role, "closed", 10 + key_len, "Some(Echoed(Some(CloseCode(1000))))");
+        assert_eq!(format!("{:?}", it.connection), closed);
+
+        let mut it = Clocked::new(role, Config::new());
+        it.receive(&wire::frame(role, FIN | TEXT, [0xFF]));
+        it.write();
+        let failed = connection(role, "failed", 0, "Some(Failed(Some(CloseCode(1007))))");
+        assert_eq!(format!("{:?}", it.connection), failed);
+    }
+}
+
+#[test]
+fn an_input_shows_how_much_is_in_it() {
+    for role in Role::BOTH {
+        for opcode in [TEXT, BINARY] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let nothing = "Input { unread_len: 0, message_len: 0, storage_len: 0, eof: false }";
+            assert_eq!(format!("{input:?}"), nothing);
+            input.extend_from_slice(&wire::frame(role, opcode, "secret"));
+            input.extend_from_slice(&wire::frame(role, FIN | CONTINUATION, "!")[..1]);
+            assert!(matches!(connection.receive(&mut input), Ok(None)));
+            input.set_eof();
+            let some = "Input { unread_len: 1, message_len: 6, storage_len: 65536, eof: true }";
+            assert_eq!(format!("{input:?}"), some);
+        }
+    }
+}
+
+#[test]
+fn an_output_shows_how_much_is_owed() {
+    let mut server = Role::Server.connection(Config::new());
+    server.send("secret").expect("room");
+    server.send(vec![0; 10_000]).expect("room");
+    assert_eq!(format!("{:?}", server.output()), "Output { len: 10012 }");
+}
+
+#[test]
+fn events_and_replies_show_their_kinds_and_lengths() {
+    for role in Role::BOTH {
+        let bytes = [
+            wire::text(role, "secret"),
+            wire::binary(role, "secret"),
+            wire::binary(role, vec![b's'; 40_000]),
+            wire::ping(role, "secret"),
+            wire::pong(role, "secret!"),
+            wire::close(role, 1000, "done"),
+        ];
+        let shown = [
+            ("Text(6 bytes)", None),
+            ("Payload(6 bytes)", None),
+            ("Payload(40000 bytes)", None),
+            ("Ping(6 bytes)", Some("Reply::Ping")),
+            ("Pong(7 bytes)", Some("Reply::Pong")),
+            ("Close(Some(CloseFrame { code: CloseCode(1000), reason: \"done\" }))", Some("Reply::Close")),
+        ];
+        let (mut receiver, _) = role.connection(Config::new()).split();
+        let mut input = Input::new();
+        for (bytes, (event, reply)) in bytes.iter().zip(shown) {
+            input.extend_from_slice(bytes);
+            let ready = receiver.advance(&mut input).expect("valid").expect("complete");
+            let due = receiver.take_reply(&input).map(|due| format!("{due:?}"));
+            assert_eq!((format!("{:?}", input.lend(ready)).as_str(), due.as_deref()), (event, reply));
+        }
+        let (mut receiver, _) = role.connection(Config::new()).split();
+        input.extend_from_slice(&[0xFF, 0xFF]);
+        receiver.advance(&mut input).expect_err("reserved");
+        let due = receiver.take_reply(&input).expect("a Close frame is due");
+        assert_eq!(format!("{due:?}"), "Reply::Failed");
+    }
+}
+
+#[test]
+fn messages_show_their_kinds_and_lengths() {
+    let (text, binary) = (Message::from("secret"), Message::from(b"secret!".to_vec()));
+    assert_eq!(format!("{text:?} {binary:?}"), "Text(6 bytes) Binary(7 bytes)");
+    let (text, binary) = (Outgoing::from("secret"), Outgoing::from(b"secret!"));
+    assert_eq!(format!("{text:?} {binary:?}"), "Outgoing::Text(6 bytes) Outgoing::Binary(7 bytes)");
+    let (text, binary) = (Prepared::new("secret"), Prepared::new(b"secret!"));
+    assert_eq!(format!("{text:?} {binary:?}"), "Prepared::Text(6 bytes) Prepared::Binary(7 bytes)");
+}
+
+#[test]
+fn an_empty_close_frame_and_a_code_are_shown_as_they_are() {
+    assert_eq!(format!("{:?}", Event::Close(None)), "Close(None)");
+    let frame = CloseFrame::new(CloseCode::NORMAL, "done");
+    assert_eq!(format!("{frame:?}"), "CloseFrame { code: CloseCode(1000), reason: \"done\" }");
+    assert_eq!(CloseCode::NORMAL.to_string(), "1000");
+}
