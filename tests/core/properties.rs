@@ -4,143 +4,45 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidewire::{CloseCode, CloseFrame, Config, ProtocolError, State};
 
+use self::frames::{cases, encode, role};
 use crate::model;
 use crate::pair::{Cut, Pair};
 use crate::scenario::{Scenario, Seen};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use crate::wire::{self, CLOSE, FIN, Frame, PONG, Role};
 
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-fn role() -> impl Strategy<Value = Role> {
-    prop_oneof![Just(Role::Client), Just(Role::Server)]
-}
-
-/// What a well-behaved peer sends.
-#[derive(Clone, Debug)]
-enum Step {
-    Text(Vec<String>),
-    Binary(Vec<Vec<u8>>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-}
+#[path = "../splits/frames.rs"]
+#[allow(dead_code)]
+mod frames;
 
 fn payload(max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => vec(any::<u8>(), 0..max), 1 => (max..40 * max).prop_map(wire::noise)]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        vec(any::<String>(), 1..4).prop_map(Step::Text),
-        vec(payload(200), 1..4).prop_map(Step::Binary),
-        vec(any::<u8>(), 0..=125).prop_map(Step::Ping),
-        vec(any::<u8>(), 0..=125).prop_map(Step::Pong),
-    ]
-}
-
-/// The frames of the steps, and what they have to become.
-fn encode(role: Role, steps: &[Step]) -> (Vec<u8>, Vec<Seen>) {
-    let (mut bytes, mut events) = (Vec::new(), Vec::new());
-    let fragments = |bytes: &mut Vec<u8>, opcode, parts: &[&[u8]]| {
-        for (i, part) in parts.iter().enumerate() {
-            let opcode = if i == 0 { opcode } else { CONTINUATION };
-            let fin = if i + 1 == parts.len() { FIN } else { 0 };
-            bytes.extend(wire::frame(role, fin | opcode, part));
-        }
-    };
-    for step in steps {
-        match step {
-            Step::Text(parts) => {
-                fragments(&mut bytes, TEXT, &parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>());
-                events.push(Seen::Text(parts.concat()));
-            }
-            Step::Binary(parts) => {
-                fragments(&mut bytes, BINARY, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
-                events.push(Seen::Binary(parts.concat()));
-            }
-            Step::Ping(payload) => {
-                bytes.extend(wire::ping(role, payload));
-                events.push(Seen::ping(payload));
-            }
-            Step::Pong(payload) => {
-                bytes.extend(wire::pong(role, payload));
-                events.push(Seen::pong(payload));
-            }
-        }
-    }
-    (bytes, events)
 }
 
 proptest! {
     #![proptest_config(cases(100))]
 
     #[test]
-    fn valid_streams_are_received_as_they_were_meant(role in role(), steps in vec(step(), 0..6)) {
-        let (bytes, events) = encode(role, &steps);
-        let outcome = Scenario::new(role, &bytes).run();
+    fn valid_streams_are_received_and_answered_as_they_were_meant(role in role(), (frames, events) in frames::valid()) {
+        let outcome = Scenario::new(role, &encode(role, &frames)).run();
+        let answer = |event: &Seen| match event {
+            Seen::Ping(payload) => Some(Frame::new(FIN | PONG, payload)),
+            Seen::Close(None) => Some(Frame::new(FIN | CLOSE, "")),
+            Seen::Close(Some((code, reason))) => Some(Frame::new(FIN | CLOSE, wire::close_body(*code, reason))),
+            _ => None,
+        };
+        let output: Vec<_> = events.iter().filter_map(answer).collect();
         prop_assert!(outcome.events == events && outcome.error.is_none());
-        let pongs: Vec<_> = steps.iter().filter(|step| matches!(step, Step::Ping(_))).collect();
-        prop_assert_eq!(outcome.output.len(), pongs.len());
+        prop_assert_eq!(outcome.output, output);
     }
 
     #[test]
-    fn broken_streams_come_to_what_the_model_says(
-        role in role(),
-        steps in vec(step(), 1..4),
-        end in prop_oneof![Just(None), (0u16..5100, vec(any::<u8>(), 0..10)).prop_map(Some)],
-        changes in vec(change(), 0..4),
-        eof in any::<bool>(),
-    ) {
-        let (mut bytes, _) = encode(role, &steps);
-        if let Some((code, reason)) = end {
-            bytes.extend(wire::close(role, code, reason));
-        }
-        changes.iter().for_each(|change| change.apply(&mut bytes));
+    fn broken_streams_come_to_what_the_model_says((role, bytes) in frames::mutated(), eof in any::<bool>()) {
         assert_agreement(role, &bytes, eof);
     }
 
     #[test]
     fn noise_comes_to_what_the_model_says(role in role(), bytes in vec(any::<u8>(), 0..100), eof in any::<bool>()) {
         assert_agreement(role, &bytes, eof);
-    }
-}
-
-/// Something that goes wrong on the way.
-#[derive(Clone, Debug)]
-enum Change {
-    Flip(prop::sample::Index, u8),
-    Set(prop::sample::Index, u8),
-    Insert(prop::sample::Index, u8),
-    Remove(prop::sample::Index),
-    Truncate(prop::sample::Index),
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    let at = any::<prop::sample::Index>;
-    prop_oneof![
-        4 => (at(), 0u8..8).prop_map(|(at, bit)| Change::Flip(at, bit)),
-        2 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
-        1 => (at(), any::<u8>()).prop_map(|(at, byte)| Change::Insert(at, byte)),
-        1 => at().prop_map(Change::Remove),
-        1 => at().prop_map(Change::Truncate),
-    ]
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        if bytes.is_empty() {
-            return;
-        }
-        // Mostly headers and short frames, where there is something to break.
-        let len = bytes.len().min(300);
-        match self {
-            Self::Flip(at, bit) => bytes[at.index(len)] ^= 1 << bit,
-            Self::Set(at, byte) => bytes[at.index(len)] = *byte,
-            Self::Insert(at, byte) => bytes.insert(at.index(len), *byte),
-            Self::Remove(at) => _ = bytes.remove(at.index(len)),
-            Self::Truncate(at) => bytes.truncate(at.index(bytes.len())),
-        }
     }
 }
 

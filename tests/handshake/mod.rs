@@ -47,7 +47,7 @@ pub(crate) fn chunkings(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
 /// The odd seeds make pieces of 1 to 32 bytes, the even ones of 1 to 512.
 fn random_chunks(bytes: &[u8], seed: u64) -> Vec<&[u8]> {
     let (mut state, mut rest, mut chunks) = (seed, bytes, Vec::new());
-    let bits = if seed % 2 == 0 { 9 } else { 5 };
+    let bits = if seed.is_multiple_of(2) { 9 } else { 5 };
     while !rest.is_empty() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (chunk, after) = rest.split_at(rest.len().min((state >> (64 - bits)) as usize + 1));
