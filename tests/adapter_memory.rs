@@ -337,3 +337,18 @@ fn a_connection_that_waits_in_the_middle_of_something_holds_what_has_arrived() {
     println!("a connection in the middle of a frame and one in the middle of a head: {each}");
     assert!(each <= 4 * KIB, "{each}");
 }
+
+#[test]
+fn a_frame_as_long_as_the_limit_that_never_ends() {
+    for adapter in Adapter::BOTH {
+        for opcode in [1, 2] {
+            for Role { name, open, mask, key } in ROLES {
+                let header = [&[0x80 | opcode, mask | 127][..], &(16_u64 << 20).to_be_bytes(), key].concat();
+                let peer =
+                    || Peer { head: [&header[..], &[b'x'; 1000]].concat(), accepts: true, ..Peer::default() };
+                let run = |adapter: Adapter, stream| adapter.receive(stream, open(Config::new()), false);
+                adapter.measure(&format!("16 MiB announced to a {name}, opcode {opcode}"), peer, run);
+            }
+        }
+    }
+}
