@@ -2,7 +2,9 @@
 
 use std::net::TcpStream;
 
-use tidewire::{Config, Error, Message, Origins, ServerHandshake, blocking, tokio as asynchronous};
+use tidewire::{
+    CloseCode, Config, Error, Message, Origins, ServerHandshake, blocking, tokio as asynchronous,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Adapter {
@@ -58,6 +60,21 @@ impl Adapter {
             Self::Tokio => block_on(async {
                 let incoming = asynchronous::Incoming::receive(from_std(stream)?, handshake).await?;
                 incoming.accept(None, &[]).await?.send(message).await
+            }),
+        }
+    }
+
+    /// Accepts a client and closes the connection.
+    pub(crate) fn close(self, stream: TcpStream, config: Config) -> Result<(), Error> {
+        let handshake = ServerHandshake::new(config);
+        match self {
+            Self::Blocking => {
+                let mut socket = blocking::Incoming::receive(stream, handshake)?.accept(None, &[])?;
+                socket.close(CloseCode::NORMAL)
+            }
+            Self::Tokio => block_on(async {
+                let incoming = asynchronous::Incoming::receive(from_std(stream)?, handshake).await?;
+                incoming.accept(None, &[]).await?.close(CloseCode::NORMAL).await
             }),
         }
     }

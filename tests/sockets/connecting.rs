@@ -1,6 +1,6 @@
 //! `connect`, and how it fails.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
@@ -90,7 +90,43 @@ fn an_answer_other_than_101_is_a_refusal_with_all_that_was_said() {
     }
 }
 
-fn read_request(stream: &mut impl std::io::Read) {
+#[test]
+fn a_redirect_is_an_answer_and_nobody_follows_it() {
+    for adapter in Adapter::BOTH {
+        for status in [301, 302, 303, 307, 308] {
+            let result = ends(move || {
+                let [listener, elsewhere] =
+                    [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+                let [address, other] =
+                    [&listener, &elsewhere].map(|listener| listener.local_addr().expect("bound"));
+                let server = thread::spawn(move || {
+                    let (mut stream, _) = listener.accept().expect("a client");
+                    read_request(&mut stream);
+                    let answer =
+                        format!("HTTP/1.1 {status} \r\nLocation: ws://{other}/\r\nContent-Length: 0\r\n\r\n");
+                    stream.write_all(answer.as_bytes()).expect("open");
+                    let mut more = Vec::new();
+                    stream.read_to_end(&mut more).expect("an orderly end");
+                    assert_eq!(more, b"");
+                });
+                let result = adapter.connect(&format!("ws://{address}/"));
+                server.join().expect("no panic");
+                elsewhere.set_nonblocking(true).expect("a socket");
+                let visit = elsewhere.accept().err().map(|error| error.kind());
+                assert_eq!(visit, Some(ErrorKind::WouldBlock), "{adapter:?}");
+                result
+            });
+            match result {
+                Err(Error::Handshake(HandshakeError::Refused(response))) => {
+                    assert_eq!(response.status(), status);
+                }
+                other => panic!("{adapter:?}: {other:?}"),
+            }
+        }
+    }
+}
+
+fn read_request(stream: &mut impl Read) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

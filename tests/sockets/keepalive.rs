@@ -128,7 +128,6 @@ fn a_peer_that_pings_without_end_and_never_reads_is_timed_out() {
 
 /// A peer that reads a long message steadily and answers nothing meanwhile.
 fn read_slowly(mut peer: TcpStream) {
-    open(&mut peer);
     let mut space = vec![0; 64 << 10];
     let mut left = BLOCKS;
     while left > 0 {
@@ -145,8 +144,11 @@ fn read_slowly(mut peer: TcpStream) {
 fn a_send_that_takes_longer_than_the_pong_deadline_goes_on_while_the_peer_reads() {
     for adapter in Adapter::BOTH {
         ends(move || {
-            let (client, server) = pair();
-            let peer = thread::spawn(move || read_slowly(client));
+            let (mut client, server) = pair();
+            let peer = thread::spawn(move || {
+                open(&mut client);
+                read_slowly(client);
+            });
             let result = adapter.send(server, config(), vec![0; BLOCKS].into());
             assert!(result.is_ok(), "{adapter:?}: {result:?}");
             peer.join().expect("no panic");
@@ -158,8 +160,11 @@ fn a_send_that_takes_longer_than_the_pong_deadline_goes_on_while_the_peer_reads(
 fn a_peer_that_is_still_reading_what_goes_before_the_ping_is_not_timed_out() {
     for adapter in Adapter::BOTH {
         ends(move || {
-            let (client, server) = pair();
-            let peer = thread::spawn(move || read_slowly(client));
+            let (mut client, server) = pair();
+            let peer = thread::spawn(move || {
+                open(&mut client);
+                read_slowly(client);
+            });
             // The kernel holds megabytes of the message in front of the ping.
             let config = Config::new().with_keepalive(SHORT, Duration::from_secs(30));
             let result = adapter.serve_after(server, config, Some(vec![0; BLOCKS].into()));

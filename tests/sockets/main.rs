@@ -6,6 +6,7 @@ mod broken_rules;
 mod connecting;
 mod keepalive;
 mod refused_requests;
+mod slow_ends;
 
 mod adapter;
 mod raw;
