@@ -1,0 +1,41 @@
+//! `threats.txt`: how WebSocket libraries have been broken, and what shows that this one is not.
+
+use std::collections::BTreeSet;
+
+use crate::table::{Shown, rows};
+
+struct Threat {
+    id: String,
+    shown: Shown,
+}
+
+fn threats() -> Vec<Threat> {
+    let threat =
+        |[id, _flaw, _promise, shown]: [&str; 4]| Ok(Threat { id: id.into(), shown: Shown::parse(shown)? });
+    rows(&crate::read("tests/matrix/threats.txt"), threat).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_threat_has_one_row() {
+    let mut ids = BTreeSet::new();
+    for threat in threats() {
+        let number = threat.id.trim_start_matches(['R', 'S']);
+        assert!(
+            threat.id.len() <= number.len() + 1 && number.parse::<u32>().is_ok(),
+            "{} is no id",
+            threat.id
+        );
+        assert!(ids.insert(threat.id.clone()), "threat {} stands twice", threat.id);
+    }
+    let missing: Vec<_> = (1..=59).filter(|number| !ids.contains(&number.to_string())).collect();
+    assert!(missing.is_empty(), "threats without a row: {missing:?}");
+    for series in ["R", "S"] {
+        assert!(ids.contains(&format!("{series}1")), "there are no threats of the series {series}");
+    }
+}
+
+#[test]
+fn every_test_that_a_threat_names_exists() {
+    let threats = threats();
+    crate::assert_exist(threats.iter().map(|threat| (format!("threat {}", threat.id), &threat.shown)));
+}
