@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use tidewire::{
-    CloseCode, Config, Error, Message, ServerHandshake, TimedOut, blocking, tokio as asynchronous,
+    CloseCode, Config, Error, Event, Message, ServerHandshake, TimedOut, blocking, tokio as asynchronous,
 };
+use tokio::sync::oneshot;
 
 use crate::adapter::{Adapter, block_on, from_std};
 use crate::raw::{ends, open, pair, read_frame};
@@ -26,7 +28,6 @@ fn config() -> Config {
 
 /// A peer that answers pings at once, every second time with a message too, until it is closed.
 fn answer_pings(mut peer: TcpStream) {
-    open(&mut peer);
     let mut pings = 0;
     while let Some(frame) = read_frame(&mut peer) {
         let answer = match frame.first & 0x0F {
@@ -47,8 +48,11 @@ fn answer_pings(mut peer: TcpStream) {
 #[test]
 fn a_thread_that_is_busy_for_long_does_not_give_up_a_peer_that_answers() {
     ends(|| {
-        let (client, server) = pair();
-        let peer = thread::spawn(move || answer_pings(client));
+        let (mut client, server) = pair();
+        let peer = thread::spawn(move || {
+            open(&mut client);
+            answer_pings(client);
+        });
         let incoming = blocking::Incoming::receive(server, ServerHandshake::new(config()))?;
         let mut socket = incoming.accept(None, &[])?;
         for _ in 0..6 {
@@ -66,21 +70,35 @@ fn a_thread_that_is_busy_for_long_does_not_give_up_a_peer_that_answers() {
 
 #[test]
 fn a_task_that_is_busy_for_long_does_not_give_up_a_peer_that_answers() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
     ends(|| {
-        let (client, server) = pair();
-        let peer = thread::spawn(move || answer_pings(client));
+        let (mut client, server) = pair();
+        let (seen, is_seen) = oneshot::channel();
+        let (busy, is_busy) = mpsc::channel();
+        let (answered, is_answered) = mpsc::channel();
+        let peer = thread::spawn(move || {
+            open(&mut client);
+            let ping = read_frame(&mut client).expect("a ping");
+            seen.send(()).expect("no panic");
+            is_busy.recv().expect("no panic");
+            client.write_all(&wire::pong(Role::Server, ping.payload)).expect("open");
+            answered.send(()).expect("no panic");
+            answer_pings(client);
+        });
         block_on(async {
-            let handshake = ServerHandshake::new(config());
+            let handshake = ServerHandshake::new(Config::new().with_keepalive(SHORT, TIMEOUT));
             let incoming = asynchronous::Incoming::receive(from_std(server)?, handshake).await?;
             let mut socket = incoming.accept(None, &[]).await?;
-            for _ in 0..6 {
-                // Long enough to send a ping, and too short for the pong to be awaited.
-                if let Ok(received) = tokio::time::timeout(SHORT + SHORT / 4, socket.recv()).await {
-                    assert!(received?.is_some());
-                }
-                // Meanwhile the pong lies in the socket, and every deadline passes.
-                thread::sleep(LONG);
+            tokio::select! {
+                received = socket.recv_ref() => panic!("{received:?}"),
+                seen = is_seen => seen.expect("no panic"),
             }
+            // The pong comes while nobody receives, and then its deadline passes.
+            busy.send(()).expect("no panic");
+            is_answered.recv().expect("no panic");
+            thread::sleep(TIMEOUT + LONG);
+            let event = socket.recv_ref().await?.map(|(event, _)| matches!(event, Event::Pong(_)));
+            assert_eq!(event, Some(true));
             socket.close(CloseCode::NORMAL).await
         })?;
         peer.join().expect("no panic");
