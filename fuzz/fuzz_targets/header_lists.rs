@@ -1,4 +1,4 @@
-//! Subprotocols, extensions and origins: what is read can be written and read again, and everything is a token.
+//! Subprotocols, extensions and origins: read as a naive reader does, and what is read can be written and read again.
 #![no_main]
 
 use std::collections::HashSet;
@@ -19,17 +19,13 @@ fuzz_target!(|data: &[u8]| {
 
 fn check_subprotocols(lines: &[&str]) {
     let all = lines.join(",");
-    let offered = match negotiate::subprotocols(lines) {
-        Ok(offered) => offered,
-        Err(error) => {
-            assert_eq!(error, HandshakeError::InvalidSubprotocols);
-            assert_eq!(negotiate::subprotocols(&[&all]), Err(error));
-            return;
-        }
-    };
-    assert!(!offered.is_empty() && offered.iter().all(|name| is_token(name)));
-    assert_eq!(offered.iter().collect::<HashSet<_>>().len(), offered.len());
-    assert_eq!(negotiate::subprotocols(&[&all]).as_ref(), Ok(&offered));
+    let names: Vec<_> = all.split(',').map(trim).filter(|name| !name.is_empty()).collect();
+    let are_different = names.iter().collect::<HashSet<_>>().len() == names.len();
+    let is_valid = !names.is_empty() && are_different && names.iter().all(|name| is_token(name));
+    let expected = if is_valid { Ok(names) } else { Err(HandshakeError::InvalidSubprotocols) };
+    assert_eq!(negotiate::subprotocols(lines), expected);
+    assert_eq!(negotiate::subprotocols(&[&all]), expected);
+    let Ok(offered) = expected else { return };
     assert_eq!(negotiate::subprotocols(&[&offered.join(", ")]).as_ref(), Ok(&offered));
     let reversed: Vec<_> = offered.iter().rev().copied().collect();
     assert_eq!(negotiate::choose_subprotocol(&offered, &reversed), offered.last().copied());
@@ -41,6 +37,8 @@ fn check_extensions(lines: &[&str]) {
     let mut all = Vec::new();
     for line in lines {
         let extensions = read(line);
+        let valid = extensions.iter().map(|extension| extension.as_ref().ok().map(write)).collect();
+        assert_eq!(read_naively(line), valid);
         let (last, before) =
             extensions.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
         assert!(before.iter().all(Result::is_ok), "an error is the last item");
@@ -76,12 +74,56 @@ fn write(extension: &Extension<'_>) -> String {
     parameters.fold(extension.name().into(), |all, parameter| all + &parameter)
 }
 
+/// The extensions as [`write`] writes them; `None` if the grammar is broken anywhere.
+fn read_naively(line: &str) -> Option<Vec<String>> {
+    // What is quoted is a token as well, so that neither a comma nor a semicolon is in it.
+    let elements = line.split(',').map(trim).filter(|element| !element.is_empty());
+    elements
+        .map(|element| {
+            let mut parts = element.split(';').map(trim);
+            let name = parts.next().filter(|name| is_token(name))?;
+            parts.try_fold(String::from(name), |all, part| Some(all + &read_parameter(part)?))
+        })
+        .collect()
+}
+
+fn read_parameter(part: &str) -> Option<String> {
+    let Some((name, value)) = part.split_once('=') else {
+        return is_token(part).then(|| format!(";{part}"));
+    };
+    let (name, value) = (trim(name), trim(value));
+    let value = match value.strip_prefix('"') {
+        Some(value) => unescape(value.strip_suffix('"')?)?,
+        None => value.into(),
+    };
+    (is_token(name) && is_token(&value)).then(|| format!("; {name}=\"{value}\""))
+}
+
+fn unescape(quoted: &str) -> Option<String> {
+    let mut characters = quoted.chars();
+    let unescaped = std::iter::from_fn(|| match characters.next()? {
+        '\\' => Some(characters.next()),
+        '"' => Some(None),
+        character => Some(Some(character)),
+    });
+    unescaped.collect()
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
 fn check_origin(origin: &str, host: &str) {
     let same = Origins::SameOrigin.allows(origin, host);
     let listed = Origins::list(&[origin]).allows(origin, host);
     assert!(listed || !same, "an origin that is the same can be listed");
     assert!(!(same || listed) || origin.contains("://"), "null and the like are never allowed");
     assert!(!Origins::list(&[]).allows(origin, host) && Origins::Any.allows(origin, host));
+    if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        let allows = |origin: String| Origins::SameOrigin.allows(&origin, host);
+        assert!(allows(format!("http://{host}")) && allows(format!("https://{host}:443")));
+        assert!(!allows(format!("http://{host}:443")) && !allows(format!("https://x{host}")));
+    }
     // ASCII letters count alike in hosts and schemes.
     let (upper, shouted) = (origin.to_ascii_uppercase(), host.to_ascii_uppercase());
     assert_eq!(Origins::SameOrigin.allows(&upper, &shouted), same);
