@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
@@ -142,16 +143,22 @@ impl Pair {
     fn write(&mut self, side: usize, mut len: usize) {
         let (end, peer) = self.end_and_peer(side);
         let output = end.connection.output();
+        let mut slices = [IoSlice::new(&[]); 4];
+        let count = output.chunks_vectored(&mut slices);
+        let vectored = slices[..count].iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
+        assert_eq!(vectored.is_empty(), output.is_empty());
+        let mut written = Vec::new();
         while len > 0 && output.has_remaining() {
             let chunk = output.chunk();
             let chunk = &chunk[..chunk.len().min(len)];
             assert!(!chunk.is_empty());
-            if !end.is_cut {
-                peer.input.extend_from_slice(chunk);
-            }
-            let written = chunk.len();
-            output.advance(written);
-            len -= written;
+            written.extend_from_slice(chunk);
+            len -= chunk.len();
+            output.advance(chunk.len());
+        }
+        assert!(written.starts_with(&vectored) || vectored.starts_with(&written));
+        if !end.is_cut {
+            peer.input.extend_from_slice(&written);
         }
     }
 
