@@ -151,6 +151,22 @@ fn a_peer_that_goes_on_sending_is_cut_after_a_mebibyte() {
 }
 
 #[test]
+fn a_mebibyte_is_discarded_and_not_a_byte_more() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = after(role, &wire::close(role, 1000, ""));
+        drain(&mut connection);
+        let action = connection.transport_action();
+        assert_ne!(action, Transport::Close);
+        input.extend_from_slice(&vec![0xAA; 1 << 20]);
+        assert!(matches!(connection.receive(&mut input), Ok(None)));
+        assert_eq!(connection.transport_action(), action);
+        input.extend_from_slice(&[0xAA]);
+        assert!(matches!(connection.receive(&mut input), Ok(None)));
+        assert_eq!(connection.transport_action(), Transport::Close);
+    }
+}
+
+#[test]
 fn losing_the_transport_inside_the_last_frame_is_not_a_delivery() {
     for role in Role::BOTH {
         let whole = wire::frame(role, FIN | TEXT, "complete");

@@ -153,6 +153,8 @@ fn the_sender_sends_while_the_receiver_receives() -> Result<(), SendError> {
         sender.send_prepared(&tidewire::Prepared::new(b"prepared"))?;
         sender.ping(b"ours")?;
         assert!(sender.is_ready());
+        let queued_len = sender.queued_len();
+        assert_eq!(queued_len, sender.output().len());
         let expected = [
             Frame::new(TEXT, "a"),
             Frame::new(FIN | PONG, "1"),

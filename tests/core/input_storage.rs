@@ -49,6 +49,20 @@ fn the_space_ends_where_a_large_frame_ends() {
 }
 
 #[test]
+fn a_frame_is_read_alone_when_more_than_16_kib_of_it_is_missing() {
+    for role in Role::BOTH {
+        for (missing, is_alone) in [(16 * 1024, false), (16 * 1024 + 1, true)] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let frame = wire::binary(role, wire::noise(20_000));
+            input.extend_from_slice(&frame[..frame.len() - missing]);
+            assert_eq!(advance(&mut connection, &mut input), None);
+            assert_eq!(input.space().len() == missing, is_alone, "{role:?}, {missing}");
+            assert!(input.space().len() >= missing);
+        }
+    }
+}
+
+#[test]
 fn a_large_frame_that_arrives_alone_is_given_away_without_a_copy() {
     for role in Role::BOTH {
         let bytes = wire::binary(role, wire::noise(1 << 20));
@@ -150,8 +164,11 @@ fn adopted_storage_is_used_whatever_it_holds() {
         assert_eq!(input.unread(), b"");
         assert_eq!(input.space().len(), 100_000);
         input.extend_from_slice(&wire::binary(role, "fresh"));
-        // What is there already is not replaced.
+        // What is there already is not replaced, unless by more.
+        let address = input.unread().as_ptr();
         input.adopt(vec![0; 10]);
+        input.adopt(vec![0; 100_000]);
+        assert_eq!(input.unread().as_ptr(), address);
         assert_eq!(advance(&mut connection, &mut input), Some(5));
         assert_eq!(input.release().map(|storage| storage.len()), Some(100_000));
         // Any length will do.

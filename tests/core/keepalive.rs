@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use tidewire::{Config, State, TimedOut, Transport};
+use bytes::Buf;
+use tidewire::{Config, Input, State, TimedOut, Timestamp, Transport};
 
 use crate::clock::{Clocked, secs};
 use crate::scenario::Seen;
@@ -185,6 +186,66 @@ fn the_wait_for_life_begins_when_the_ping_is_written() {
         it.write_ping();
         assert_eq!(it.deadline(), Some(34.0));
         assert_eq!(it.at(34.0), Err(TimedOut::Keepalive));
+    }
+}
+
+#[test]
+fn the_wait_for_life_begins_with_the_first_byte_of_the_ping_whatever_is_behind_it() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config().with_write_timeout(None));
+        it.connection.send("before").expect("room");
+        let before = it.connection.output().len();
+        assert_eq!(it.at(10.0), Ok(()));
+        it.connection.send("behind").expect("room");
+        it.write_some(before);
+        assert_eq!(it.deadline(), None, "the ping is not under way");
+        it.at(11.0).expect("nothing");
+        it.write_some(1);
+        assert_eq!(it.deadline(), Some(15.0));
+        assert_eq!(it.at(15.0), Err(TimedOut::Keepalive));
+    }
+}
+
+#[test]
+fn a_ping_that_is_held_back_waits_although_everything_else_is_written() {
+    for role in Role::BOTH {
+        let config = config().with_high_water_len(100).with_write_timeout(None);
+        let mut it = Clocked::new(role, config);
+        it.connection.send(&[0; 500]).expect("room");
+        assert_eq!(it.at(10.0), Ok(()));
+        it.write_rest();
+        // Nobody has looked at the output since.
+        assert_eq!(it.deadline(), None);
+        it.write_ping();
+        assert_eq!(it.deadline(), Some(14.0));
+    }
+}
+
+#[test]
+fn life_that_was_not_looked_at_still_counts() {
+    for role in Role::BOTH {
+        let at = |secs| Timestamp::from(Duration::from_secs(secs));
+        // With the timeout shorter than the interval, the next ping is not due yet; else it goes out at once.
+        for (timeout, pings) in [(4, 0), (10, 1)] {
+            let config = Config::new().with_keepalive(secs(10), secs(timeout)).with_min_progress(1000);
+            for alive in [999, 1000] {
+                let (mut connection, mut input) = (role.connection(config), Input::new());
+                let header = wire::header(FIN | BINARY, Length::Eight(1_000_000), role.key());
+                input.extend_from_slice(&header);
+                assert!(matches!(connection.receive(&mut input), Ok(None)));
+                assert_eq!(connection.poll_timeout(at(0)), Some(at(10)));
+                assert_eq!(connection.handle_timeout(at(10)), Ok(()));
+                let ping = connection.output().len();
+                connection.output().advance(ping);
+                assert_eq!(connection.poll_timeout(at(10)), Some(at(10 + timeout)));
+                input.extend_from_slice(&vec![0; alive]);
+                assert!(matches!(connection.receive(&mut input), Ok(None)));
+                let expected = if alive < 1000 { Err(TimedOut::Keepalive) } else { Ok(()) };
+                assert_eq!(connection.handle_timeout(at(10 + timeout)), expected);
+                let owed = if alive < 1000 { 0 } else { pings * ping };
+                assert_eq!(connection.output().len(), owed, "{role:?}, {timeout}, {alive}");
+            }
+        }
     }
 }
 

@@ -63,6 +63,24 @@ fn above_the_high_water_mark_only_the_newest_is_kept() {
 }
 
 #[test]
+fn the_high_water_mark_has_room_for_the_pong_and_the_longest_header() {
+    for role in Role::BOTH {
+        for (high_water_len, answered) in [(100 + 14 + 1, ["1", "2"].as_slice()), (100 + 14, &["2"])] {
+            let config = Config::new().with_high_water_len(high_water_len);
+            let (mut connection, mut input) = (role.connection(config), Input::new());
+            let header_len = if role == Role::Client { 6 } else { 2 };
+            connection.send(&vec![0; 100 - header_len]).expect("room");
+            assert_eq!(connection.output().len(), 100);
+            // Neither is looked for in between; the first one fits, or else the second one replaces it.
+            receive_ping(&mut connection, &mut input, role, "1");
+            receive_ping(&mut connection, &mut input, role, "2");
+            let frames = take_frames(role, &mut connection);
+            assert_eq!(frames[1..], pongs(answered.iter().copied()), "{role:?}, {high_water_len}");
+        }
+    }
+}
+
+#[test]
 fn a_pong_that_was_held_back_never_follows_a_newer_one() {
     for role in Role::BOTH {
         let config = Config::new().with_high_water_len(1000);

@@ -18,7 +18,9 @@ fn everything_that_can_be_sent_is() -> Result<(), SendError> {
         it.send(&String::from("text"))?;
         it.send(String::from("text"))?;
         it.send(std::borrow::Cow::Borrowed("text"))?;
+        it.send(std::borrow::Cow::<str>::Owned("text".into()))?;
         it.send(Message::from("text"))?;
+        it.send(Message::from(String::from("text")))?;
         it.send(&Message::from("text"))?;
         it.send_prepared(&Prepared::new("text"))?;
         it.send(b"data")?;
@@ -28,11 +30,12 @@ fn everything_that_can_be_sent_is() -> Result<(), SendError> {
         it.send(Bytes::from_static(b"data"))?;
         it.send(&Bytes::from_static(b"data"))?;
         it.send(Message::from(b"data".to_vec()))?;
+        it.send(&Message::from(b"data".to_vec()))?;
         it.send_prepared(&Prepared::new(b"data"))?;
         let frames = take_frames(role, &mut it);
-        let (text, data) = frames.split_at(7);
+        let (text, data) = frames.split_at(9);
         assert!(text.iter().all(|frame| *frame == Frame::new(FIN | TEXT, "text")));
-        assert_eq!(data, vec![Frame::new(FIN | BINARY, "data"); 8]);
+        assert_eq!(data, vec![Frame::new(FIN | BINARY, "data"); 9]);
     }
     Ok(())
 }
@@ -105,6 +108,21 @@ fn an_output_that_is_full_takes_more_once_it_is_drained() {
 }
 
 #[test]
+fn the_output_limit_has_room_for_the_message_and_the_longest_header() {
+    for role in Role::BOTH {
+        let mut it = role.connection(Config::new().with_max_output_len(100));
+        assert_eq!(it.send(&[0; 87]), Err(SendError::OutputFull));
+        assert_eq!(it.send(&[0; 86]), Ok(()));
+        // What is owed counts.
+        let mut it = role.connection(Config::new().with_max_output_len(100));
+        it.send("owed").expect("room");
+        let room = 100 - 14 - it.output().len();
+        assert_eq!(it.ping(&vec![0; room + 1]), Err(SendError::OutputFull));
+        assert_eq!(it.ping(&vec![0; room]), Ok(()));
+    }
+}
+
+#[test]
 fn is_ready_is_below_the_high_water_mark() {
     for role in Role::BOTH {
         let mut it = role.connection(Config::new().with_high_water_len(500));
@@ -114,7 +132,9 @@ fn is_ready_is_below_the_high_water_mark() {
         }
         assert!((500..600).contains(&it.output().len()));
         let output = it.output();
-        output.advance(output.remaining() - 499);
+        output.advance(output.remaining() - 500);
+        assert!(!it.is_ready());
+        it.output().advance(1);
         assert!(it.is_ready());
     }
 }
@@ -177,5 +197,25 @@ fn a_long_owned_payload_of_a_server_is_not_copied() -> Result<(), SendError> {
     assert_eq!(output.chunk().len(), 10);
     output.advance(10);
     assert_eq!(output.chunk().as_ptr(), payload.as_ptr());
+    Ok(())
+}
+
+#[test]
+fn what_is_owned_is_copied_below_4_kib_and_chained_from_there_on() -> Result<(), SendError> {
+    for (len, is_chained) in [(4095, false), (4096, true)] {
+        let mut server = Role::Server.connection(Config::new());
+        server.send("before")?;
+        server.send(wire::noise(len))?;
+        let (before, header) = (8, 4);
+        let first_len = if is_chained { before + header } else { before + header + len };
+        assert_eq!(server.output().chunk().len(), first_len);
+
+        // Of a prepared message the header is a part of what is owned.
+        let mut server = Role::Server.connection(Config::new());
+        server.send("before")?;
+        server.send_prepared(&Prepared::new(wire::noise(len - header)))?;
+        let first_len = if is_chained { before } else { before + len };
+        assert_eq!(server.output().chunk().len(), first_len);
+    }
     Ok(())
 }

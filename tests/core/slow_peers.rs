@@ -49,6 +49,39 @@ fn every_byte_that_the_transport_accepts_starts_the_wait_anew() {
 }
 
 #[test]
+fn a_pong_that_is_held_back_is_owed() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config().with_high_water_len(100));
+        it.connection.send(&[0; 500]).expect("room");
+        it.receive(&wire::ping(role, "held back"));
+        it.at(5.0).expect("nothing");
+        it.write_rest();
+        // Nobody has looked at the output since.
+        assert_eq!(it.deadline(), Some(35.0));
+        assert_eq!(it.at(35.0), Err(TimedOut::Write));
+    }
+}
+
+#[test]
+fn a_pong_that_is_not_owed_any_more_stalls_nothing() {
+    for role in Role::BOTH {
+        let at = |secs| Timestamp::from(Duration::from_secs(secs));
+        let (mut connection, mut input) = (role.connection(config().with_high_water_len(0)), Input::new());
+        connection.close(None);
+        let close = connection.output().len();
+        connection.output().advance(close);
+        input.extend_from_slice(&wire::ping(role, "held back"));
+        assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        assert_eq!(connection.poll_timeout(at(0)), Some(at(30)));
+        // RFC 6455 5.5.2: after the peer's Close frame no ping is answered.
+        input.extend_from_slice(&wire::close(role, 1000, ""));
+        assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        assert_eq!(connection.handle_timeout(at(30)), Ok(()));
+        assert_eq!(connection.timed_out(), None);
+    }
+}
+
+#[test]
 fn more_to_send_does_not_prolong_the_wait() {
     for role in Role::BOTH {
         let mut it = Clocked::new(role, config());
