@@ -1,9 +1,9 @@
 //! A message lent from the input and the same message as an owned value are equal; memory changes hands only when that pays.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tidewire::{Config, Connection, Event, Input, Message};
 
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, Role, TEXT};
 
 /// The one message in `bytes`, read in chunks of `read_len`.
 fn message(role: Role, bytes: &[u8], read_len: usize) -> (Message, Input) {
@@ -47,8 +47,24 @@ fn control_frames_are_no_messages() {
         let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
         input.extend_from_slice(&bytes);
         for _ in 0..3 {
-            let event = connection.receive(&mut input).expect("valid").expect("an event");
-            assert_eq!(event.into_message(), None);
+            let ready = connection.advance(&mut input).expect("valid").expect("an event");
+            assert!(ready.is_control());
+            assert_eq!(input.lend(ready).into_message(), None);
+        }
+    }
+}
+
+#[test]
+fn messages_are_no_control_frames() {
+    for role in Role::BOTH {
+        for opcode in [TEXT, BINARY] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let parts = [wire::frame(role, opcode, "a"), wire::frame(role, FIN | CONTINUATION, "b")].concat();
+            for bytes in [wire::frame(role, FIN | opcode, "ab"), parts] {
+                input.extend_from_slice(&bytes);
+                let ready = connection.advance(&mut input).expect("valid").expect("an event");
+                assert!(!ready.is_control());
+            }
         }
     }
 }
@@ -83,6 +99,27 @@ fn an_assembled_text_is_given_away_without_a_copy() {
         let address = lent.as_ptr();
         let owned = lent.into_string();
         assert_eq!((owned.as_ptr(), owned.len()), (address, 6000));
+    }
+}
+
+#[test]
+fn an_assembled_text_is_copied_out_of_memory_that_it_does_not_half_fill() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        for (len, is_copied) in [(5000, false), (2000, true), (4000, false)] {
+            let text = "x".repeat(len / 2);
+            let parts = [wire::frame(role, TEXT, &text), wire::frame(role, FIN | CONTINUATION, &text)];
+            // The memory that a longer message has left behind.
+            input.extend_from_slice(
+                &[wire::frame(role, TEXT, [b'y'; 5000]), wire::frame(role, FIN, "")].concat(),
+            );
+            assert!(matches!(connection.receive(&mut input), Ok(Some(Event::Text(_)))));
+            input.extend_from_slice(&parts.concat());
+            let Ok(Some(Event::Text(lent))) = connection.receive(&mut input) else { panic!("no text") };
+            let address = lent.as_ptr();
+            let owned = lent.into_string();
+            assert_eq!((owned.len(), owned.as_ptr() != address), (len, is_copied), "{role:?}, {len}");
+        }
     }
 }
 
@@ -135,8 +172,36 @@ fn a_lent_message_can_be_sent_back_from_where_it_lies() {
     }
 }
 
+#[test]
+fn whatever_is_lent_can_be_sent_by_value_and_by_reference() {
+    for (opcode, len) in [(TEXT, 100), (TEXT, 50_000), (BINARY, 100), (BINARY, 50_000)] {
+        let payload = vec![b'x'; len];
+        let whole = wire::frame(Role::Server, FIN | opcode, &payload);
+        let (first, last) = payload.split_at(len / 2);
+        let parts =
+            [wire::frame(Role::Server, opcode, first), wire::frame(Role::Server, FIN | CONTINUATION, last)];
+        for bytes in [whole, parts.concat()] {
+            let (mut server, mut input) = (Connection::server(Config::new()), Input::new());
+            input.extend_from_slice(&bytes);
+            match server.receive(&mut input) {
+                Ok(Some(Event::Text(text))) => {
+                    server.send(&text).expect("room");
+                    server.send(text).expect("room");
+                }
+                Ok(Some(Event::Binary(payload))) => {
+                    server.send(&payload).expect("room");
+                    server.send(payload).expect("room");
+                }
+                other => panic!("unexpected {other:?}"),
+            }
+            let output = server.output();
+            let frames = wire::parse(Role::Server, &output.copy_to_bytes(output.remaining()));
+            assert!(frames == vec![Frame::new(FIN | opcode, &payload); 2], "{opcode}, {len}");
+        }
+    }
+}
+
 fn move_all(from: &mut Connection, to: &mut Input) {
-    use bytes::Buf;
     let output = from.output();
     while output.has_remaining() {
         to.extend_from_slice(output.chunk());
