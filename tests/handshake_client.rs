@@ -100,8 +100,9 @@ fn a_uri_tells_where_to_connect_and_what_to_ask_for() {
         let parsed = Uri::try_from(uri).expect(uri);
         assert_eq!((parsed.is_secure(), parsed.host(), parsed.port()), (secure, host, port), "{uri}");
         assert_eq!((parsed.authority(), parsed.resource_name()), (authority, resource_name), "{uri}");
-        assert_eq!(parsed.to_string().parse(), Ok(parsed));
+        assert_eq!(parsed.to_string().parse().as_ref(), Ok(&parsed));
         let request = ClientRequest::new(uri).expect(uri);
+        assert_eq!(request.uri(), &parsed);
         assert!(
             sent(&request).starts_with(&format!("GET {resource_name} HTTP/1.1\r\nHost: {authority}\r\n"))
         );
@@ -471,10 +472,19 @@ fn a_late_response_is_a_timeout() {
 fn secrets_are_not_shown() {
     let request = ClientRequest::new("ws://h/chat?token=secret").expect("valid");
     let request = request.with_header("Authorization", "secret").expect("valid");
+    let request = request.with_subprotocol("a").expect("valid");
     let handshake = ClientHandshake::new(Config::new(), &request, NONCE, [7; 32]);
     let response = opened(&request, &with(RESPONSE, "Set-Cookie: secret\r\n"));
-    let shown = format!("{request:?} {handshake:?} {response:?}");
-    assert!(!shown.contains("secret") && !shown.contains("7, 7") && shown.contains("/chat"), "{shown}");
+    assert_eq!(format!("{:?}", request.uri()), "Uri(ws://h/chat)");
+    assert_eq!(format!("{request:?}"), r#"ClientRequest { uri: Uri(ws://h/chat), subprotocols: ["a"], .. }"#);
+    let config = Config::new();
+    assert_eq!(
+        format!("{handshake:?}"),
+        format!(r#"ClientHandshake {{ config: {config:?}, subprotocols: ["a"], outcome: None, .. }}"#)
+    );
+    assert_eq!(format!("{response:?}"), "Response { status: 101, .. }");
+    let secure = Uri::try_from("wss://h:81/?secret").expect("valid");
+    assert_eq!(format!("{secure:?} {secure}"), "Uri(wss://h:81/) wss://h:81/?secret");
 }
 
 #[test]
