@@ -85,6 +85,20 @@ fn lengths_saturate() {
 }
 
 #[test]
+fn timestamps_saturate() {
+    let end = Timestamp::from_micros(u64::MAX);
+    for (micros, duration) in
+        [(0, Duration::ZERO), (1, Duration::from_nanos(1999)), (u64::MAX, Duration::MAX)]
+    {
+        let at = Timestamp::from(duration);
+        assert_eq!((at, at.as_micros()), (Timestamp::from_micros(micros), micros));
+        assert_eq!(Timestamp::from_micros(5) + duration, Timestamp::from_micros(micros.saturating_add(5)));
+        assert_eq!(at.duration_since(Timestamp::default()), Duration::from_micros(micros));
+        assert_eq!((end + duration, at.duration_since(end)), (end, Duration::ZERO));
+    }
+}
+
+#[test]
 fn a_connection_works_with_the_smallest_and_the_largest_values() {
     let smallest = Config::new()
         .with_max_frame_len(0)

@@ -166,6 +166,7 @@ impl<'s> Scenario<'s> {
             closure: run.connection.closed_with(),
             transport: run.connection.transport_action(),
         };
+        assert_eq!(run.connection.is_closed(), outcome.state == State::Closed);
         if outcome.state == State::Closed {
             run.assert_deaf(self.role);
         }
