@@ -22,6 +22,9 @@ mod split_replies;
 mod split_under_load;
 mod types_are_send;
 
+mod player;
+mod scenarios;
+
 mod http;
 #[cfg(unix)]
 mod pairs;
@@ -29,3 +32,8 @@ mod stream;
 #[path = "../core/wire.rs"]
 #[allow(dead_code)]
 mod wire;
+use self::wire as core_wire;
+#[path = "../conversation/scenario.rs"]
+mod scenario;
+#[path = "../conversation/written.rs"]
+mod written;

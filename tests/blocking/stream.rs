@@ -28,12 +28,12 @@ pub(crate) enum Fault {
     Error(ErrorKind),
     /// A read finds the end, and a write takes nothing.
     Zero,
-    /// This one call fails, and the next one succeeds.
+    /// This one call fails, and the next one succeeds; not a change of a timeout, which nothing interrupts.
     Once(ErrorKind),
 }
 
-/// Answers what was written with more to read.
-type Peer = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
+/// Answers what was written with more to read, and perhaps with the end.
+type Peer = Box<dyn FnMut(&[u8]) -> (Vec<u8>, bool) + Send>;
 
 pub(crate) struct State {
     incoming: VecDeque<u8>,
@@ -55,6 +55,7 @@ pub(crate) struct State {
     holds_back: bool,
     held: Vec<u8>,
     peer: Option<Peer>,
+    ends_with_writes: bool,
     timeouts: [Option<Duration>; 2],
     pub(crate) written: Vec<u8>,
     pub(crate) calls: Vec<Call>,
@@ -84,6 +85,7 @@ impl Scripted {
             holds_back: false,
             held: Vec::new(),
             peer: None,
+            ends_with_writes: false,
             timeouts: [None; 2],
             written: Vec::new(),
             calls: Vec::new(),
@@ -127,8 +129,19 @@ impl Scripted {
         self.with(|state| state.holds_back = holds_back)
     }
 
-    pub(crate) fn with_peer(self, peer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
-        self.with(|state| state.peer = Some(Box::new(peer)))
+    pub(crate) fn with_peer(self, mut peer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        self.with(|state| state.peer = Some(Box::new(move |written| (peer(written), false))))
+    }
+
+    /// A peer that ends when it says so, when the write side is shut down, and when it hears nothing more because of a fault.
+    pub(crate) fn with_ending_peer(
+        self,
+        peer: impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send + 'static,
+    ) -> Self {
+        self.without_end().with(|state| {
+            state.peer = Some(Box::new(peer));
+            state.ends_with_writes = true;
+        })
     }
 
     /// More arrives.
@@ -200,8 +213,11 @@ impl State {
         if let Some(kind) = self.broken[kind.min(WRITE)] {
             return Err(kind.into());
         }
+        let is_cut = matches!(self.fault, Some((at, Fault::Error(_) | Fault::Zero)) if at == number);
+        self.eof |= self.ends_with_writes && (is_cut || matches!(call, Call::Shutdown(_)));
+        let is_timeout = matches!(call, Call::ReadTimeout(_) | Call::WriteTimeout(_));
         match self.fault {
-            Some((at, Fault::Once(kind))) if at == number => return Err(kind.into()),
+            Some((at, Fault::Once(kind))) if at == number && !is_timeout => return Err(kind.into()),
             Some((at, Fault::Zero)) if at == number => return Ok(true),
             Some((at, Fault::Error(error))) if at == number => {
                 self.broken[WRITE] = Some(error);
@@ -224,7 +240,9 @@ impl State {
     fn arrive_at_peer(&mut self, bytes: &[u8]) {
         self.written.extend_from_slice(bytes);
         if let Some(peer) = &mut self.peer {
-            self.incoming.extend(peer(bytes));
+            let (answer, ends) = peer(bytes);
+            self.incoming.extend(answer);
+            self.eof |= ends;
         }
     }
 }

@@ -17,7 +17,7 @@ mod scenario;
 #[allow(dead_code)]
 mod wire;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-#[path = "../written/mod.rs"]
+#[path = "../conversation/written.rs"]
 #[allow(dead_code)]
 mod written;
 

@@ -2,8 +2,18 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod player;
+mod scenarios;
 mod stream;
 mod wire;
+
+#[path = "../core/wire.rs"]
+#[allow(dead_code)]
+mod core_wire;
+#[path = "../conversation/scenario.rs"]
+mod scenario;
+#[path = "../conversation/written.rs"]
+mod written;
 
 mod batching;
 mod cancel_safety;

@@ -23,6 +23,8 @@ pub(crate) struct Script {
     /// Every operation is pending once, and wakes its task at once, before it does anything.
     pub(crate) pending: bool,
     pub(crate) vectored: bool,
+    /// What is written reaches the peer with the next flush.
+    pub(crate) holds_back: bool,
     /// What goes wrong, and at which operation, counted from 1.
     pub(crate) fault: Option<(usize, Fault)>,
 }
@@ -47,6 +49,7 @@ impl Script {
         capacity: usize::MAX,
         pending: false,
         vectored: false,
+        holds_back: false,
         fault: None,
     };
 
@@ -77,6 +80,11 @@ impl Script {
         self
     }
 
+    pub(crate) const fn holding_back(mut self) -> Self {
+        self.holds_back = true;
+        self
+    }
+
     pub(crate) const fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -91,6 +99,8 @@ impl Script {
 /// One direction.
 #[derive(Debug, Default)]
 struct Pipe {
+    /// What was written and not flushed, if it has to be.
+    held: Vec<u8>,
     /// What was written and not read.
     bytes: VecDeque<u8>,
     capacity: usize,
@@ -100,6 +110,8 @@ struct Pipe {
     writes: Vec<usize>,
     /// How much was read.
     read_len: usize,
+    /// How many operations the writer's stream has done, reads included.
+    operations: usize,
     /// The writer has ended its side.
     ended: bool,
     /// The reader is gone.
@@ -109,6 +121,14 @@ struct Pipe {
 }
 
 type Shared = Arc<Mutex<Pipe>>;
+
+impl Pipe {
+    fn flush(&mut self) {
+        self.bytes.extend(&self.held);
+        self.log.append(&mut self.held);
+        wake(&mut self.reader);
+    }
+}
 
 fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
     pipe.lock().expect("no test panicked with the lock held")
@@ -128,7 +148,6 @@ pub(crate) struct Stream {
     outgoing: Shared,
     /// Which kinds of operation have been pending already.
     asked: [bool; 4],
-    operations: usize,
     polls: usize,
     fault: Option<Fault>,
 }
@@ -165,12 +184,12 @@ pub(crate) fn linked(near: Script, far: Script) -> (Stream, Stream) {
 
 impl Stream {
     fn new(script: Script, incoming: Shared, outgoing: Shared) -> Self {
-        Self { script, incoming, outgoing, asked: [false; 4], operations: 0, polls: 0, fault: None }
+        Self { script, incoming, outgoing, asked: [false; 4], polls: 0, fault: None }
     }
 
     /// How many operations there were.
     pub(crate) fn operations(&self) -> usize {
-        self.operations
+        lock(&self.outgoing).operations
     }
 
     /// Lets an operation begin, or fail.
@@ -184,7 +203,7 @@ impl Stream {
             return Poll::Pending;
         }
         if let Some((at, fault)) = self.script.fault
-            && self.operations + 1 >= at
+            && self.operations() + 1 >= at
         {
             self.script.fault = None;
             self.fault = Some(fault);
@@ -200,7 +219,7 @@ impl Stream {
 
     /// An operation has had its effect.
     fn end(&mut self, kind: Kind) {
-        self.operations += 1;
+        lock(&self.outgoing).operations += 1;
         self.asked[kind as usize] = false;
     }
 }
@@ -255,7 +274,7 @@ impl AsyncWrite for Stream {
             if pipe.abandoned {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            let room = pipe.capacity.saturating_sub(pipe.bytes.len());
+            let room = pipe.capacity.saturating_sub(pipe.bytes.len() + pipe.held.len());
             if room == 0 {
                 pipe.writer = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -264,12 +283,13 @@ impl AsyncWrite for Stream {
             let mut missing = len;
             for slice in slices {
                 let part = &slice[..missing.min(slice.len())];
-                pipe.bytes.extend(part);
-                pipe.log.extend(part);
+                pipe.held.extend(part);
                 missing -= part.len();
             }
             pipe.writes.push(len);
-            wake(&mut pipe.reader);
+            if !self.script.holds_back {
+                pipe.flush();
+            }
         }
         self.end(Kind::Write);
         Poll::Ready(Ok(len))
@@ -281,6 +301,7 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.begin(Kind::Flush, cx))?;
+        lock(&self.outgoing).flush();
         self.end(Kind::Flush);
         Poll::Ready(Ok(()))
     }
@@ -289,7 +310,7 @@ impl AsyncWrite for Stream {
         std::task::ready!(self.begin(Kind::Shutdown, cx))?;
         let mut pipe = lock(&self.outgoing);
         pipe.ended = true;
-        wake(&mut pipe.reader);
+        pipe.flush();
         drop(pipe);
         self.end(Kind::Shutdown);
         Poll::Ready(Ok(()))
@@ -345,6 +366,21 @@ impl Peer {
     /// How much the socket has read.
     pub(crate) fn read_len(&self) -> usize {
         lock(&self.outgoing).read_len
+    }
+
+    /// How many operations there were.
+    pub(crate) fn operations(&self) -> usize {
+        lock(&self.incoming).operations
+    }
+
+    /// Waits until the socket has written more than `len` bytes in all, or has shut down its write side.
+    pub(crate) async fn more_than(&self, len: usize) {
+        poll_fn(|cx| {
+            let mut pipe = lock(&self.incoming);
+            pipe.reader = Some(cx.waker().clone());
+            if pipe.log.len() > len || pipe.ended { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// True when the socket has shut down its write side, or is gone.

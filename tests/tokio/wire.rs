@@ -1,8 +1,10 @@
-//! Frames as bytes, built and taken apart by hand, and the two roles.
+//! Frames as the peer of a socket sends them, and sockets taken at their word.
 
 use tidewire::tokio::WebSocket;
-use tidewire::{Config, Connection, Input};
+use tidewire::{Config, Input};
 
+use crate::core_wire;
+pub(crate) use crate::core_wire::Role;
 use crate::stream::{Peer, Script, Stream, scripted};
 
 pub(crate) const TEXT: u8 = 0x81;
@@ -11,49 +13,16 @@ pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8A;
 
-/// The role of the socket under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Client,
-    Server,
-}
-
 impl Role {
-    pub(crate) const BOTH: [Self; 2] = [Self::Client, Self::Server];
-
     /// An open socket over a scripted stream. Its masking keys are the same every time.
     pub(crate) fn socket(self, config: Config, script: Script) -> (WebSocket<Stream>, Peer) {
-        let connection = match self {
-            Self::Client => Connection::client(config, [7; 32]),
-            Self::Server => Connection::server(config),
-        };
         let (stream, peer) = scripted(script);
-        (WebSocket::from_parts(stream, connection, Input::new()), peer)
+        (WebSocket::from_parts(stream, self.connection(config), Input::new()), peer)
     }
 
     /// A frame to a socket of this role.
     pub(crate) fn frame(self, first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-        let payload = payload.as_ref();
-        let (mask_bit, key) = match self {
-            Self::Server => (0x80, Some([0x37, 0xfa, 0x21, 0x3d])),
-            Self::Client => (0, None),
-        };
-        let mut bytes = vec![first];
-        match payload.len() {
-            len @ 0..=125 => bytes.push(mask_bit | len as u8),
-            len @ 126..=65535 => {
-                bytes.push(mask_bit | 126);
-                bytes.extend((len as u16).to_be_bytes());
-            }
-            len => {
-                bytes.push(mask_bit | 127);
-                bytes.extend((len as u64).to_be_bytes());
-            }
-        }
-        bytes.extend(key.iter().flatten());
-        let key = key.unwrap_or_default();
-        bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-        bytes
+        core_wire::frame(self, first, payload)
     }
 
     /// A Close frame to a socket of this role.
