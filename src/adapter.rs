@@ -4,6 +4,7 @@
 mod methods;
 mod outlet;
 
+use core::time::Duration;
 use std::boxed::Box;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,9 @@ use crate::{
     ClientHandshake, ClientRequest, Config, Connection, HandshakeError, Input, Output, Request, Response,
     ServerHandshake, TimedOut, Timestamp,
 };
+
+/// How long a connection without a deadline keeps what a large message has left behind.
+pub(crate) const REST: Duration = Duration::from_secs(10);
 
 /// An opening handshake, whatever the role.
 pub(crate) trait Opening {

@@ -149,7 +149,8 @@ impl Config {
         self
     }
 
-    /// How long the transport may accept none of the output before the peer counts as gone, 30 s by default.
+    /// How long the transport may accept next to nothing of the output before the peer counts as gone, 30 s by default: less than
+    /// [`min_progress`](Self::with_min_progress), unless that is all.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timing.write_timeout = Period::new(timeout.into());
@@ -167,8 +168,9 @@ impl Config {
         self
     }
 
-    /// How many bytes of an unfinished frame must arrive after a ping to show life, 1 KiB by default: a peer that dribbles
-    /// a byte now and then is not alive.
+    /// How many bytes count as progress, 1 KiB by default: a peer that sends or reads a byte now and then is not alive.
+    ///
+    /// So much of an unfinished frame must arrive after a keepalive ping, and so much output be accepted within the write timeout.
     #[must_use]
     pub fn with_min_progress(mut self, len: usize) -> Self {
         self.timing.min_progress = u32::try_from(len).unwrap_or(u32::MAX);

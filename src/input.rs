@@ -8,8 +8,7 @@ use core::ops::Range;
 /// How much room a read gets.
 const READ_LEN: usize = 64 * 1024;
 
-/// What is buffered while nothing comes is moved out of the way of other connections if it is not longer than this.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
+/// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
 const LITTLE_LEN: usize = 4 * 1024;
 
 /// A frame of which more than this is missing is read to exactly its end, so that its payload lies alone in the storage.
@@ -130,15 +129,22 @@ impl Input {
         }
     }
 
-    /// Gives back what a large message left behind, if nothing is buffered: the text, and storage beyond one read of 64 KiB.
+    /// Gives back what a large message left behind: the text, and storage beyond one read of 64 KiB in which little is buffered.
     pub fn shrink(&mut self) {
         self.retire();
         if self.text.is_empty() {
             self.text = String::new();
         }
-        if self.storage.len() > READ_LEN {
-            drop(self.release());
+        let held_len = self.held_len();
+        if self.storage.len() > READ_LEN && held_len <= LITTLE_LEN {
+            drop(self.move_to(alloc::vec![0; held_len]));
         }
+    }
+
+    /// True when [`shrink`](Self::shrink) may have something to give back.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_swollen(&self) -> bool {
+        self.text.capacity() > 0 || self.storage.len() > READ_LEN
     }
 
     /// Gives back the storage of one read, unless much is buffered; what little is buffered moves to storage of its own length.

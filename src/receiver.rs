@@ -289,21 +289,18 @@ impl Receiver {
             (false, Some(_)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
+        // A length that memory has no addresses for is above every limit.
+        let missing = usize::try_from(header.payload_len).map_err(|_| ProtocolError::FrameTooLong)?;
         if !header.opcode.is_control() {
-            self.begin_fragment(&header)?;
+            self.begin_fragment(header.opcode, missing)?;
         }
-        Ok(Frame {
-            opcode: header.opcode,
-            fin: header.fin,
-            begun: false,
-            key: header.mask.unwrap_or_default(),
-            missing: header.payload_len as usize,
-        })
+        let Header { opcode, fin, mask, .. } = header;
+        Ok(Frame { opcode, fin, begun: false, key: mask.unwrap_or_default(), missing })
     }
 
-    fn begin_fragment(&mut self, header: &Header) -> Result<(), ProtocolError> {
+    fn begin_fragment(&mut self, opcode: OpCode, frame_len: usize) -> Result<(), ProtocolError> {
         // RFC 6455 5.4: fragments of different messages are not interleaved.
-        let (kind, len) = match (header.opcode, self.message) {
+        let (kind, len) = match (opcode, self.message) {
             (OpCode::Continuation, Some(message)) => (message.kind, message.len),
             (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
@@ -311,7 +308,6 @@ impl Receiver {
             (_, None) => (DataKind::Binary, 0),
         };
         // RFC 6455 10.4: the limits hold before anything is kept.
-        let frame_len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
         if frame_len > self.max_frame_len {
             return Err(ProtocolError::FrameTooLong);
         }
@@ -443,7 +439,12 @@ impl Receiver {
     }
 
     fn facts(&self, sender: &Sender) -> Facts {
-        Facts { phase: self.phase(sender), owed_len: sender.owed_len(), written: sender.written() }
+        Facts {
+            phase: self.phase(sender),
+            owes: sender.owes(),
+            queued_len: sender.queued_len(),
+            written: sender.written(),
+        }
     }
 }
 

@@ -29,8 +29,6 @@ pub struct Sender {
     closed: Option<Closed>,
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
     late_pong: Option<Box<[u8]>>,
-    /// A keepalive ping that the high-water mark held back.
-    late_ping: bool,
     round_trip: RoundTrip,
 }
 
@@ -44,7 +42,6 @@ impl Sender {
             fragmented: None,
             closed: None,
             late_pong: None,
-            late_ping: false,
             round_trip: RoundTrip::default(),
         }
     }
@@ -126,7 +123,6 @@ impl Sender {
     pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) {
         if self.closed.is_none() {
             let frame = frame.into();
-            self.late_ping = false;
             self.closed = Some(Closed::First(frame.as_ref().map(CloseFrame::code)));
             self.push_close(frame.as_ref());
         }
@@ -139,7 +135,6 @@ impl Sender {
             ReplyKind::Pong(payload) => self.round_trip.end(payload),
             ReplyKind::Close(payload) => {
                 self.late_pong = None;
-                self.late_ping = false;
                 // RFC 6455 5.5.1: a Close frame is answered unless one was sent already.
                 if self.closed.is_none() {
                     let code = CloseFrame::decode(payload).unwrap_or_default().map(|frame| frame.code());
@@ -194,7 +189,6 @@ impl Sender {
     pub(crate) fn abandon(&mut self) {
         self.output.clear();
         self.late_pong = None;
-        self.late_ping = false;
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -205,28 +199,19 @@ impl Sender {
         self.closed
     }
 
-    /// True while output waits for the transport.
+    /// True while output waits for the transport, or is held back by the high-water mark.
     pub(crate) fn owes(&self) -> bool {
-        self.owed_len() > 0
-    }
-
-    /// How much waits for the transport, with at least a byte for what the high-water mark holds back.
-    pub(crate) fn owed_len(&self) -> usize {
-        self.output.len() + usize::from(self.late_pong.is_some() || self.late_ping)
+        !self.output.is_empty() || self.late_pong.is_some()
     }
 
     pub(crate) fn written(&self) -> u64 {
         self.output.written()
     }
 
-    /// Queues a keepalive ping.
+    /// Queues a keepalive ping, whatever the output: there is never more than one.
     pub(crate) fn keepalive(&mut self, now: Timestamp) {
-        if self.is_ready() {
-            let payload = self.round_trip.begin_keepalive(Some(now));
-            self.push(OpCode::Ping, true, payload.as_slice().into());
-        } else {
-            self.late_ping = true;
-        }
+        let payload = self.round_trip.begin_keepalive(now);
+        self.push(OpCode::Ping, true, payload.as_slice().into());
     }
 
     /// The peer was given up: nothing follows.
@@ -267,15 +252,10 @@ impl Sender {
 
     /// Queues what the high-water mark held back.
     fn catch_up(&mut self) {
-        if !self.is_ready() {
-            return;
-        }
-        if let Some(payload) = self.late_pong.take() {
+        if self.is_ready()
+            && let Some(payload) = self.late_pong.take()
+        {
             self.push(OpCode::Pong, true, (&*payload).into());
-        }
-        if core::mem::take(&mut self.late_ping) {
-            let payload = self.round_trip.begin_keepalive(None);
-            self.push(OpCode::Ping, true, payload.as_slice().into());
         }
     }
 
@@ -289,7 +269,6 @@ impl Sender {
             self.closed = Some(Closed::Failed(code));
         }
         self.late_pong = None;
-        self.late_ping = false;
         if code.is_none() {
             self.output.clear();
         }
@@ -363,9 +342,9 @@ impl RoundTrip {
     }
 
     /// Begins with a ping unlike the last one, and returns its payload.
-    fn begin_keepalive(&mut self, now: Option<Timestamp>) -> [u8; 4] {
+    fn begin_keepalive(&mut self, now: Timestamp) -> [u8; 4] {
         let payload = self.digest.to_be_bytes();
-        self.begin(&payload, now);
+        self.begin(&payload, Some(now));
         payload
     }
 

@@ -96,10 +96,19 @@ pub(crate) enum Phase {
 /// What the deadlines depend on.
 pub(crate) struct Facts {
     pub(crate) phase: Phase,
-    /// How much output waits for the transport.
-    pub(crate) owed_len: usize,
+    /// Output waits for the transport.
+    pub(crate) owes: bool,
+    /// How much of it is queued already.
+    pub(crate) queued_len: usize,
     /// How many bytes the transport has accepted so far.
     pub(crate) written: u64,
+}
+
+impl Facts {
+    /// How many bytes the transport will have accepted when it has what is queued now.
+    fn end(&self) -> u64 {
+        self.written + self.queued_len as u64
+    }
 }
 
 /// What a deadline asks for.
@@ -120,8 +129,8 @@ pub(crate) struct Timers {
     deadline: Deadline,
     is_closing: bool,
     write: Deadline,
-    /// What was written when the write deadline was set.
-    written: u64,
+    /// What has to be written before the write deadline.
+    write_goal: u64,
     is_over: bool,
     timed_out: Option<TimedOut>,
 }
@@ -130,8 +139,8 @@ pub(crate) struct Timers {
 #[derive(Clone, Copy)]
 enum Keepalive {
     Resting,
-    /// A ping waits for its turn until more than so many bytes are written: the peer cannot answer yet, and the write deadline
-    /// watches over it.
+    /// A ping, or our Close frame, waits for its turn until so many bytes are written: the peer cannot answer yet, and the write
+    /// deadline watches over it.
     Queued(u64),
     /// A ping is on its way since then.
     Awaiting(Timestamp),
@@ -146,7 +155,7 @@ impl Timers {
             deadline: Deadline::NONE,
             is_closing: false,
             write: Deadline::NONE,
-            written: 0,
+            write_goal: 0,
             is_over: false,
             timed_out: None,
         }
@@ -179,20 +188,21 @@ impl Timers {
 
     /// The deadlines that nothing can put off which the peer may have sent and nobody has read yet: all but keepalive.
     pub(crate) fn poll_firm(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
-        self.enter(facts.phase);
-        if facts.owed_len == 0 || facts.written != self.written {
+        self.enter(facts);
+        if !self.is_writing(facts) {
             self.write.clear();
-            self.written = facts.written;
+            let enough = u64::from(self.timing.min_progress.max(1));
+            self.write_goal = facts.written + (facts.queued_len as u64).clamp(1, enough);
         }
         let write = match facts.phase {
             Phase::Over => None,
-            _ if facts.owed_len == 0 => None,
+            _ if !facts.owes => None,
             _ => self.write.poll(now, self.timing.write_timeout.duration()),
         };
         let close = match facts.phase {
             Phase::Open | Phase::Over => None,
-            // The peer cannot answer a Close frame that is not written yet.
-            Phase::Closing if facts.owed_len > 0 => None,
+            // The peer cannot answer a Close frame that is not written yet; what is owed after it puts nothing off.
+            Phase::Closing if self.is_queued(facts) => None,
             Phase::Closing | Phase::Finishing => {
                 self.deadline.poll(now, self.timing.close_timeout.duration())
             }
@@ -205,8 +215,8 @@ impl Timers {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        self.enter(facts.phase);
-        let is_stalled = facts.owed_len > 0 && facts.written == self.written && self.write.is_due(now);
+        self.enter(facts);
+        let is_stalled = self.is_writing(facts) && self.write.is_due(now);
         match facts.phase {
             Phase::Open | Phase::Closing | Phase::Finishing if is_stalled => {
                 Err(self.give_up(TimedOut::Write))
@@ -234,11 +244,21 @@ impl Timers {
     }
 
     /// What was set for an open connection is void once it closes.
-    fn enter(&mut self, phase: Phase) {
-        if phase != Phase::Open && !self.is_closing {
+    fn enter(&mut self, facts: &Facts) {
+        if facts.phase != Phase::Open && !self.is_closing {
             self.is_closing = true;
             self.deadline.clear();
+            self.keepalive = Keepalive::Queued(facts.end());
         }
+    }
+
+    /// True while the transport has accepted next to nothing of what was owed when the write deadline was set.
+    fn is_writing(&self, facts: &Facts) -> bool {
+        facts.owes && facts.written < self.write_goal
+    }
+
+    fn is_queued(&self, facts: &Facts) -> bool {
+        matches!(self.keepalive, Keepalive::Queued(position) if facts.owes && facts.written < position)
     }
 
     fn poll_keepalive(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
@@ -250,14 +270,16 @@ impl Timers {
             self.deadline.clear();
             self.deadline.poll(since, self.timing.ping_interval.duration());
         }
+        if self.is_queued(facts) {
+            return None;
+        }
+        if let Keepalive::Queued(_) = self.keepalive {
+            let is_awaited = self.timing.pong_timeout.duration().is_some();
+            self.keepalive = if is_awaited { Keepalive::Awaiting(now) } else { Keepalive::Resting };
+        }
         let after = match self.keepalive {
-            Keepalive::Resting => self.timing.ping_interval,
-            Keepalive::Queued(position) if facts.written <= position && facts.owed_len > 0 => return None,
-            Keepalive::Queued(_) => {
-                self.keepalive = Keepalive::Awaiting(now);
-                self.timing.pong_timeout
-            }
             Keepalive::Awaiting(_) => self.timing.pong_timeout,
+            Keepalive::Resting | Keepalive::Queued(_) => self.timing.ping_interval,
         };
         self.deadline.poll(now, after.duration())
     }
@@ -271,12 +293,10 @@ impl Timers {
                 return Ok(Due::Nothing);
             }
         }
-        self.keepalive = Keepalive::Resting;
+        self.progress = 0;
+        // The ping follows what is owed now.
+        self.keepalive = Keepalive::Queued(facts.end() + 1);
         self.deadline.clear();
-        if self.timing.pong_timeout.duration().is_some() {
-            self.progress = 0;
-            self.keepalive = Keepalive::Queued(facts.written.saturating_add(facts.owed_len as u64));
-        }
         Ok(Due::Ping)
     }
 

@@ -6,10 +6,15 @@ use crate::{
     Error, Input, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport,
 };
 
+/// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
+const PATIENCE: u8 = 128;
+
 /// A sender, and why its output goes nowhere any more.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     pub(crate) sender: Sender,
+    /// What is left of [`PATIENCE`].
+    patience: u8,
     broken: Option<Broken>,
     /// Something was still owed.
     lost: bool,
@@ -38,7 +43,7 @@ impl From<Broken> for Error {
 
 impl Outlet {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, broken: None, lost: false }
+        Self { sender, patience: PATIENCE, broken: None, lost: false }
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -79,7 +84,7 @@ impl Outlet {
         if receiver.state(&self.sender) == State::Closed { Ok(()) } else { Err(error.into()) }
     }
 
-    /// What to do with the transport, when as much has been written as goes; the stream may hold back what is `unflushed`.
+    /// What to do with the transport before the next read, when as much has been written as goes; the stream may hold back what is `unflushed`.
     pub(crate) fn transport_action(
         &mut self,
         receiver: &mut Receiver,
@@ -87,10 +92,17 @@ impl Outlet {
         now: impl FnOnce() -> Timestamp,
     ) -> Transport {
         if self.sender.owes() || self.sender.is_closing() {
-            // A peer that always has something to say does not put these off. A timeout shows in the action.
             let now = now();
-            receiver.poll_firm_timeout(now, &self.sender);
-            let _ = receiver.handle_firm_timeout(now, &mut self.sender);
+            let deadline = receiver.poll_firm_timeout(now, &self.sender);
+            if deadline.is_none_or(|deadline| deadline > now) {
+                self.patience = PATIENCE;
+            } else if self.patience > 0 {
+                // A caller that was busy finds first what came in time.
+                self.patience -= 1;
+            } else {
+                // A peer that always has something to say puts nothing off. A timeout shows in the action.
+                let _ = receiver.handle_firm_timeout(now, &mut self.sender);
+            }
         }
         match receiver.transport_action(&self.sender) {
             // What the stream holds back goes first, as long as there is time.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Buf;
 
 use super::Stream;
-use crate::adapter::{Opening, Outlet, lock};
+use crate::adapter::{Opening, Outlet, REST, lock};
 use crate::{
     Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
 };
@@ -46,10 +46,19 @@ pub(super) struct Inbox {
     pub(super) input: Input,
     timeout: Timeout,
     write_is_shut: bool,
-    /// There was no room for what is owed since the last read.
-    is_stuck: bool,
+    left: Left,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
     pub(super) max_wait: Option<Duration>,
+}
+
+/// What was not written before a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Or only what somebody else is writing.
+    Nothing,
+    /// There was no more time.
+    Some,
+    NoRoom,
 }
 
 /// The timeout that a stream has; `None` before the first one is set.
@@ -87,7 +96,7 @@ pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
         write_timeout: receiver.write_timeout(),
     };
     let timeout = Timeout::default();
-    (Inbox { receiver, input, timeout, write_is_shut: false, is_stuck: false, max_wait: None }, outbox)
+    (Inbox { receiver, input, timeout, write_is_shut: false, left: Left::Nothing, max_wait: None }, outbox)
 }
 
 impl Outbox {
@@ -152,16 +161,19 @@ impl Outbox {
         len > rest || (rest == 0 && lock(&self.writing).unflushed)
     }
 
-    /// Writes as much as goes without waiting long, unless somebody else is writing; false if there was no room.
-    fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
+    /// Writes as much as goes in a short time, unless somebody else is writing.
+    fn write_some<T: Stream>(&self, stream: &mut T) -> Left {
+        let start = Instant::now();
         loop {
-            let Ok(mut writing) = self.writing.try_lock() else { return true };
+            let Ok(mut writing) = self.writing.try_lock() else { return Left::Nothing };
             if !self.outlet().sender.owes() && !writing.unflushed {
-                return true;
+                return Left::Nothing;
             }
-            // An error waits: what the peer has said counts for more than that it does not listen.
-            if !matches!(self.write_once(stream, &mut writing, Some(SHORT)), Ok(true)) {
-                return false;
+            match self.write_once(stream, &mut writing, Some(SHORT)) {
+                Ok(true) if start.elapsed() < SHORT => {}
+                Ok(true) => return Left::Some,
+                // An error waits: what the peer has said counts for more than that it does not listen.
+                Ok(false) | Err(_) => return Left::NoRoom,
             }
         }
     }
@@ -213,14 +225,14 @@ impl Inbox {
                 outbox.outlet().sender.reply(reply);
             }
             if let Ok(Some(ready)) = advanced {
-                if ready.is_control() && !self.is_stuck {
+                if ready.is_control() && self.left != Left::NoRoom {
                     // The reply leaves at once, however long the caller takes to come back.
                     self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
-                    self.is_stuck = !outbox.write_some(stream);
+                    self.left = outbox.write_some(stream);
                 }
                 return Ok(Some(ready));
             }
-            self.is_stuck = !outbox.write_some(stream);
+            self.left = outbox.write_some(stream);
             let unflushed = outbox.is_unflushed();
             let action = outbox.outlet().transport_action(&mut self.receiver, unflushed, || outbox.now());
             match action {
@@ -259,6 +271,10 @@ impl Inbox {
                 return Ok(opened);
             }
             let wait = handshake.poll_timeout(now()).map(|deadline| deadline.duration_since(now()));
+            if wait == Some(Duration::ZERO) {
+                handshake.handle_timeout(now())?;
+                continue;
+            }
             let result = if handshake.output().has_remaining() || writing.unflushed {
                 writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
                 writing.unflushed = true;
@@ -269,22 +285,25 @@ impl Inbox {
                 read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
                 read(stream, input)
             };
-            if !goes_on(result)? {
-                handshake.handle_timeout(now())?;
-            }
+            goes_on(result)?;
         }
     }
 
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
         let deadline = self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
         let owes = outbox.outlet().sender.owes();
-        let writes_too = (owes || outbox.is_unflushed()).then_some(SHORT);
-        let timeout = [outbox.until(deadline), self.max_wait, writes_too].into_iter().flatten().min();
+        let writes_too = match self.left {
+            Left::Some => Some(Duration::ZERO),
+            _ => (owes || outbox.is_unflushed()).then_some(SHORT),
+        };
+        let rest = self.input.is_swollen().then_some(REST);
+        let timeouts = [outbox.until(deadline).or(rest), self.max_wait, writes_too];
         if self.input.is_eof() {
             // There is nothing to read, but somebody is still writing.
             std::thread::sleep(SHORT);
             return Err(ErrorKind::WouldBlock.into());
         }
+        let timeout = timeouts.into_iter().flatten().min();
         self.timeout.set(timeout, |timeout| stream.set_read_timeout(timeout))?;
         read(stream, &mut self.input)
     }

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::Instant;
 
 use super::link::{Inbox, sides};
 use super::{Stream, WebSocket};
@@ -38,10 +39,15 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
 
 /// Tries the addresses of `host` one after the other.
 fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
+    let start = Instant::now();
     let mut result = Err(io::ErrorKind::NotFound.into());
     for address in (host, port).to_socket_addrs()? {
         result = match timeout {
-            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+            // A timeout of zero is an error of its own.
+            Some(timeout) => {
+                let rest = timeout.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
+                TcpStream::connect_timeout(&address, rest)
+            }
             None => TcpStream::connect(address),
         };
         if result.is_ok() {

@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 use bytes::Buf;
 
-use crate::adapter::{Opening, Outlet};
+use crate::adapter::{Opening, Outlet, REST};
 use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
 
 /// How many pieces of the output go into one vectored write.
@@ -21,6 +21,7 @@ pub(super) struct Link<S> {
     /// When the connection's clock began.
     start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
+    rest: Option<Timestamp>,
     /// The stream may hold back what was written.
     unflushed: bool,
     write_is_shut: bool,
@@ -28,7 +29,14 @@ pub(super) struct Link<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, start: Instant::now(), sleep: None, unflushed: false, write_is_shut: false }
+        Self {
+            stream,
+            start: Instant::now(),
+            sleep: None,
+            rest: None,
+            unflushed: false,
+            write_is_shut: false,
+        }
     }
 
     /// Runs an opening handshake to its end.
@@ -96,10 +104,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
                     let deadline = receiver.poll_timeout(self.now(), &mut outlet.sender);
+                    let deadline = deadline.or_else(|| self.rest(input));
                     ready!(self.poll_sleep(deadline, cx));
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
                     input.shrink();
+                    self.rest = None;
                 }
             }
         }
@@ -171,6 +181,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             // An error means that the transport has ended, which reading shows as well.
             self.write_is_shut = Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
         }
+    }
+
+    /// When the storage of an input with nothing in it is given back, if no other deadline does so.
+    fn rest(&mut self, input: &Input) -> Option<Timestamp> {
+        let rest = self.now() + REST;
+        input.is_swollen().then(|| *self.rest.get_or_insert(rest))
     }
 
     /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.

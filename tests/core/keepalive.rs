@@ -7,7 +7,7 @@ use tidewire::{Config, Input, State, TimedOut, Timestamp, Transport};
 
 use crate::clock::{Clocked, secs};
 use crate::scenario::Seen;
-use crate::wire::{self, BINARY, FIN, Frame, Length, Role, TEXT};
+use crate::wire::{self, BINARY, FIN, Length, Role, TEXT};
 
 /// A ping every 10 s, with 4 s to answer.
 fn config() -> Config {
@@ -159,14 +159,14 @@ fn a_header_byte_by_byte_is_no_life() {
 }
 
 #[test]
-fn a_ping_that_is_due_while_the_output_is_full_goes_out_later() {
+fn a_ping_that_is_due_while_the_output_is_full_is_queued_behind_it() {
     for role in Role::BOTH {
         let config = config().with_high_water_len(100).with_write_timeout(None);
         let mut it = Clocked::new(role, config);
         it.connection.send(&[0; 500]).expect("room");
         let owed = it.connection.output().len();
         assert_eq!(it.at(10.0), Ok(()));
-        assert_eq!(it.connection.output().len(), owed, "held back");
+        assert!(it.connection.output().len() > owed, "one more can never be much");
         let frames = it.write();
         assert_eq!(frames.iter().map(|frame| frame.first).collect::<Vec<_>>(), [0x82, 0x89]);
         it.receive(&wire::pong(role, &frames[1].payload));
@@ -207,21 +207,6 @@ fn the_wait_for_life_begins_with_the_first_byte_of_the_ping_whatever_is_behind_i
 }
 
 #[test]
-fn a_ping_that_is_held_back_waits_although_everything_else_is_written() {
-    for role in Role::BOTH {
-        let config = config().with_high_water_len(100).with_write_timeout(None);
-        let mut it = Clocked::new(role, config);
-        it.connection.send(&[0; 500]).expect("room");
-        assert_eq!(it.at(10.0), Ok(()));
-        it.write_rest();
-        // Nobody has looked at the output since.
-        assert_eq!(it.deadline(), None);
-        it.write_ping();
-        assert_eq!(it.deadline(), Some(14.0));
-    }
-}
-
-#[test]
 fn life_that_was_not_looked_at_still_counts() {
     for role in Role::BOTH {
         let at = |secs| Timestamp::from(Duration::from_secs(secs));
@@ -250,14 +235,14 @@ fn life_that_was_not_looked_at_still_counts() {
 }
 
 #[test]
-fn a_ping_that_was_held_back_never_follows_our_close_frame() {
+fn a_ping_that_is_owed_does_not_follow_our_close_frame() {
     for role in Role::BOTH {
         let mut it = Clocked::new(role, config().with_high_water_len(100));
         it.connection.send(&[0; 500]).expect("room");
         assert_eq!(it.at(10.0), Ok(()));
         it.connection.close(None);
         let frames = it.write();
-        assert_eq!(frames.last(), Some(&Frame::new(0x88, "")));
+        assert_eq!(frames.iter().map(|frame| frame.first).collect::<Vec<_>>(), [0x82, 0x89, 0x88]);
     }
 }
 

@@ -32,14 +32,14 @@ fn output_that_the_transport_accepts_none_of_times_out() {
 }
 
 #[test]
-fn every_byte_that_the_transport_accepts_starts_the_wait_anew() {
+fn a_peer_that_reads_starts_the_wait_anew() {
     for role in Role::BOTH {
-        let mut it = Clocked::new(role, config());
+        let mut it = Clocked::new(role, config().with_min_progress(10));
         it.connection.send(&[0; 1000]).expect("room");
         for step in 0..10 {
             let now = f64::from(step) * 20.0;
             assert_eq!(it.at(now), Ok(()));
-            it.write_some(1);
+            it.write_some(10);
             assert_eq!(it.deadline(), Some(now + 30.0));
         }
         it.write_rest();
@@ -66,7 +66,8 @@ fn a_pong_that_is_held_back_is_owed() {
 fn a_pong_that_is_not_owed_any_more_stalls_nothing() {
     for role in Role::BOTH {
         let at = |secs| Timestamp::from(Duration::from_secs(secs));
-        let (mut connection, mut input) = (role.connection(config().with_high_water_len(0)), Input::new());
+        let config = config().with_high_water_len(0).with_close_timeout(None);
+        let (mut connection, mut input) = (role.connection(config), Input::new());
         connection.close(None);
         let close = connection.output().len();
         connection.output().advance(close);
@@ -78,6 +79,33 @@ fn a_pong_that_is_not_owed_any_more_stalls_nothing() {
         assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
         assert_eq!(connection.handle_timeout(at(30)), Ok(()));
         assert_eq!(connection.timed_out(), None);
+    }
+}
+
+#[test]
+fn a_peer_that_reads_a_byte_now_and_then_times_out() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config().with_min_progress(10));
+        it.connection.send(&[0; 1000]).expect("room");
+        for second in 0..9 {
+            assert_eq!(it.at(f64::from(second)), Ok(()));
+            it.write_some(1);
+            assert_eq!(it.deadline(), Some(30.0));
+        }
+        assert_eq!(it.at(30.0), Err(TimedOut::Write));
+    }
+}
+
+#[test]
+fn the_last_bytes_are_enough_however_few() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config());
+        it.connection.send("end").expect("room");
+        assert_eq!(it.deadline(), Some(30.0));
+        assert_eq!(it.at(29.0), Ok(()));
+        it.write_rest();
+        it.connection.send("more").expect("room");
+        assert_eq!(it.deadline(), Some(59.0));
     }
 }
 
@@ -98,9 +126,9 @@ fn progress_that_was_not_looked_at_still_counts() {
     for role in Role::BOTH {
         let at = |secs| Timestamp::from(Duration::from_secs(secs));
         let mut connection = role.connection(config());
-        connection.send(&[0; 1000]).expect("room");
+        connection.send(&[0; 2000]).expect("room");
         assert_eq!(connection.poll_timeout(at(0)), Some(at(30)));
-        connection.output().advance(1);
+        connection.output().advance(1024);
         assert_eq!(connection.handle_timeout(at(30)), Ok(()));
         assert_eq!(connection.poll_timeout(at(30)), Some(at(60)));
     }

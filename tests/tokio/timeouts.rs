@@ -59,7 +59,8 @@ fn after_a_write_timeout_every_method_fails_at_once() {
 #[test]
 fn a_peer_that_reads_a_little_now_and_then_is_waited_for() {
     for role in Role::BOTH {
-        let (mut socket, peer) = role.socket(config(), Script::SMOOTH.with_capacity(100));
+        let (mut socket, peer) =
+            role.socket(config().with_min_progress(100), Script::SMOOTH.with_capacity(100));
         block_on(async {
             let reading = async {
                 let mut len = 0;
