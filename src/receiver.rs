@@ -149,6 +149,7 @@ impl Receiver {
             Ok(Due::Ping) => {
                 sender.release();
                 sender.keepalive(now);
+                self.timers.pinged(&self.facts(sender));
                 Ok(())
             }
             Err(timed_out) => Err(self.give_up(timed_out, sender)),

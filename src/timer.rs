@@ -294,10 +294,13 @@ impl Timers {
             }
         }
         self.progress = 0;
-        // The ping follows what is owed now.
-        self.keepalive = Keepalive::Queued(facts.end() + 1);
         self.deadline.clear();
         Ok(Due::Ping)
+    }
+
+    /// The ping that was due is queued.
+    pub(crate) fn pinged(&mut self, facts: &Facts) {
+        self.keepalive = Keepalive::Queued(facts.end());
     }
 
     fn give_up(&mut self, timed_out: TimedOut) -> TimedOut {

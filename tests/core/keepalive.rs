@@ -190,15 +190,16 @@ fn the_wait_for_life_begins_when_the_ping_is_written() {
 }
 
 #[test]
-fn the_wait_for_life_begins_with_the_first_byte_of_the_ping_whatever_is_behind_it() {
+fn the_wait_for_life_begins_with_the_last_byte_of_the_ping_whatever_is_behind_it() {
     for role in Role::BOTH {
         let mut it = Clocked::new(role, config().with_write_timeout(None));
         it.connection.send("before").expect("room");
         let before = it.connection.output().len();
         assert_eq!(it.at(10.0), Ok(()));
+        let ping = it.connection.output().len() - before;
         it.connection.send("behind").expect("room");
-        it.write_some(before);
-        assert_eq!(it.deadline(), None, "the ping is not under way");
+        it.write_some(before + ping - 1);
+        assert_eq!(it.deadline(), None, "half a ping has no answer");
         it.at(11.0).expect("nothing");
         it.write_some(1);
         assert_eq!(it.deadline(), Some(15.0));
