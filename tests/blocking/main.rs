@@ -19,12 +19,16 @@ mod split_closing;
 #[cfg(unix)]
 mod split_replies;
 #[cfg(unix)]
+mod split_storm;
+#[cfg(unix)]
 mod split_under_load;
 mod types_are_send;
 
 mod player;
 mod scenarios;
 
+#[cfg(unix)]
+mod duplex;
 mod http;
 #[cfg(unix)]
 mod pairs;
@@ -33,6 +37,9 @@ mod stream;
 #[allow(dead_code)]
 mod wire;
 use self::wire as core_wire;
+#[cfg(unix)]
+#[path = "../conversation/load.rs"]
+mod load;
 #[path = "../conversation/scenario.rs"]
 mod scenario;
 #[path = "../conversation/written.rs"]

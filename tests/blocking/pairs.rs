@@ -2,13 +2,11 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
 
 use tidewire::blocking::{Stream, WebSocket};
 use tidewire::{Config, Input};
 
+use crate::load::watched;
 use crate::wire::Role;
 
 /// A socket that can be split and sent to threads.
@@ -44,17 +42,5 @@ pub(crate) fn open<S: Stream>(stream: S, role: Role, config: Config) -> WebSocke
 
 /// Runs `test` on a thread of its own, and panics if it hangs or panics.
 pub(crate) fn ends(test: impl FnOnce() + Send + 'static) {
-    let (done, is_done) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        test();
-        let _ = done.send(());
-    });
-    match is_done.recv_timeout(Duration::from_secs(60)) {
-        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-    }
+    watched(|_| test());
 }

@@ -9,10 +9,9 @@ use std::time::Duration;
 use tidewire::blocking::{Reader, Stream, Writer};
 use tidewire::{CloseCode, Config, Error, Event};
 
-use crate::pairs::{Socket, ends, open};
+use crate::load::{Progress, rounds, watched};
+use crate::pairs::{Socket, open};
 use crate::wire::Role;
-
-const ROUNDS: usize = 200;
 
 /// The messages of a round, 256 KiB together, with a frame for each way in which it may be sent.
 const BURST: [usize; 6] = [200 << 10, 40 << 10, 16 << 10, 1000, 0, 1];
@@ -25,11 +24,11 @@ fn payload(round: usize, index: usize) -> Vec<u8> {
     payload
 }
 
-fn write<S>(mut writer: Writer<S>) -> Result<Writer<S>, Error>
+fn write<S>(mut writer: Writer<S>, rounds: usize) -> Result<Writer<S>, Error>
 where
     for<'s> &'s S: Stream,
 {
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         for index in 0..BURST.len() {
             let payload = payload(round, index);
             match index {
@@ -47,7 +46,7 @@ where
     Ok(writer)
 }
 
-fn read<S>(mut reader: Reader<S>) -> Result<(), Error>
+fn read<S>(mut reader: Reader<S>, rounds: usize, progress: &Progress) -> Result<(), Error>
 where
     for<'s> &'s S: Stream,
 {
@@ -60,27 +59,30 @@ where
                     "message {messages}"
                 );
                 messages += 1;
+                progress.step();
             }
             Event::Ping(_) => pings += 1,
             Event::Pong(_) => pongs += 1,
             _ => {}
         }
     }
-    assert_eq!((messages, pings), (ROUNDS * BURST.len(), ROUNDS * BURST.len()));
+    assert_eq!((messages, pings), (rounds * BURST.len(), rounds * BURST.len()));
     assert!(pongs > 0);
     assert!(reader.closed_with().is_some_and(|closure| closure.is_clean()));
     Ok(())
 }
 
-fn stress<S: Socket>()
+fn stress<S: Socket>(progress: Progress)
 where
     for<'s> &'s S: Stream,
 {
+    let rounds = rounds(100);
     let (client, server) = S::pair();
     let sides = [(client, Role::Client), (server, Role::Server)];
     let sides = sides.map(|(stream, role)| {
         let (reader, writer) = open(stream, role, Config::new()).split();
-        (thread::spawn(move || read(reader)), thread::spawn(move || write(writer)))
+        let progress = progress.clone();
+        (thread::spawn(move || read(reader, rounds, &progress)), thread::spawn(move || write(writer, rounds)))
     });
     let [client, server] =
         sides.map(|(reader, writer)| (reader, writer.join().expect("no panic").expect("open")));
@@ -96,10 +98,10 @@ where
 
 #[test]
 fn bursts_in_both_directions_arrive_whole_over_tcp() {
-    ends(stress::<TcpStream>);
+    watched(stress::<TcpStream>);
 }
 
 #[test]
 fn bursts_in_both_directions_arrive_whole_over_unix_sockets() {
-    ends(stress::<UnixStream>);
+    watched(stress::<UnixStream>);
 }

@@ -10,6 +10,8 @@ mod wire;
 #[path = "../core/wire.rs"]
 #[allow(dead_code)]
 mod core_wire;
+#[path = "../conversation/load.rs"]
+mod load;
 #[path = "../conversation/scenario.rs"]
 mod scenario;
 #[path = "../conversation/written.rs"]
@@ -30,5 +32,6 @@ mod refusals;
 mod sending;
 mod split_cancel_safety;
 mod split_closing;
+mod split_storm;
 mod split_under_load;
 mod timeouts;

@@ -6,8 +6,12 @@ use tidewire::tokio::{Reader, WebSocket, Writer};
 use tidewire::{CloseCode, Config, Connection, Error, Event, Input};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio::task::{spawn, yield_now};
 use tokio::time::{sleep, timeout};
+
+use crate::load::{Progress, rounds, watched};
+use crate::stream::threads;
 
 /// Only there to tell a hang from a slow machine.
 const HANG: Duration = Duration::from_secs(60);
@@ -23,7 +27,8 @@ fn sockets<S: AsyncRead + AsyncWrite + Unpin>(near: S, far: S) -> (WebSocket<S>,
     )
 }
 
-async fn tcp() -> (TcpStream, TcpStream) {
+/// With `TCP_NODELAY` and the buffers of the system.
+pub(crate) async fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let (near, (far, _)) = (near.unwrap(), far.unwrap());
@@ -61,7 +66,7 @@ where
 }
 
 /// Checks every message; returns how many pings and pongs there were.
-async fn read<S>(mut reader: Reader<S>, rounds: usize) -> Result<(usize, usize), Error>
+async fn read<S>(mut reader: Reader<S>, rounds: usize, progress: Progress) -> Result<(usize, usize), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -76,6 +81,7 @@ where
                     "message {count} is mixed up"
                 );
                 count += 1;
+                progress.step();
                 if index == 4 {
                     pause(round + 1).await;
                 }
@@ -101,48 +107,55 @@ async fn pause(round: usize) {
     }
 }
 
-async fn bursts<S>(near: S, far: S, rounds: usize)
+async fn bursts<S>(near: S, far: S, rounds: usize, progress: Progress)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (client, server) = sockets(near, far);
     let (client_reader, client_writer) = client.split();
     let (server_reader, server_writer) = server.split();
-    let server_reading = spawn(read(server_reader, rounds));
-    let client_reading = spawn(read(client_reader, rounds));
+    let server_reading = spawn(read(server_reader, rounds, progress.clone()));
+    let client_reading = spawn(read(client_reader, rounds, progress));
     let server_writing = spawn(write(server_writer, rounds));
-    let all = async {
-        // The client closes when both have said everything.
-        let mut client_writer = spawn(write(client_writer, rounds)).await.unwrap().unwrap();
-        let server_writer = server_writing.await.unwrap().unwrap();
-        client_writer.close(CloseCode::NORMAL).await.unwrap();
-        drop((client_writer, server_writer));
-        for reading in [client_reading, server_reading] {
-            let (pings, pongs) = reading.await.unwrap().unwrap();
-            assert!(pings == rounds && (1..=rounds).contains(&pongs), "{pings} {pongs}");
-        }
-    };
-    timeout(HANG, all).await.expect("a deadlock or a lost wake-up");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn bursts_in_both_directions_arrive_whole_over_a_narrow_pipe() {
-    for (capacity, rounds) in [(1 << 10, 60), (16 << 10, 120), (200 << 10, 120)] {
-        let (near, far) = tokio::io::duplex(capacity);
-        bursts(near, far, rounds).await;
+    // The client closes when both have said everything.
+    let mut client_writer = spawn(write(client_writer, rounds)).await.unwrap().unwrap();
+    let server_writer = server_writing.await.unwrap().unwrap();
+    client_writer.close(CloseCode::NORMAL).await.unwrap();
+    drop((client_writer, server_writer));
+    for reading in [client_reading, server_reading] {
+        let (pings, pongs) = reading.await.unwrap().unwrap();
+        assert!(pings == rounds && (1..=rounds).contains(&pongs), "{pings} {pongs}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn bursts_in_both_directions_arrive_whole_over_tcp() {
-    let (near, far) = tcp().await;
-    bursts(near, far, 300).await;
+#[test]
+fn bursts_in_both_directions_arrive_whole_over_a_narrow_pipe() {
+    watched(|progress| {
+        let runtime = threads();
+        for (capacity, usual) in [(1 << 10, 20), (16 << 10, 40), (200 << 10, 60)] {
+            let (near, far) = tokio::io::duplex(capacity);
+            runtime.block_on(bursts(near, far, rounds(usual), progress.clone()));
+        }
+    });
 }
 
-#[tokio::test]
-async fn bursts_in_both_directions_arrive_whole_on_one_thread() {
-    let (near, far) = tokio::io::duplex(4 << 10);
-    bursts(near, far, 100).await;
+#[test]
+fn bursts_in_both_directions_arrive_whole_over_tcp() {
+    watched(|progress| {
+        threads().block_on(async {
+            let (near, far) = tcp().await;
+            bursts(near, far, rounds(100), progress).await;
+        });
+    });
+}
+
+#[test]
+fn bursts_in_both_directions_arrive_whole_on_one_thread() {
+    watched(|progress| {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (near, far) = tokio::io::duplex(4 << 10);
+        runtime.block_on(bursts(near, far, rounds(40), progress));
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

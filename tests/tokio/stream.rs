@@ -456,3 +456,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         .expect("a runtime")
         .block_on(ends(future))
 }
+
+/// A runtime whose clock runs, with four threads.
+pub(crate) fn threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime")
+}

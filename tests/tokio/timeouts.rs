@@ -206,7 +206,7 @@ async fn a_flood_does_not_put_off_the_end_of_a_close() {
     let begun = Instant::now();
     let clock = tokio::spawn(async {
         for _ in 0..100 {
-            tokio::time::advance(Duration::from_millis(100)).await;
+            tokio::time::advance(CLOSING / 4).await;
         }
     });
     tokio::select! {
