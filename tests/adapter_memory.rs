@@ -352,3 +352,28 @@ fn a_frame_as_long_as_the_limit_that_never_ends() {
         }
     }
 }
+
+#[test]
+fn a_connection_that_rests_after_a_large_message_holds_nothing_of_it() {
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    Adapter::Tokio.warm_up();
+    for opcode in [1, 2] {
+        let header = [&[0x80 | opcode, 0x80 | 127][..], &(8_u64 << 20).to_be_bytes(), &[0; 4]].concat();
+        let head = [header, vec![b'x'; 8 << 20]].concat();
+        let stream = Memory::new(Peer { head, accepts: true, ..Peer::default() });
+        let meter = Meter::new();
+        let connection = Connection::server(Config::new());
+        let retained = runtime.block_on(async {
+            let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
+            assert!(matches!(poll_once(socket.recv_ref()), Poll::Ready(Ok(Some(_)))));
+            assert!(poll_once(socket.recv_ref()).is_pending());
+            // Nothing else has a deadline.
+            ::tokio::time::advance(Duration::from_secs(11)).await;
+            assert!(poll_once(socket.recv_ref()).is_pending());
+            meter.retained()
+        });
+        println!("at rest after 8 MiB, opcode {opcode}: {retained}");
+        assert!(retained <= MAX_RETAINED, "{retained}");
+    }
+}

@@ -191,3 +191,33 @@ fn a_peer_that_is_still_reading_what_goes_before_the_ping_is_not_timed_out() {
         });
     }
 }
+
+#[test]
+fn a_task_that_is_busy_for_long_does_not_give_up_a_peer_that_reads() {
+    ends(|| {
+        let (mut client, server) = pair();
+        let (busy, is_busy) = mpsc::channel();
+        let peer = thread::spawn(move || {
+            open(&mut client);
+            is_busy.recv().expect("no panic");
+            read_slowly(client);
+        });
+        block_on(async {
+            let config = Config::new().with_write_timeout(Duration::from_secs(1));
+            let handshake = ServerHandshake::new(config);
+            let incoming = asynchronous::Incoming::receive(from_std(server)?, handshake).await?;
+            let mut socket = incoming.accept(None, &[]).await?;
+            socket.queue(vec![0; BLOCKS])?;
+            // Writes what the sockets hold, and waits for room.
+            assert!(tokio::time::timeout(SHORT, socket.recv()).await.is_err());
+            busy.send(()).expect("no panic");
+            // Meanwhile the peer reads, and the write deadline passes.
+            thread::sleep(Duration::from_millis(1200));
+            assert_eq!(socket.recv().await?, None);
+            Ok::<_, Error>(())
+        })?;
+        peer.join().expect("no panic");
+        Ok::<_, Error>(())
+    })
+    .expect("nothing times out");
+}
