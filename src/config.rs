@@ -100,7 +100,10 @@ impl Config {
     /// The most header lines that a head may have, 100 by default and at most 1024.
     #[must_use]
     pub const fn with_max_headers(mut self, count: usize) -> Self {
-        self.max_headers = if count > 1024 { 1024 } else { count };
+        self.max_headers = match count {
+            ..=1024 => count,
+            _ => 1024,
+        };
         self
     }
 

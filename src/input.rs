@@ -6,13 +6,13 @@ use core::fmt;
 use core::ops::Range;
 
 /// How much room a read gets.
-const READ_LEN: usize = 64 * 1024;
+const READ_LEN: usize = 64 << 10;
 
 /// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
-const LITTLE_LEN: usize = 4 * 1024;
+const LITTLE_LEN: usize = 4 << 10;
 
 /// A frame of which more than this is missing is read to exactly its end, so that its payload lies alone in the storage.
-const LARGE_LEN: usize = 16 * 1024;
+const LARGE_LEN: usize = 16 << 10;
 
 /// The peer's bytes, apart from the protocol's state: an event borrows the input while the connection stays free to send.
 ///

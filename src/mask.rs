@@ -7,7 +7,7 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
 /// How much is copied before it is masked: small enough to be still in the first-level cache.
-const TILE_LEN: usize = 16 * 1024;
+const TILE_LEN: usize = 16 << 10;
 
 /// Masks or unmasks `bytes` in place; the two are the same operation.
 ///

@@ -8,10 +8,10 @@ use core::fmt;
 use bytes::{Buf, Bytes};
 
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
-pub(crate) const CHAIN_LEN: usize = 4 * 1024;
+pub(crate) const CHAIN_LEN: usize = 4 << 10;
 
 /// The storage that an output keeps while it is in use; more goes back as soon as it is written.
-const KEEP_LEN: usize = 64 * 1024;
+const KEEP_LEN: usize = 64 << 10;
 
 /// The bytes that are owed to the peer, in order: drain them into the transport through [`bytes::Buf`].
 ///

@@ -17,7 +17,7 @@ use crate::utf8::Utf8;
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp, mask};
 
 /// How much is unmasked before it is validated: small enough to be still in the first-level cache.
-const TILE_LEN: usize = 16 * 1024;
+const TILE_LEN: usize = 16 << 10;
 
 /// How much a peer may still send after the connection is over before the transport is cut, in bytes.
 const MAX_DISCARDED_LEN: u32 = 1 << 20;
@@ -76,8 +76,8 @@ struct PartialMessage {
 enum ReplyDue {
     Ping,
     Pong,
+    /// Also the one that tells why the connection failed.
     Close,
-    Failed,
 }
 
 impl Receiver {
@@ -119,13 +119,11 @@ impl Receiver {
 
     /// What is due for the frame of the last [`advance`](Self::advance), which must not be lost.
     pub fn take_reply<'i>(&mut self, input: &'i Input) -> Option<Reply<'i>> {
-        let due = self.reply.take()?;
-        Some(Reply(match (due, self.status) {
+        Some(Reply(match (self.reply.take()?, self.status) {
             (_, Status::Failed(error)) => ReplyKind::Failed(error),
             (ReplyDue::Ping, _) => ReplyKind::Ping(input.lent()),
             (ReplyDue::Pong, _) => ReplyKind::Pong(input.lent()),
             (ReplyDue::Close, _) => ReplyKind::Close(input.lent()),
-            (ReplyDue::Failed, _) => return None,
         }))
     }
 
@@ -406,7 +404,7 @@ impl Receiver {
     /// RFC 6455 7.1.7: fails the connection.
     pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.status = Status::Failed(error);
-        self.reply = Some(ReplyDue::Failed);
+        self.reply = Some(ReplyDue::Close);
         error
     }
 

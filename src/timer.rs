@@ -191,13 +191,17 @@ impl Timers {
         self.enter(facts);
         if !self.is_writing(facts) {
             self.write.clear();
-            let enough = u64::from(self.timing.min_progress.max(1));
-            self.write_goal = facts.written + (facts.queued_len as u64).clamp(1, enough);
         }
         let write = match facts.phase {
             Phase::Over => None,
             _ if !facts.owes => None,
-            _ => self.write.poll(now, self.timing.write_timeout.duration()),
+            _ => {
+                if self.write == Deadline::NONE {
+                    let enough = u64::from(self.timing.min_progress.max(1));
+                    self.write_goal = facts.written + (facts.queued_len as u64).clamp(1, enough);
+                }
+                self.write.poll(now, self.timing.write_timeout.duration())
+            }
         };
         let close = match facts.phase {
             Phase::Open | Phase::Over => None,

@@ -6,9 +6,6 @@ use alloc::string::String;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidUtf8;
 
-/// How much is validated before it is copied: small enough to be still in the first-level cache.
-const TILE_LEN: usize = 16 * 1024;
-
 /// The beginning of a character whose end has not arrived yet: at most three bytes.
 #[derive(Default)]
 pub(crate) struct Utf8 {
@@ -17,14 +14,11 @@ pub(crate) struct Utf8 {
 }
 
 impl Utf8 {
-    /// Validates the next `chunk` and appends its complete characters to `text`.
+    /// Validates the next `chunk` and appends its complete characters to `text`: a chunk that fits the first-level cache is
+    /// read from memory once.
     pub(crate) fn push(&mut self, chunk: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
         let rest = self.complete_carry(chunk, text)?;
-        for tile in rest.chunks(TILE_LEN) {
-            // A tile may end inside a character, and then the next one begins with its rest.
-            let tile = self.complete_carry(tile, text)?;
-            text.push_str(self.split_tail(tile)?);
-        }
+        text.push_str(self.split_tail(rest)?);
         Ok(())
     }
 
@@ -57,13 +51,13 @@ impl Utf8 {
         Ok(&[])
     }
 
-    /// The complete characters of `tile`; what begins a character at its end is carried.
-    fn split_tail<'t>(&mut self, tile: &'t [u8]) -> Result<&'t str, InvalidUtf8> {
-        match core::str::from_utf8(tile) {
+    /// The complete characters of `chunk`; what begins a character at its end is carried.
+    fn split_tail<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c str, InvalidUtf8> {
+        match core::str::from_utf8(chunk) {
             Ok(text) => Ok(text),
             Err(error) if error.error_len().is_some() => Err(InvalidUtf8),
             Err(error) => {
-                let (complete, tail) = tile.split_at(error.valid_up_to());
+                let (complete, tail) = chunk.split_at(error.valid_up_to());
                 self.keep(tail);
                 core::str::from_utf8(complete).map_err(|_| InvalidUtf8)
             }

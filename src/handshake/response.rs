@@ -10,7 +10,7 @@ use super::head::{Head, RawHead};
 use crate::{HandshakeError, Input};
 
 /// How much of a refusal's body is kept: enough for a message, whatever the server sends.
-const MAX_BODY_LEN: usize = 4 * 1024;
+const MAX_BODY_LEN: usize = 4 << 10;
 
 /// The longest line with the size of a chunk that is read.
 const MAX_SIZE_LINE_LEN: usize = 64;
