@@ -99,12 +99,12 @@ impl Pair {
         let mut config =
             Config::new().with_max_message_len(MAX_MESSAGE_LEN).with_max_output_len(MAX_OUTPUT_LEN);
         if flags & 1 != 0 {
-            config = config.with_keepalive(Duration::from_secs(20), Duration::from_secs(20));
-        }
-        if flags & 2 != 0 {
             config = config.with_high_water_len(50);
         }
-        let ends = [Connection::client(config, [7; 32]), Connection::server(config)].map(End::new);
+        let with_keepalive = config.with_keepalive(Duration::from_secs(20), Duration::from_secs(20));
+        let config_for = |flag| if flags & flag != 0 { with_keepalive } else { config };
+        let client = Connection::client(config_for(2), [7; 32]);
+        let ends = [client, Connection::server(config_for(4))].map(End::new);
         Self { ends, now: Timestamp::default() }
     }
 
@@ -203,8 +203,11 @@ impl Pair {
     fn wait(&mut self, duration: Duration) {
         let deadlines = self.ends.each_mut().map(|end| end.connection.poll_timeout(self.now));
         self.now = self.now + duration;
+        let is_quiet = self.is_whole() && self.ends.iter_mut().all(End::is_quiet);
         for (side, deadline) in deadlines.into_iter().enumerate() {
             if self.ends[side].handle_timeout(self.now, deadline) {
+                // With nothing on its way every ping was answered, and every Close frame.
+                assert!(!is_quiet, "{:?} without a cause", self.ends[side].timed_out);
                 self.cut(side);
             }
         }
@@ -395,6 +398,10 @@ impl End {
     fn remember(&mut self, seen: Seen) {
         self.sent_len += seen.payload_len();
         self.sent.push_back(seen);
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.connection.output().is_empty() && self.input.unread().is_empty()
     }
 
     fn split_and_reunite(&mut self) {

@@ -71,12 +71,18 @@ impl Run<'_> {
         assert_eq!(request.headers().collect::<Vec<_>>(), lines.headers);
         let target = lines.first.strip_prefix(b"GET ").and_then(|line| line.strip_suffix(b" HTTP/1.1"));
         let target = str::from_utf8(target.expect("a GET of HTTP/1.1")).expect("ASCII");
-        if target.starts_with('/') {
-            assert_eq!((request.target(), request.host()), (target, lines.single("Host")));
-        } else {
-            let (_, rest) = target.split_once("://").expect("an absolute URI");
-            assert!(rest.starts_with(request.host()));
-        }
+        // RFC 9112 3.2.2: the host of an absolute URI is the one that counts.
+        let host = if target.starts_with('/') { lines.single("Host") } else { request.host() };
+        let resource_name = match target.split_once("://").filter(|_| !target.starts_with('/')) {
+            Some((_, rest)) => rest.strip_prefix(host).expect("the host"),
+            None => target,
+        };
+        // RFC 6455 3: a path is at least "/", and a query is not empty.
+        let (path, query) = resource_name.split_once('?').unwrap_or((resource_name, ""));
+        let path = if path.is_empty() { "/" } else { path };
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        assert_eq!((request.host(), request.path()), (host, path));
+        assert_eq!(request.target(), format!("{path}{query}"));
         assert!(lines.lists("Upgrade", "websocket") && lines.lists("Connection", "Upgrade"));
         assert_eq!(lines.single("Sec-WebSocket-Version"), "13");
         assert_eq!(lines.single("Sec-WebSocket-Key").len(), 24);
