@@ -4,6 +4,7 @@
 
 mod busy;
 mod closing;
+mod deadlines;
 mod delays;
 mod heads;
 mod injection;
