@@ -81,6 +81,91 @@ fn a_large_frame_that_arrives_alone_is_given_away_without_a_copy() {
     }
 }
 
+/// The storage once there is room for a read.
+fn storage_len(input: &mut Input) -> usize {
+    let room = input.space().len();
+    let shown = format!("{input:?}");
+    let (_, len) = shown.split_once("storage_len: ").expect("shown");
+    let len = len.split(',').next().and_then(|len| len.parse().ok()).expect("a number");
+    assert!(room >= 32 * 1024 && room <= len, "{room} of {len}");
+    len
+}
+
+/// A binary frame of `len` bytes, header included.
+fn frame_of(role: Role, first: u8, len: usize) -> Vec<u8> {
+    wire::frame(role, first, wire::noise(len - header_len(role)))
+}
+
+/// The length of a header with two bytes of length.
+fn header_len(role: Role) -> usize {
+    if role == Role::Server { 8 } else { 4 }
+}
+
+#[test]
+fn unread_bytes_move_only_over_as_many_that_are_consumed() {
+    for role in Role::BOTH {
+        // Otherwise the storage grows to twice what is in it.
+        for (consumed, len) in [(20_000, 65_536), (19_999, 2 * 39_999)] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            input.extend_from_slice(&frame_of(role, FIN | BINARY, consumed));
+            let unread = frame_of(role, FIN | BINARY, 20_000);
+            input.extend_from_slice(&unread);
+            assert!(advance(&mut connection, &mut input).is_some());
+            assert_eq!(storage_len(&mut input), len, "{role:?}, {consumed}");
+            assert_eq!(input.unread(), unread);
+        }
+        // The same between a message under way and what follows it.
+        let header_len = header_len(role);
+        for (unread_len, len) in [(60, 65_536), (61, 2 * (32_761 + 60 - header_len) + header_len)] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            input.extend_from_slice(&frame_of(role, BINARY, 32_700));
+            let consumed = wire::ping(role, vec![b'p'; if role == Role::Server { 54 } else { 58 }]);
+            let unread = &wire::ping(role, [b'p'; 125])[..unread_len];
+            input.extend_from_slice(&[&consumed, unread].concat());
+            assert_eq!(consumed.len(), 60);
+            assert!(matches!(connection.receive(&mut input), Ok(Some(Event::Ping(_)))));
+            assert_eq!(storage_len(&mut input), len, "{role:?}, {unread_len}");
+            assert_eq!(input.unread(), unread);
+        }
+    }
+}
+
+#[test]
+fn a_message_under_way_moves_only_over_as_much_as_is_consumed() {
+    for role in Role::BOTH {
+        for (message_len, len) in [(16_500, 65_536), (16_501, 65_536 + 16_500)] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let header_len = header_len(role);
+            let parts = [
+                frame_of(role, FIN | BINARY, 16_500 - header_len),
+                frame_of(role, BINARY, header_len + message_len),
+            ];
+            input.extend_from_slice(&parts.concat());
+            assert!(advance(&mut connection, &mut input).is_some());
+            assert_eq!(advance(&mut connection, &mut input), None);
+            assert_eq!(storage_len(&mut input), len, "{role:?}, {message_len}");
+            input.extend_from_slice(&wire::frame(role, FIN | CONTINUATION, ""));
+            match connection.receive(&mut input) {
+                Ok(Some(Event::Binary(payload))) => assert_eq!(*payload, wire::noise(message_len)),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payload_stays_where_it_was_read_and_the_next_read_follows_it() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let start = input.space().as_ptr().addr();
+        let fragment = wire::frame(role, BINARY, "abc");
+        input.extend_from_slice(&[fragment.clone(), wire::ping(role, "between")].concat());
+        assert!(matches!(connection.receive(&mut input), Ok(Some(Event::Ping(_)))));
+        assert_eq!(advance(&mut connection, &mut input), None);
+        assert_eq!(input.space().as_ptr().addr(), start + fragment.len());
+    }
+}
+
 #[test]
 fn there_is_always_space() {
     for role in Role::BOTH {

@@ -112,6 +112,34 @@ fn sending_more_between_partial_writes() -> Result<(), SendError> {
 }
 
 #[test]
+fn what_is_written_makes_room_when_that_is_worth_a_move() -> Result<(), SendError> {
+    // From 4 KiB on, when what is written is at least as long as what has to move.
+    let table = [
+        (8000, 4000, true),
+        (8000, 3999, false),
+        (4096, 2048, true),
+        (4096, 2047, false),
+        (4090, 4000, false),
+    ];
+    for (len, written, moves) in table {
+        let mut server = Role::Server.connection(Config::new());
+        // Room enough, so that nothing moves for another reason.
+        server.send(&[0; 20_000])?;
+        let all = server.output().len();
+        server.output().advance(all);
+        server.send(&vec![0; len - 4])?;
+        let start = server.output().chunk().as_ptr().addr();
+        assert_eq!(server.output().len(), len);
+        server.output().advance(written);
+        server.send("more")?;
+        let moved_to = server.output().chunk().as_ptr().addr() - start;
+        assert_eq!(moved_to, if moves { 0 } else { written }, "{len}, {written}");
+        assert_eq!(server.output().len(), len - written + 6);
+    }
+    Ok(())
+}
+
+#[test]
 fn copying_it_out_equals_reading_its_chunks() -> Result<(), SendError> {
     for role in Role::BOTH {
         let mut connection = role.connection(Config::new());
