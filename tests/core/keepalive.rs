@@ -283,6 +283,14 @@ fn the_round_trip_is_measured_from_ping_to_pong() {
         it.at(1.5).expect("early");
         it.receive(&wire::pong(role, "own"));
         assert_eq!(it.connection.round_trip_time(), Some(Duration::from_millis(1500)));
+        // Nor does one that differs in a few bits.
+        it.connection.ping(&[1]).expect("room");
+        it.write();
+        for other in [[0], [4], [0x81]] {
+            it.at(2.0).expect("early");
+            it.receive(&wire::pong(role, other));
+            assert_eq!(it.connection.round_trip_time(), Some(Duration::from_millis(1500)));
+        }
         // Keepalive pings are measured too.
         it.at(10.0).expect("a ping");
         let payload = it.write_ping();

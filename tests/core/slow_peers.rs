@@ -135,6 +135,21 @@ fn progress_that_was_not_looked_at_still_counts() {
 }
 
 #[test]
+fn progress_still_counts_after_a_release() {
+    for role in Role::BOTH {
+        let at = |secs| Timestamp::from(Duration::from_secs(secs));
+        let mut connection = role.connection(config());
+        connection.send(&[0; 1000]).expect("room");
+        assert_eq!(connection.poll_timeout(at(0)), Some(at(30)));
+        let all = connection.output().len();
+        connection.output().advance(all);
+        connection.release();
+        connection.send(&[0; 1000]).expect("room");
+        assert_eq!(connection.poll_timeout(at(10)), Some(at(40)));
+    }
+}
+
+#[test]
 fn a_close_frame_that_is_never_answered_times_out() {
     for role in Role::BOTH {
         let mut it = Clocked::new(role, config());
