@@ -98,4 +98,9 @@ fn the_parameters_of_extensions_are_unquoted() {
     assert_eq!(parameters, [("c", Some("de".into())), ("f", None), ("g", Some("h".into()))]);
     // The item with the error is the last one.
     assert_eq!(negotiate::extensions("a b, c").count(), 2);
+    // An escaped quote does not end the value, which therefore is no token.
+    for line in [r#"a; b="c\"""#, r#"a; b="c\"d""#, r#"a; b="\"", c"#] {
+        let extensions: Vec<_> = negotiate::extensions(line).collect();
+        assert_eq!(extensions, [Err(HandshakeError::InvalidExtensions)], "{line}");
+    }
 }
