@@ -262,6 +262,8 @@ fn upgrade_contains_websocket() {
         "Upgrade: \"websocket\"\r\n",
         "Upgrade: websocket, a b\r\n",
         "Upgrade: websocket, /\r\n",
+        "Upgrade: websocket, a/\r\n",
+        "Upgrade: websocket, /1\r\n",
         "Upgrade: websocket; a\r\n",
         "Upgrade: websocket, \u{e9}\r\n",
     ] {
