@@ -212,7 +212,7 @@ impl Input {
 
     #[inline]
     pub(crate) fn consume(&mut self, len: usize) {
-        self.start += len.min(self.end - self.start);
+        self.start = self.start.saturating_add(len).min(self.end);
     }
 
     /// Consumes `len` bytes that may be lent.
@@ -224,7 +224,7 @@ impl Input {
 
     /// Moves the next `len` bytes from the unread ones to the end of the binary message under way.
     pub(crate) fn keep(&mut self, len: usize) {
-        let len = len.min(self.end - self.start);
+        let len = len.min(self.unread().len());
         if !self.has_message() {
             (self.message_start, self.message_end) = (self.start, self.start);
         } else if self.message_end != self.start {
@@ -237,7 +237,7 @@ impl Input {
 
     /// The next `len` unread bytes and the text message under way.
     pub(crate) fn text_parts(&mut self, len: usize) -> (&mut [u8], &mut String) {
-        let len = len.min(self.end - self.start);
+        let len = len.min(self.unread().len());
         (&mut self.storage[self.start..self.start + len], &mut self.text)
     }
 

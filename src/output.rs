@@ -77,10 +77,7 @@ impl Output {
     /// The coalesced bytes, to append to.
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         // What is written makes room when it is at least as long as what has to move.
-        if self.cursor > 0
-            && self.cursor >= self.coalesced.len() - self.cursor
-            && self.coalesced.len() >= CHAIN_LEN
-        {
+        if self.coalesced.len() >= CHAIN_LEN && self.cursor >= self.coalesced.len() - self.cursor {
             self.coalesced.drain(..self.cursor);
             for chained in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
                 chained.position -= self.cursor;

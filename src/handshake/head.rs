@@ -41,7 +41,7 @@ impl Scan {
             if self.push(byte)? {
                 let bytes = unread[..self.position].into();
                 input.consume(self.position);
-                let head = RawHead { bytes, headers: self.lines - 1 };
+                let head = RawHead { bytes, lines: self.lines };
                 // Whatever head comes next shares the limit.
                 *self = Self::with_budget(self.budget, self.max_headers);
                 return Ok(Some(head));
@@ -76,7 +76,7 @@ impl Scan {
 /// A complete head that is not parsed yet.
 pub(super) struct RawHead {
     bytes: Box<[u8]>,
-    headers: usize,
+    lines: usize,
 }
 
 impl RawHead {
@@ -125,7 +125,7 @@ impl RawHead {
     }
 
     fn slots<'b>(&self) -> Vec<httparse::Header<'b>> {
-        vec![httparse::EMPTY_HEADER; self.headers]
+        vec![httparse::EMPTY_HEADER; self.lines]
     }
 
     /// The words of the first line, up to the fourth.

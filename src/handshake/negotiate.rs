@@ -220,20 +220,15 @@ impl<'v> Scanner<'v> {
         if !self.skip('"') {
             return self.token().map(Cow::Borrowed);
         }
-        // A quote that ends the string follows no backslash, except one that is itself escaped.
-        let mut is_escaped = false;
-        let end = self.0.find(|character| {
-            let ends = character == '"' && !is_escaped;
-            is_escaped = character == '\\' && !is_escaped;
-            ends
-        })?;
+        let end = self.0.find('"')?;
         let quoted = &self.0[..end];
         self.0 = &self.0[end + 1..];
-        // No token holds a backslash, so each one here escapes what follows it.
         let value =
             if quoted.contains('\\') { Cow::Owned(quoted.replace('\\', "")) } else { Cow::Borrowed(quoted) };
-        // RFC 6455 9.1: after unescaping, the value is a token.
-        (is_token(&value) && !quoted.contains(r"\\")).then_some(value)
+        // RFC 6455 9.1: after unescaping, the value is a token. A token holds no backslash and no quote, so each backslash here
+        // escapes what follows it, which is neither.
+        let is_valid = is_token(&value) && !quoted.contains(r"\\") && !quoted.ends_with('\\');
+        is_valid.then_some(value)
     }
 
     fn token(&mut self) -> Option<&'v str> {
