@@ -23,9 +23,11 @@ enum Note {
     Answered,
 }
 
-/// A keepalive ping every few milliseconds, and all the time in the world to answer it.
-fn config() -> Config {
-    Config::new().with_keepalive(Duration::from_millis(3), Duration::from_secs(600))
+/// Without any timer, which would wake those who were forgotten; and with a keepalive ping every few milliseconds in between, and all the
+/// time in the world to answer it.
+fn configs() -> [Config; 2] {
+    let untimed = Config::new().with_write_timeout(None).with_close_timeout(None);
+    [untimed, untimed.with_keepalive(Duration::from_millis(3), Duration::from_secs(600))]
 }
 
 /// Sometimes none, sometimes a turn for others, sometimes time enough for everybody to fall asleep or to fill the buffers.
@@ -115,9 +117,16 @@ fn storm<S: Socket>(rounds: usize, progress: &Progress)
 where
     for<'s> &'s S: Stream,
 {
+    configs().into_iter().for_each(|config| storm_with::<S>(config, rounds, progress));
+}
+
+fn storm_with<S: Socket>(config: Config, rounds: usize, progress: &Progress)
+where
+    for<'s> &'s S: Stream,
+{
     let (client, server) = S::pair();
     let [client, server] = [(client, Role::Client), (server, Role::Server)].map(|(stream, role)| {
-        let (reader, writer) = open(stream, role, config()).split();
+        let (reader, writer) = open(stream, role, config).split();
         let ((notes, noted), progress) = (channel(), progress.clone());
         (
             thread::spawn(move || read(reader, &notes, rounds, &progress)),
@@ -139,19 +148,19 @@ where
 #[test]
 fn nobody_sleeps_for_ever_over_a_narrow_pipe() {
     watched(|progress| {
-        storm::<Duplex<1024>>(rounds(16), &progress);
-        storm::<Duplex<4096>>(rounds(30), &progress);
-        storm::<Duplex<16_384>>(rounds(40), &progress);
-        storm::<Duplex<65_536>>(rounds(50), &progress);
+        storm::<Duplex<1024>>(rounds(8), &progress);
+        storm::<Duplex<4096>>(rounds(15), &progress);
+        storm::<Duplex<16_384>>(rounds(20), &progress);
+        storm::<Duplex<65_536>>(rounds(25), &progress);
     });
 }
 
 #[test]
 fn nobody_sleeps_for_ever_over_tcp() {
-    watched(|progress| storm::<TcpStream>(rounds(100), &progress));
+    watched(|progress| storm::<TcpStream>(rounds(50), &progress));
 }
 
 #[test]
 fn nobody_sleeps_for_ever_over_unix_sockets() {
-    watched(|progress| storm::<UnixStream>(rounds(100), &progress));
+    watched(|progress| storm::<UnixStream>(rounds(50), &progress));
 }

@@ -90,7 +90,7 @@ impl Player {
 
     /// Sends a message, which is queued whole or not at all when the future is dropped.
     async fn send(&mut self, socket: &mut Socket, message: &[u8]) -> Result<(), Error> {
-        let total = |socket: &Socket| self.peer.log().len() + socket.queued_len();
+        let total = |socket: &Socket| self.peer.written_len() + socket.queued_len();
         let before = total(socket);
         while self.cut.run(socket.send(message)).await.transpose()?.is_none() {
             if total(socket) > before {
@@ -197,7 +197,7 @@ impl Player {
         let end = format!("{:?}", read.as_ref().err());
         self.errors.extend(wrote.err());
         self.errors.extend(read.err());
-        let written = self.peer.log();
+        let written = self.peer.written_len();
         for _ in 0..3 {
             let again = reader.recv().await.map(|message| assert_eq!(message, None)).err();
             assert_eq!(format!("{again:?}"), end);
@@ -206,7 +206,7 @@ impl Player {
         }
         assert!(reader.closed_with().is_some());
         assert_eq!((reader.state(), writer.queued_len()), (State::Closed, 0));
-        assert_eq!(self.peer.log(), written);
+        assert_eq!(self.peer.written_len(), written);
         Ok(())
     }
 
@@ -219,7 +219,7 @@ impl Player {
                 Err(error) => break Some(error),
             }
         };
-        let written = self.peer.log();
+        let written = self.peer.written_len();
         for _ in 0..3 {
             let again =
                 [socket.recv().await.map(|message| assert_eq!(message, None)), socket.close(None).await];
@@ -232,7 +232,7 @@ impl Player {
         }
         assert!(socket.closed_with().is_some());
         assert_eq!((socket.state(), socket.queued_len()), (State::Closed, 0));
-        assert_eq!(self.peer.log(), written);
+        assert_eq!(self.peer.written_len(), written);
         self.errors.extend(end);
     }
 }

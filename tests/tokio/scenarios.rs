@@ -29,14 +29,14 @@ pub(crate) enum Upset {
 fn scripts(scenario: Scenario) -> &'static [Script] {
     const SHORT: [Script; 4] = [
         Script::SMOOTH,
-        Script::SMOOTH.with_pending().with_steps(30, 20).with_vectored(),
-        Script::SMOOTH.with_steps(7, 5).holding_back(),
+        Script::SMOOTH.with_pending().with_steps(30, 20).with_vectored().holding_back(),
+        Script::SMOOTH.with_steps(7, 5),
         Script::SMOOTH.with_steps(3, 2).with_vectored(),
     ];
     const LONG: [Script; 3] = [
         Script::SMOOTH.with_vectored(),
-        Script::SMOOTH.with_pending().with_steps(1000, 1500).with_vectored(),
-        Script::SMOOTH.with_steps(700, 300).holding_back(),
+        Script::SMOOTH.with_pending().with_steps(1000, 1500).with_vectored().holding_back(),
+        Script::SMOOTH.with_steps(700, 300),
     ];
     if scenario.is_long() { &LONG } else { &SHORT }
 }

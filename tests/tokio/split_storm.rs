@@ -23,9 +23,11 @@ enum Note {
     Answered,
 }
 
-/// A keepalive ping every few milliseconds, and all the time in the world to answer it.
-fn config() -> Config {
-    Config::new().with_keepalive(Duration::from_millis(3), Duration::from_secs(600))
+/// Without any timer, which would wake those who were forgotten; and with a keepalive ping every few milliseconds in between, and all the
+/// time in the world to answer it.
+fn configs() -> [Config; 2] {
+    let untimed = Config::new().with_write_timeout(None).with_close_timeout(None);
+    [untimed, untimed.with_keepalive(Duration::from_millis(3), Duration::from_secs(600))]
 }
 
 /// Sometimes none, sometimes a turn for others, sometimes time enough for everybody to fall asleep or to fill the buffers.
@@ -115,11 +117,11 @@ where
     Ok(writer)
 }
 
-async fn storm<S>(near: S, far: S, rounds: usize, progress: Progress)
+async fn storm<S>(config: Config, (near, far): (S, S), rounds: usize, progress: &Progress)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let sides = [(near, Connection::client(config(), [7; 32])), (far, Connection::server(config()))];
+    let sides = [(near, Connection::client(config, [7; 32])), (far, Connection::server(config))];
     let [client, server] = sides.map(|(stream, connection)| {
         let (reader, writer) = WebSocket::from_parts(stream, connection, Input::new()).split();
         let (notes, noted) = unbounded_channel();
@@ -138,9 +140,11 @@ where
 fn nobody_sleeps_for_ever_over_a_narrow_pipe() {
     watched(|progress| {
         let runtime = threads();
-        for (capacity, usual) in [(1 << 10, 25), (4 << 10, 50), (16 << 10, 60), (64 << 10, 75)] {
-            let (near, far) = tokio::io::duplex(capacity);
-            runtime.block_on(storm(near, far, rounds(usual), progress.clone()));
+        for config in configs() {
+            for (capacity, usual) in [(1 << 10, 15), (4 << 10, 25), (16 << 10, 30), (64 << 10, 40)] {
+                let ends = tokio::io::duplex(capacity);
+                runtime.block_on(storm(config, ends, rounds(usual), &progress));
+            }
         }
     });
 }
@@ -149,8 +153,9 @@ fn nobody_sleeps_for_ever_over_a_narrow_pipe() {
 fn nobody_sleeps_for_ever_over_tcp() {
     watched(|progress| {
         threads().block_on(async {
-            let (near, far) = tcp().await;
-            storm(near, far, rounds(120), progress).await;
+            for config in configs() {
+                storm(config, tcp().await, rounds(60), &progress).await;
+            }
         });
     });
 }
@@ -159,7 +164,8 @@ fn nobody_sleeps_for_ever_over_tcp() {
 fn nobody_sleeps_for_ever_on_one_thread() {
     watched(|progress| {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let (near, far) = tokio::io::duplex(3000);
-        runtime.block_on(storm(near, far, rounds(45), progress));
+        for config in configs() {
+            runtime.block_on(storm(config, tokio::io::duplex(3000), rounds(25), &progress));
+        }
     });
 }

@@ -363,6 +363,11 @@ impl Peer {
         lock(&self.incoming).writes.clone()
     }
 
+    /// How much the socket has written, flushed or not.
+    pub(crate) fn written_len(&self) -> usize {
+        lock(&self.incoming).writes.iter().sum()
+    }
+
     /// How much the socket has read.
     pub(crate) fn read_len(&self) -> usize {
         lock(&self.outgoing).read_len
