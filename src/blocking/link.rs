@@ -275,17 +275,17 @@ impl Inbox {
                 handshake.handle_timeout(now())?;
                 continue;
             }
-            let result = if handshake.output().has_remaining() || writing.unflushed {
-                writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
+            goes_on(if handshake.output().has_remaining() || writing.unflushed {
                 writing.unflushed = true;
-                write(stream, handshake.output())
+                let timed = writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout));
+                timed
+                    .and_then(|()| write(stream, handshake.output()))
                     .and_then(|()| stream.flush())
                     .map(|()| writing.unflushed = false)
             } else {
-                read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
-                read(stream, input)
-            };
-            goes_on(result)?;
+                let timed = read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout));
+                timed.and_then(|()| read(stream, input))
+            })?;
         }
     }
 

@@ -142,8 +142,8 @@ fn a_peer_that_does_not_read_ends_every_method_that_writes() {
 #[test]
 fn a_peer_that_reads_slowly_is_not_given_up() -> Result<(), Error> {
     for role in Role::BOTH {
-        let stream = Scripted::new([]).with_lens(1, 1000).with_pauses(Duration::ZERO, SHORT / 3);
-        let mut socket = open(&stream, role, config());
+        let stream = Scripted::new([]).with_lens(1, 200).with_pauses(Duration::ZERO, SHORT / 10);
+        let mut socket = open(&stream, role, config().with_min_progress(200));
         socket.send(&[1; 10_000])?;
         assert_eq!(wire::parse(role, &stream.take_written()).len(), 1);
     }
