@@ -219,12 +219,12 @@ fn check_version(head: &Head) -> Result<(), HandshakeError> {
 /// RFC 6455 9.1: a header that breaks the grammar fails the handshake, whatever extensions are supported.
 fn check_extensions(head: &Head) -> Result<(), HandshakeError> {
     let lines = head.lines("Sec-WebSocket-Extensions").ok_or(HandshakeError::InvalidExtensions)?;
-    let mut count = 0;
+    let mut is_empty = true;
     for extension in lines.iter().flat_map(|line| negotiate::extensions(line)) {
         extension?;
-        count += 1;
+        is_empty = false;
     }
-    if lines.is_empty() == (count == 0) { Ok(()) } else { Err(HandshakeError::InvalidExtensions) }
+    if lines.is_empty() == is_empty { Ok(()) } else { Err(HandshakeError::InvalidExtensions) }
 }
 
 /// RFC 6455 4.2.1: the base64 form of 16 bytes.
