@@ -396,6 +396,9 @@ fn the_body_of_a_refusal_ends_where_http_says() {
         ("Transfer-Encoding: chunked", "x", false, ""),
         ("Transfer-Encoding: chunked", "ffffffffffffffff\r\nabc", true, "abc"),
         ("Transfer-Encoding: chunked", &format!("1;{long}\r\na"), false, ""),
+        // The line with the size of a chunk has at most 64 bytes.
+        ("Transfer-Encoding: chunked", &format!("1;{}\r\na\r\n0\r\n", &long[..60]), false, "a"),
+        ("Transfer-Encoding: chunked", &format!("1;{}", &long[..62]), false, ""),
         ("Transfer-Encoding: chunked", &format!("1000\r\n{long}"), false, &long[..4096]),
         ("Transfer-Encoding: gzip\r\nContent-Length: 1", "abc", true, "abc"),
     ] {
@@ -404,8 +407,12 @@ fn the_body_of_a_refusal_ends_where_http_says() {
     }
     assert_eq!(refused("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", false).body(), b"");
     // More is to come.
-    let waiting = "HTTP/1.1 400 Bad\r\nContent-Length: 3\r\n\r\nab";
-    assert!(matches!(connect(Config::new(), &plain(), waiting.as_bytes(), false).result, Ok(None)));
+    for waiting in
+        ["Content-Length: 3\r\n\r\nab", &format!("Transfer-Encoding: chunked\r\n\r\n1;{}", &long[..61])]
+    {
+        let bytes = format!("HTTP/1.1 400 Bad\r\n{waiting}");
+        assert!(matches!(connect(Config::new(), &plain(), bytes.as_bytes(), false).result, Ok(None)));
+    }
 }
 
 #[test]
