@@ -352,3 +352,22 @@ impl fmt::Debug for Input {
             .finish()
     }
 }
+
+#[cfg(all(test, feature = "blocking"))]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn one_read_is_storage_and_not_yet_swollen() {
+        let mut input = Input::new();
+        assert!(!input.has_storage() && !input.is_swollen());
+        input.adopt(vec![0; READ_LEN - 1]);
+        assert!(!input.has_storage());
+        input.adopt(vec![0; READ_LEN]);
+        assert!(input.has_storage() && !input.is_swollen());
+        input.adopt(vec![0; READ_LEN + 1]);
+        assert!(input.is_swollen());
+    }
+}

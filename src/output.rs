@@ -203,3 +203,21 @@ impl fmt::Debug for Output {
         f.debug_struct("Output").field("len", &self.len()).finish()
     }
 }
+
+#[cfg(all(test, feature = "blocking"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_still_counts_and_goes_before_what_is_queued_meanwhile() {
+        let mut output = Output::new();
+        output.push(b"first");
+        output.advance(2);
+        let mut taken = Output::take(&mut output);
+        output.push(b"second");
+        assert_eq!((output.len(), output.written(), output.chunk()), (9, 2, &b"second"[..]));
+        taken.advance(1);
+        output.put_back(taken);
+        assert_eq!((output.len(), output.written(), output.chunk()), (8, 3, &b"stsecond"[..]));
+    }
+}

@@ -263,6 +263,21 @@ fn a_sender_whose_peer_never_reads_is_refused_at_the_limit() {
     }
 }
 
+#[test]
+fn an_output_keeps_64_kib_of_storage_in_use_and_not_a_byte_more() {
+    for (len, kept) in [(64 * KIB, 64 * KIB), (64 * KIB + 1, 0)] {
+        let message = vec![b'm'; len - 4];
+        let meter = Meter::new();
+        let mut server = Connection::server(Config::new());
+        server.send(&message).expect("room");
+        assert_eq!((server.output().len(), meter.retained()), (len, len));
+        server.output().advance(len);
+        assert_eq!(meter.retained(), kept);
+        server.release();
+        assert_eq!(meter.retained(), 0);
+    }
+}
+
 /// Receives one message from `bytes` and echoes it from where it lies.
 fn echo(connection: &mut Connection, input: &mut Input, bytes: &[u8]) {
     input.extend_from_slice(bytes);
