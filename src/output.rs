@@ -100,7 +100,8 @@ impl Output {
     /// What is owed, to be written elsewhere while more is queued here. It counts here until it is [put back](Self::put_back).
     #[cfg(feature = "blocking")]
     pub(crate) fn take(&mut self) -> Self {
-        let left = Self { elsewhere_len: self.len(), written: self.written, ..Self::new() };
+        let mut left = Self::new();
+        (left.elsewhere_len, left.written) = (self.len(), self.written);
         core::mem::replace(self, left)
     }
 

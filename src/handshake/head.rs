@@ -55,8 +55,8 @@ impl Scan {
         self.budget = self.budget.checked_sub(1).ok_or(HandshakeError::HeadTooLong)?;
         self.position += 1;
         match (self.after_cr, byte) {
-            (true, b'\n') if self.line_is_empty && self.lines > 0 => return Ok(true),
-            (true, b'\n') if !self.line_is_empty => {
+            (true, b'\n') if self.line_is_empty => return Ok(true),
+            (true, b'\n') => {
                 self.lines += 1;
                 (self.line_is_empty, self.after_cr) = (true, false);
                 // The first line is no header.
@@ -64,7 +64,7 @@ impl Scan {
                     return Err(HandshakeError::TooManyHeaders);
                 }
             }
-            // CR and LF stand only together, and no line before the first one is empty.
+            // CR and LF stand only together.
             (true, _) | (_, b'\n' | b'\0') => return Err(HandshakeError::MalformedHead),
             (false, b'\r') => self.after_cr = true,
             (false, _) => self.line_is_empty = false,

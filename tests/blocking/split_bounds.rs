@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use tidewire::{Config, Event};
+use tidewire::{Config, Error, Event, TimedOut};
 
 use crate::pairs::{ends, open};
-use crate::stream::{Scripted, wait_until};
+use crate::stream::{Call, Scripted, wait_until};
 use crate::wire::{self, BINARY, FIN, Role};
 
 /// A pong with 125 bytes, as `role` sends it.
@@ -44,4 +44,25 @@ fn a_ping_flood_during_short_writes_is_bounded_by_the_high_water_mark() {
         assert!(pongs * pong_len(role) <= 2 * HIGH_WATER, "{pongs} pongs");
     }
     ends(|| Role::BOTH.into_iter().for_each(test));
+}
+
+#[test]
+fn a_writer_whose_peer_takes_nothing_gives_up_without_a_reader() {
+    let short = Duration::from_millis(20);
+    let stream = Scripted::new([]).without_end().with_room(0);
+    let config = Config::new().with_write_timeout(short);
+    let (_reader, mut writer) = open(stream.clone(), Role::Server, config).split();
+    let result = writer.send("unread");
+    assert!(matches!(result, Err(Error::TimedOut(TimedOut::Write))), "{result:?}");
+    assert!(stream.state().calls.contains(&Call::WriteTimeout(Some(short))));
+}
+
+#[test]
+fn a_reader_looks_up_once_per_close_timeout() {
+    let close_timeout = Duration::from_secs(7);
+    let stream = Scripted::new(wire::text(Role::Server, "Hello")).without_end();
+    let config = Config::new().with_close_timeout(close_timeout);
+    let (mut reader, _writer) = open(stream.clone(), Role::Server, config).split();
+    assert!(matches!(reader.recv_ref(), Ok(Some(Event::Text(_)))));
+    assert!(stream.state().calls.contains(&Call::ReadTimeout(Some(close_timeout))));
 }
