@@ -21,6 +21,7 @@ pub(super) struct Link<S> {
     /// When the connection's clock began.
     start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When storage is given back, if no other deadline does so.
     rest: Option<Timestamp>,
     /// The stream may hold back what was written.
     unflushed: bool,
