@@ -16,7 +16,7 @@ use self::link::{Inbox, Outbox};
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
-use crate::adapter::{Negotiated, negotiated_methods, receiving_methods, sending_methods};
+use crate::adapter::{Negotiated, receiving_methods, sending_methods, whole_methods};
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
     Sender, State, Timestamp,
@@ -116,18 +116,7 @@ impl<S: Stream> WebSocket<S> {
 
     sending_methods!();
     receiving_methods!();
-    negotiated_methods!();
-
-    /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
-    /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv).
-    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.sender().close(frame);
-        while self.recv_ref()?.is_some() {}
-        Ok(())
-    }
+    whole_methods!();
 
     /// The sender, to queue fragments or prepared messages.
     pub fn sender(&mut self) -> &mut Sender {
@@ -160,7 +149,7 @@ impl<S: Stream> WebSocket<S> {
     }
 
     fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(self.outbox.sender_mut())
+        queue(self.sender())
     }
 
     fn now(&self) -> Timestamp {

@@ -17,7 +17,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
-use crate::adapter::{Negotiated, Outlet, negotiated_methods, receiving_methods, sending_methods};
+use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
     Sender, State, Timestamp,
@@ -55,15 +55,21 @@ pub struct WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    fn new(link: Link<S>, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
-        Self { link, receiver, outlet: Outlet::new(sender), input, negotiated: negotiated.map(Box::new) }
+        Self {
+            link: Link::new(stream),
+            receiver,
+            outlet: Outlet::new(sender),
+            input,
+            negotiated: negotiated.map(Box::new),
+        }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
-        Self::new(Link::new(stream), connection, input, None)
+        Self::new(stream, connection, input, None)
     }
 
     /// The stream, the connection and what was read and not consumed.
@@ -124,21 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     sending_methods!(async, .await, "# Cancel safety");
     receiving_methods!();
-    negotiated_methods!();
-
-    /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
-    /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
-    ///
-    /// # Errors
-    /// As [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    /// When the future is dropped, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on.
-    pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.outlet.sender.close(frame);
-        while self.recv_ref().await?.is_some() {}
-        Ok(())
-    }
+    whole_methods!(async, .await, "# Cancel safety");
 
     /// The sender, to queue fragments or prepared messages.
     pub fn sender(&mut self) -> &mut Sender {
@@ -168,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(&mut self.outlet.sender)
+        queue(self.sender())
     }
 
     fn now(&self) -> Timestamp {

@@ -1,8 +1,8 @@
 //! The methods that read the same in both adapters, for a whole connection and for its halves: said once, so that they cannot differ.
+//!
+//! The tokio adapter passes the words that its methods have beyond those of the blocking one.
 
 /// For whoever sends: on top of `flush_to(rest)`, `with_sender` and `now`.
-///
-/// The tokio adapter passes the words that its methods have beyond those of the blocking one.
 macro_rules! sending_methods {
     ($($async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
         /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
@@ -112,9 +112,9 @@ macro_rules! receiving_methods {
     };
 }
 
-/// For a whole connection, which has `negotiated`.
-macro_rules! negotiated_methods {
-    () => {
+/// For a whole connection: on top of `negotiated`, `sender` and `recv_ref`.
+macro_rules! whole_methods {
+    ($($async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
         /// The subprotocol that the opening handshake settled on.
         #[must_use]
         pub fn subprotocol(&self) -> Option<&str> {
@@ -132,7 +132,23 @@ macro_rules! negotiated_methods {
         pub fn response(&self) -> Option<&Response> {
             self.negotiated.as_ref()?.response()
         }
+
+        /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
+        /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
+        ///
+        /// # Errors
+        /// As [`recv`](Self::recv).
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "When the future is dropped, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on."]
+        )?
+        pub $($async)? fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
+            self.sender().close(frame);
+            while self.recv_ref()$($dot $await)??.is_some() {}
+            Ok(())
+        }
     };
 }
 
-pub(crate) use {negotiated_methods, receiving_methods, sending_methods};
+pub(crate) use {receiving_methods, sending_methods, whole_methods};

@@ -257,38 +257,6 @@ impl Inbox {
         }
     }
 
-    /// Runs an opening handshake to its end.
-    pub(super) fn open<T: Stream, H: Opening>(
-        stream: &mut T,
-        handshake: &mut H,
-        input: &mut Input,
-    ) -> Result<H::Opened, Error> {
-        let start = Instant::now();
-        let now = || Timestamp::from(start.elapsed());
-        let (mut read_timeout, mut writing) = (Timeout::default(), Writing::default());
-        loop {
-            if let Some(opened) = handshake.receive(input)? {
-                return Ok(opened);
-            }
-            let wait = handshake.poll_timeout(now()).map(|deadline| deadline.duration_since(now()));
-            if wait == Some(Duration::ZERO) {
-                handshake.handle_timeout(now())?;
-                continue;
-            }
-            goes_on(if handshake.output().has_remaining() || writing.unflushed {
-                writing.unflushed = true;
-                let timed = writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout));
-                timed
-                    .and_then(|()| write(stream, handshake.output()))
-                    .and_then(|()| stream.flush())
-                    .map(|()| writing.unflushed = false)
-            } else {
-                let timed = read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout));
-                timed.and_then(|()| read(stream, input))
-            })?;
-        }
-    }
-
     fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
         let deadline = self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
         let owes = outbox.outlet().sender.owes();
@@ -314,6 +282,38 @@ impl Inbox {
             // An error means that the transport has ended, which reading shows as well.
             let _ = stream.shutdown_write();
         }
+    }
+}
+
+/// Runs an opening handshake to its end.
+pub(super) fn open<T: Stream, H: Opening>(
+    stream: &mut T,
+    handshake: &mut H,
+    input: &mut Input,
+) -> Result<H::Opened, Error> {
+    let start = Instant::now();
+    let now = || Timestamp::from(start.elapsed());
+    let (mut read_timeout, mut writing) = (Timeout::default(), Writing::default());
+    loop {
+        if let Some(opened) = handshake.receive(input)? {
+            return Ok(opened);
+        }
+        let wait = handshake.poll_timeout(now()).map(|deadline| deadline.duration_since(now()));
+        if wait == Some(Duration::ZERO) {
+            handshake.handle_timeout(now())?;
+            continue;
+        }
+        goes_on(if handshake.output().has_remaining() || writing.unflushed {
+            writing.unflushed = true;
+            let timed = writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout));
+            timed
+                .and_then(|()| write(stream, handshake.output()))
+                .and_then(|()| stream.flush())
+                .map(|()| writing.unflushed = false)
+        } else {
+            let timed = read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout));
+            timed.and_then(|()| read(stream, input))
+        })?;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stream, its clock and its timer: everything that can be pending.
 
+use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
@@ -40,8 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Runs an opening handshake to its end.
-    pub(super) fn poll_open<H: Opening>(
+    fn poll_open<H: Opening>(
         &mut self,
         handshake: &mut H,
         input: &mut Input,
@@ -204,4 +204,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn now(&self) -> Timestamp {
         self.start.elapsed().into()
     }
+}
+
+/// Runs an opening handshake to its end.
+pub(super) async fn open<S, H>(
+    stream: &mut S,
+    handshake: &mut H,
+    input: &mut Input,
+) -> Result<H::Opened, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Opening,
+{
+    let mut link = Link::new(stream);
+    poll_fn(|cx| link.poll_open(handshake, input, cx)).await
 }

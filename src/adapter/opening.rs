@@ -1,0 +1,244 @@
+//! Opening a connection: either role's handshake, what it settles, and the functions that read the same in both adapters.
+
+use std::boxed::Box;
+use std::io;
+
+use crate::{
+    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, Request,
+    Response, ServerHandshake, TimedOut, Timestamp,
+};
+
+/// An opening handshake, whatever the role.
+pub(crate) trait Opening {
+    /// What it leads to.
+    type Opened;
+
+    fn output(&mut self) -> &mut Output;
+    fn receive(&mut self, input: &mut Input) -> Result<Option<Self::Opened>, HandshakeError>;
+    fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp>;
+    fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut>;
+}
+
+macro_rules! impl_opening {
+    ($handshake:ty, $opened:ty) => {
+        impl Opening for $handshake {
+            type Opened = $opened;
+
+            fn output(&mut self) -> &mut Output {
+                self.output()
+            }
+
+            fn receive(&mut self, input: &mut Input) -> Result<Option<$opened>, HandshakeError> {
+                self.receive(input)
+            }
+
+            fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+                self.poll_timeout(now)
+            }
+
+            fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+                self.handle_timeout(now)
+            }
+        }
+    };
+}
+
+impl_opening!(ClientHandshake, (Connection, Response));
+impl_opening!(ServerHandshake, Request);
+
+/// What the opening handshake settled.
+#[derive(Debug)]
+pub(crate) enum Negotiated {
+    /// As the server, with the subprotocol that was chosen.
+    Server(Request, Option<Box<str>>),
+    /// As the client.
+    Client(Response),
+}
+
+impl Negotiated {
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        match self {
+            Self::Server(_, subprotocol) => subprotocol.as_deref(),
+            Self::Client(response) => response.subprotocol(),
+        }
+    }
+
+    pub(crate) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Server(request, _) => Some(request),
+            Self::Client(_) => None,
+        }
+    }
+
+    pub(crate) fn response(&self) -> Option<&Response> {
+        match self {
+            Self::Server(..) => None,
+            Self::Client(response) => Some(response),
+        }
+    }
+}
+
+/// A client's request for a URI that needs no TLS.
+pub(crate) fn plain_request(uri: &str) -> Result<ClientRequest, Error> {
+    let request = ClientRequest::new(uri)?;
+    if request.uri().is_secure() { Err(Error::TlsNeeded) } else { Ok(request) }
+}
+
+/// A client's handshake for `request`, with nonce and seed from the operating system.
+pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::Result<ClientHandshake> {
+    let mut nonce = [0; 16];
+    let mut seed = [0; 32];
+    for random in [&mut nonce[..], &mut seed[..]] {
+        getrandom::fill(random).map_err(io::Error::other)?;
+    }
+    Ok(ClientHandshake::new(config, request, nonce, seed))
+}
+
+/// For whoever opens a connection, or is about to: on top of `open`, `WebSocket::new` and the fields of `Incoming`.
+///
+/// The tokio adapter passes the words that its functions have beyond those of the blocking one.
+macro_rules! opening_functions {
+    ([$($bound:tt)+] $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
+        /// Opens a connection as the client over any stream, with the defaults of [`Config`] and keepalive on.
+        ///
+        /// # Errors
+        /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "Dropping the future drops the stream."]
+        )?
+        pub $($async)? fn client<S>(stream: S, request: &ClientRequest) -> Result<WebSocket<S>, Error>
+        where
+            S: $($bound)+,
+        {
+            client_with(stream, request, Config::new().with_default_keepalive())$($dot $await)?
+        }
+
+        /// As [`client`], with limits and timers of your own.
+        ///
+        /// # Errors
+        /// As [`client`].
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "As [`client`]."]
+        )?
+        pub $($async)? fn client_with<S>(
+            mut stream: S,
+            request: &ClientRequest,
+            config: Config,
+        ) -> Result<WebSocket<S>, Error>
+        where
+            S: $($bound)+,
+        {
+            let mut handshake = client_handshake(request, config)?;
+            let mut input = Input::new();
+            let (connection, response) = open(&mut stream, &mut handshake, &mut input)$($dot $await)??;
+            Ok(WebSocket::new(stream, connection, input, Some(Negotiated::Client(response))))
+        }
+
+        /// Opens a connection as the server over any stream, with the defaults of [`Config`] and keepalive on: requests from a web page of another
+        /// origin are refused, and no subprotocol is chosen. [`Incoming`] leaves both to you.
+        ///
+        /// Turn `TCP_NODELAY` on for TCP, as [`connect`] does.
+        ///
+        /// # Errors
+        /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut); the client has got the HTTP answer then.
+        $(
+            #[doc = ""]
+            #[doc = $cancel_safety]
+            #[doc = "Dropping the future drops the stream."]
+        )?
+        pub $($async)? fn accept<S>(stream: S) -> Result<WebSocket<S>, Error>
+        where
+            S: $($bound)+,
+        {
+            let handshake = ServerHandshake::new(Config::new().with_default_keepalive());
+            Incoming::receive(stream, handshake)$($dot $await)??.accept(None, &[])$($dot $await)?
+        }
+
+        impl<S: $($bound)+> Incoming<S> {
+            /// Receives the request. What breaks a rule, or comes from an origin that is not allowed, has got its HTTP answer when this fails.
+            ///
+            /// # Errors
+            /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+            $(
+                #[doc = ""]
+                #[doc = $cancel_safety]
+                #[doc = "Dropping the future drops the stream."]
+            )?
+            pub $($async)? fn receive(mut stream: S, mut handshake: ServerHandshake) -> Result<Self, Error> {
+                let mut input = Input::new();
+                match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
+                    Ok(request) => Ok(Self { stream, input, request }),
+                    Err(error) => {
+                        refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
+                        Err(error)
+                    }
+                }
+            }
+
+            /// The request.
+            #[must_use]
+            pub fn request(&self) -> &Request {
+                &self.request
+            }
+
+            /// The stream.
+            #[must_use]
+            pub fn get_ref(&self) -> &S {
+                &self.stream
+            }
+
+            /// Accepts the request: `subprotocol` is one of those that the client offers, and `headers` are added to the answer.
+            ///
+            /// # Errors
+            /// [`InvalidResponse`](Error::InvalidResponse), [`Io`](Error::Io).
+            $(
+                #[doc = ""]
+                #[doc = $cancel_safety]
+                #[doc = "Dropping the future drops the stream."]
+            )?
+            pub $($async)? fn accept(
+                self,
+                subprotocol: Option<&str>,
+                headers: &[(&str, &str)],
+            ) -> Result<WebSocket<S>, Error> {
+                let connection = self.request.accept(subprotocol, headers)?;
+                let negotiated = Negotiated::Server(self.request, subprotocol.map(Box::from));
+                let mut socket = WebSocket::new(self.stream, connection, self.input, Some(negotiated));
+                socket.flush()$($dot $await)??;
+                Ok(socket)
+            }
+
+            /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
+            ///
+            /// # Errors
+            /// [`InvalidResponse`](Error::InvalidResponse).
+            $(
+                #[doc = ""]
+                #[doc = $cancel_safety]
+                #[doc = "Dropping the future drops the stream."]
+            )?
+            pub $($async)? fn reject(
+                self,
+                status: u16,
+                headers: &[(&str, &str)],
+                body: &[u8],
+            ) -> Result<(), Error> {
+                let connection = self.request.reject(status, headers, body)?;
+                refuse(self.stream, connection, self.input)$($dot $await)?;
+                Ok(())
+            }
+        }
+
+        /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
+        $($async)? fn refuse<S: $($bound)+>(stream: S, connection: Connection, input: Input) {
+            // The client may be gone; there is nobody else to tell.
+            let _ = WebSocket::from_parts(stream, connection, input).recv_ref()$($dot $await)?;
+        }
+    };
+}
+
+pub(crate) use opening_functions;
