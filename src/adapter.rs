@@ -1,8 +1,10 @@
-//! What the adapters share: how a connection opens, how it ends, and the methods that read the same in both.
+//! What the adapters share: how a connection opens, one read and one write, how it ends, and the methods that read the same
+//! in both.
 
 mod methods;
 mod opening;
 mod outlet;
+mod transfer;
 
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use self::methods::{receiving_methods, sending_methods, whole_methods};
 pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_functions, plain_request};
 pub(crate) use self::outlet::Outlet;
+pub(crate) use self::transfer::{drain, fill};
 
 /// How long a connection without a deadline keeps what a large message has left behind.
 pub(crate) const REST: Duration = Duration::from_secs(10);

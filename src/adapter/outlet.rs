@@ -13,6 +13,8 @@ const PATIENCE: u8 = 128;
 #[derive(Debug)]
 pub(crate) struct Outlet {
     pub(crate) sender: Sender,
+    /// The stream may hold back what was written.
+    pub(crate) unflushed: bool,
     /// What is left of [`PATIENCE`].
     patience: u8,
     broken: Option<Broken>,
@@ -43,17 +45,19 @@ impl From<Broken> for Error {
 
 impl Outlet {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, patience: PATIENCE, broken: None, lost: false }
+        Self { sender, unflushed: false, patience: PATIENCE, broken: None, lost: false }
     }
 
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.is_some()
+    /// True while the stream has not got everything, all the way through.
+    pub(crate) fn owes(&self) -> bool {
+        self.unflushed || self.sender.owes()
     }
 
     /// Nobody will read any more: gives up what is owed, for the first reason there was.
     fn break_off(&mut self, reason: Broken) -> Broken {
         self.lost |= self.sender.owes();
         self.sender.abandon();
+        self.unflushed = false;
         *self.broken.get_or_insert(reason)
     }
 
@@ -68,8 +72,11 @@ impl Outlet {
         self.break_off(Broken::Io(error.kind())).into()
     }
 
-    pub(crate) fn write_timed_out(&mut self, timed_out: TimedOut) -> Error {
-        self.break_off(Broken::TimedOut(timed_out)).into()
+    /// For somebody who only writes: gives up if a deadline has passed that nothing unread could put off.
+    pub(crate) fn handle_firm_timeout(&mut self, receiver: &mut Receiver, now: Timestamp) {
+        if let Err(timed_out) = receiver.handle_firm_timeout(now, &mut self.sender) {
+            self.break_off(Broken::TimedOut(timed_out));
+        }
     }
 
     /// Fails unless the connection was over: then a reset is as good as an orderly end.
@@ -84,14 +91,13 @@ impl Outlet {
         if receiver.state(&self.sender) == State::Closed { Ok(()) } else { Err(error.into()) }
     }
 
-    /// What to do with the transport before the next read, when as much has been written as goes; the stream may hold back what is `unflushed`.
+    /// What to do with the transport before the next read, when as much has been written as goes.
     pub(crate) fn transport_action(
         &mut self,
         receiver: &mut Receiver,
-        unflushed: bool,
         now: impl FnOnce() -> Timestamp,
     ) -> Transport {
-        if self.sender.owes() || self.sender.is_closing() {
+        if self.owes() || self.sender.is_closing() {
             let now = now();
             let deadline = receiver.poll_firm_timeout(now, &self.sender);
             if deadline.is_none_or(|deadline| deadline > now) {
@@ -107,7 +113,7 @@ impl Outlet {
         match receiver.transport_action(&self.sender) {
             // What the stream holds back goes first, as long as there is time.
             Transport::ShutdownWrite | Transport::Close
-                if unflushed && !self.is_broken() && !receiver.is_over(&self.sender) =>
+                if self.unflushed && !receiver.is_over(&self.sender) =>
             {
                 Transport::KeepOpen
             }

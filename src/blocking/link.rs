@@ -2,25 +2,21 @@
 //!
 //! The halves of a connection share an [`Outbox`]. Its sender is locked only to queue and to take, never while something blocks;
 //! whoever writes to the stream holds the lock of `writing`, for which the reader never waits.
+//!
+//! What came to nothing in the time that it had is [`Poll::Pending`], and a wait of [`Duration::MAX`] has no end.
 
+use core::task::{Poll, ready};
 use core::time::Duration;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bytes::Buf;
-
 use super::Stream;
-use crate::adapter::{Opening, Outlet, REST, lock};
-use crate::{
-    Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
-};
+use crate::adapter::{Opening, Outlet, REST, drain, fill, lock};
+use crate::{Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport};
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
 const SHORT: Duration = Duration::from_millis(10);
-
-/// How many pieces of the output go into one vectored write.
-const MAX_SLICES: usize = 16;
 
 /// The sending side.
 #[derive(Debug)]
@@ -28,15 +24,8 @@ pub(super) struct Outbox {
     /// When the connection's clock began.
     start: Instant,
     outlet: Mutex<Outlet>,
-    writing: Mutex<Writing>,
-    write_timeout: Option<Duration>,
-}
-
-#[derive(Debug, Default)]
-struct Writing {
-    timeout: Timeout,
-    /// The stream may hold back what was written.
-    unflushed: bool,
+    writing: Mutex<Timeout>,
+    write_timeout: Duration,
 }
 
 /// The receiving side.
@@ -44,46 +33,12 @@ struct Writing {
 pub(super) struct Inbox {
     pub(super) receiver: Receiver,
     pub(super) input: Input,
-    timeout: Timeout,
+    reading: Timeout,
     write_is_shut: bool,
-    left: Left,
+    /// Something was left when the output was last written: for want of room, or of time.
+    is_behind: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
-    pub(super) max_wait: Option<Duration>,
-}
-
-/// What was not written before a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    /// Or only what somebody else is writing.
-    Nothing,
-    /// There was no more time.
-    Some,
-    NoRoom,
-}
-
-/// The timeout that a stream has; `None` before the first one is set.
-#[derive(Debug, Default)]
-struct Timeout(Option<Option<Duration>>);
-
-impl Timeout {
-    /// Sees that a call lasts at most `wanted`, and calls the system only when that takes a new timeout: somewhat shorter does as well.
-    fn set(
-        &mut self,
-        wanted: Option<Duration>,
-        apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        // The system takes zero for an error.
-        let wanted = wanted.map(|wanted| wanted.max(Duration::from_millis(1)));
-        let serves = match (self.0, wanted) {
-            (Some(Some(set)), Some(wanted)) => set <= wanted && set >= wanted / 2,
-            (set, wanted) => set == Some(wanted),
-        };
-        if !serves {
-            apply(wanted)?;
-            self.0 = Some(wanted);
-        }
-        Ok(())
-    }
+    pub(super) max_wait: Duration,
 }
 
 /// The two sides of a connection.
@@ -93,19 +48,16 @@ pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
         start: Instant::now(),
         outlet: Mutex::new(Outlet::new(sender)),
         writing: Mutex::default(),
-        write_timeout: receiver.write_timeout(),
+        write_timeout: receiver.write_timeout().unwrap_or(Duration::MAX),
     };
-    let timeout = Timeout::default();
-    (Inbox { receiver, input, timeout, write_is_shut: false, left: Left::Nothing, max_wait: None }, outbox)
+    let reading = Timeout::default();
+    let max_wait = Duration::MAX;
+    (Inbox { receiver, input, reading, write_is_shut: false, is_behind: false, max_wait }, outbox)
 }
 
 impl Outbox {
     pub(super) fn now(&self) -> Timestamp {
         self.start.elapsed().into()
-    }
-
-    fn until(&self, deadline: Option<Timestamp>) -> Option<Duration> {
-        Some(deadline?.duration_since(self.now()))
     }
 
     pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
@@ -132,83 +84,57 @@ impl Outbox {
         let mut progressed_at = Instant::now();
         loop {
             // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
-            self.outlet().check()?;
-            if !self.owes_more_than(rest) {
+            let mut outlet = self.outlet();
+            outlet.check()?;
+            if outlet.sender.queued_len() <= rest && (rest > 0 || !outlet.owes()) {
                 return Ok(());
             }
-            let timeout = match &mut inbox {
-                Some(inbox) => {
-                    self.until(inbox.receiver.poll_firm_timeout(self.now(), &self.outlet().sender))
-                }
+            let now = self.now();
+            let wait = match &mut inbox {
+                Some(inbox) => until(inbox.receiver.poll_firm_timeout(now, &outlet.sender), now),
                 None => self.write_timeout,
             };
-            if self.write_once(stream, &mut lock(&self.writing), timeout)? {
-                progressed_at = Instant::now();
-            } else if let Some(inbox) = &mut inbox {
-                let outlet = &mut *self.outlet();
-                if let Err(timed_out) = inbox.receiver.handle_firm_timeout(self.now(), &mut outlet.sender) {
-                    outlet.write_timed_out(timed_out);
-                }
-            } else if self.write_timeout.is_some_and(|timeout| progressed_at.elapsed() >= timeout) {
+            drop(outlet);
+            let written = self.write_once(stream, &mut lock(&self.writing), wait)?;
+            match &mut inbox {
+                _ if written.is_ready() => progressed_at = Instant::now(),
+                Some(inbox) => self.outlet().handle_firm_timeout(&mut inbox.receiver, self.now()),
                 // The rest stays queued, so that the reader's deadline passes as well.
-                return Err(TimedOut::Write.into());
+                None if progressed_at.elapsed() >= self.write_timeout => return Err(TimedOut::Write.into()),
+                None => {}
             }
         }
     }
 
-    fn owes_more_than(&self, rest: usize) -> bool {
-        let len = self.outlet().sender.output().len();
-        len > rest || (rest == 0 && lock(&self.writing).unflushed)
-    }
-
-    /// Writes as much as goes in a short time, unless somebody else is writing.
-    fn write_some<T: Stream>(&self, stream: &mut T) -> Left {
+    /// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
+    fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
         let start = Instant::now();
-        loop {
-            let Ok(mut writing) = self.writing.try_lock() else { return Left::Nothing };
-            if !self.outlet().sender.owes() && !writing.unflushed {
-                return Left::Nothing;
-            }
-            match self.write_once(stream, &mut writing, Some(SHORT)) {
-                Ok(true) if start.elapsed() < SHORT => {}
-                Ok(true) => return Left::Some,
-                // An error waits: what the peer has said counts for more than that it does not listen.
-                Ok(false) | Err(_) => return Left::NoRoom,
-            }
+        while self.outlet().owes() && start.elapsed() < SHORT {
+            let Ok(mut writing) = self.writing.try_lock() else { return false };
+            // An error waits: what the peer has said counts for more than that it does not listen.
+            let _ = self.write_once(stream, &mut writing, SHORT);
         }
+        self.outlet().owes()
     }
 
-    /// One write; false when there was no room.
+    /// One write, of at most `wait`, by whoever has the lock of `writing`.
     fn write_once<T: Stream>(
         &self,
         stream: &mut T,
-        writing: &mut Writing,
-        timeout: Option<Duration>,
-    ) -> Result<bool, Error> {
-        self.outlet().check()?;
-        let mut write = || {
-            writing.timeout.set(timeout, |timeout| stream.set_write_timeout(timeout))?;
-            // The output is out of the sender while the write blocks, so that others can queue.
-            let mut output = self.outlet().sender.output().take();
-            writing.unflushed = true;
-            let written = write(stream, &mut output);
-            self.outlet().sender.output().put_back(output);
-            written?;
-            if !self.outlet().sender.owes() {
-                stream.flush()?;
-                writing.unflushed = false;
-            }
-            Ok(())
-        };
-        goes_on(write()).map_err(|error| {
-            writing.unflushed = false;
-            self.outlet().write_failed(&error)
-        })
-    }
-
-    /// True while the stream may hold back what was written, or somebody is writing.
-    fn is_unflushed(&self) -> bool {
-        self.writing.try_lock().map_or(true, |writing| writing.unflushed) && !self.outlet().is_broken()
+        writing: &mut Timeout,
+        wait: Duration,
+    ) -> Poll<Result<(), Error>> {
+        let mut outlet = self.outlet();
+        outlet.check()?;
+        outlet.unflushed = true;
+        // The output is out of the sender while the write blocks, so that others can queue.
+        let mut output = outlet.sender.output().take();
+        drop(outlet);
+        let written = write(stream, writing, wait, &mut output);
+        let mut outlet = self.outlet();
+        outlet.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
+        outlet.sender.output().put_back(output);
+        written.map_err(|error| outlet.write_failed(&error))
     }
 }
 
@@ -225,16 +151,15 @@ impl Inbox {
                 outbox.outlet().sender.reply(reply);
             }
             if let Ok(Some(ready)) = advanced {
-                if ready.is_control() && self.left != Left::NoRoom {
+                if ready.is_control() && !self.is_behind {
                     // The reply leaves at once, however long the caller takes to come back.
                     self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
-                    self.left = outbox.write_some(stream);
+                    self.is_behind = outbox.write_some(stream);
                 }
                 return Ok(Some(ready));
             }
-            self.left = outbox.write_some(stream);
-            let unflushed = outbox.is_unflushed();
-            let action = outbox.outlet().transport_action(&mut self.receiver, unflushed, || outbox.now());
+            self.is_behind = outbox.write_some(stream);
+            let action = outbox.outlet().transport_action(&mut self.receiver, || outbox.now());
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 Transport::ShutdownWrite => self.shutdown_write(stream),
@@ -245,35 +170,36 @@ impl Inbox {
                     return ended.map(|()| None);
                 }
             }
-            match goes_on(self.read(stream, outbox)) {
-                Ok(true) => {}
-                Ok(false) => {
+            match self.read(stream, outbox) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    outbox.outlet().read_failed(&self.receiver, &mut self.input, error)?;
+                }
+                Poll::Pending => {
                     // A timeout shows in the transport action.
                     let _ = self.receiver.handle_timeout(outbox.now(), &mut outbox.outlet().sender);
                     self.input.shrink();
                 }
-                Err(error) => outbox.outlet().read_failed(&self.receiver, &mut self.input, error)?,
             }
         }
     }
 
-    fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> io::Result<()> {
-        let deadline = self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
-        let owes = outbox.outlet().sender.owes();
-        let writes_too = match self.left {
-            Left::Some => Some(Duration::ZERO),
-            _ => (owes || outbox.is_unflushed()).then_some(SHORT),
-        };
-        let rest = self.input.is_swollen().then_some(REST);
-        let timeouts = [outbox.until(deadline).or(rest), self.max_wait, writes_too];
-        if self.input.is_eof() {
-            // There is nothing to read, but somebody is still writing.
-            std::thread::sleep(SHORT);
-            return Err(ErrorKind::WouldBlock.into());
+    fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> Poll<io::Result<()>> {
+        let mut outlet = outbox.outlet();
+        let now = outbox.now();
+        let deadline = self.receiver.poll_timeout(now, &mut outlet.sender);
+        let rest = self.input.is_swollen().then(|| now + REST);
+        let mut wait = until(deadline.or(rest), now).min(self.max_wait);
+        if outlet.owes() {
+            wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
-        let timeout = timeouts.into_iter().flatten().min();
-        self.timeout.set(timeout, |timeout| stream.set_read_timeout(timeout))?;
-        read(stream, &mut self.input)
+        drop(outlet);
+        if self.input.is_eof() {
+            // There is nothing to read, but perhaps something to write.
+            std::thread::sleep(SHORT);
+            return Poll::Pending;
+        }
+        read(stream, &mut self.reading, wait, &mut self.input)
     }
 
     fn shutdown_write<T: Stream>(&mut self, stream: &mut T) {
@@ -292,68 +218,83 @@ pub(super) fn open<T: Stream, H: Opening>(
     input: &mut Input,
 ) -> Result<H::Opened, Error> {
     let start = Instant::now();
-    let now = || Timestamp::from(start.elapsed());
-    let (mut read_timeout, mut writing) = (Timeout::default(), Writing::default());
+    let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
+    let mut unflushed = false;
     loop {
         if let Some(opened) = handshake.receive(input)? {
             return Ok(opened);
         }
-        let wait = handshake.poll_timeout(now()).map(|deadline| deadline.duration_since(now()));
-        if wait == Some(Duration::ZERO) {
-            handshake.handle_timeout(now())?;
-            continue;
-        }
-        goes_on(if handshake.output().has_remaining() || writing.unflushed {
-            writing.unflushed = true;
-            let timed = writing.timeout.set(wait, |timeout| stream.set_write_timeout(timeout));
-            timed
-                .and_then(|()| write(stream, handshake.output()))
-                .and_then(|()| stream.flush())
-                .map(|()| writing.unflushed = false)
+        let now = start.elapsed().into();
+        let wait = until(handshake.poll_timeout(now), now);
+        if wait.is_zero() {
+            handshake.handle_timeout(now)?;
+        } else if unflushed || !handshake.output().is_empty() {
+            unflushed = !write(stream, &mut writing, wait, handshake.output())?.is_ready();
         } else {
-            let timed = read_timeout.set(wait, |timeout| stream.set_read_timeout(timeout));
-            timed.and_then(|()| read(stream, input))
-        })?;
-    }
-}
-
-/// True if an operation got on, false if its timeout passed before.
-fn goes_on(result: io::Result<()>) -> io::Result<bool> {
-    match result.map_err(|error| (error.kind(), error)) {
-        Ok(()) | Err((ErrorKind::Interrupted, _)) => Ok(true),
-        Err((ErrorKind::WouldBlock | ErrorKind::TimedOut, _)) => Ok(false),
-        Err((_, error)) => Err(error),
-    }
-}
-
-fn read<T: Stream>(stream: &mut T, input: &mut Input) -> io::Result<()> {
-    pool::supply(input);
-    match stream.read(input.space()) {
-        Ok(0) => input.set_eof(),
-        Ok(len) => input.filled(len),
-        Err(error) => {
-            pool::collect(input);
-            return Err(error);
+            let _ = read(stream, &mut reading, wait, input)?;
         }
     }
-    Ok(())
 }
 
-fn write<T: Stream>(stream: &mut T, output: &mut Output) -> io::Result<()> {
-    if !output.has_remaining() {
-        return Ok(());
+fn until(deadline: Option<Timestamp>, now: Timestamp) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.duration_since(now))
+}
+
+/// The timeout that a stream has in one direction; zero before the first one is set.
+#[derive(Debug, Default)]
+struct Timeout(Duration);
+
+impl Timeout {
+    /// Sees that a call lasts at most `wait`, and calls the system only when that takes a new timeout: somewhat shorter does as well.
+    fn set(
+        &mut self,
+        wait: Duration,
+        apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // The system takes zero for an error.
+        let wait = wait.max(Duration::from_millis(1));
+        if self.0 > wait || self.0 < wait / 2 {
+            apply((wait < Duration::MAX).then_some(wait))?;
+            self.0 = wait;
+        }
+        Ok(())
     }
-    let chunk = output.chunk();
-    let written = if chunk.len() < output.remaining() {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = output.chunks_vectored(&mut slices);
-        stream.write_vectored(&slices[..count])?
-    } else {
-        stream.write(chunk)?
-    };
-    if written == 0 {
-        return Err(ErrorKind::WriteZero.into());
+}
+
+/// One read, of at most `wait`.
+fn read<T: Stream>(
+    stream: &mut T,
+    timeout: &mut Timeout,
+    wait: Duration,
+    input: &mut Input,
+) -> Poll<io::Result<()>> {
+    timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
+    fill(input, |space| poll(stream.read(space)))
+}
+
+/// One write, of at most `wait`, and all the way through the stream if that was the last of `output`.
+fn write<T: Stream>(
+    stream: &mut T,
+    timeout: &mut Timeout,
+    wait: Duration,
+    output: &mut Output,
+) -> Poll<io::Result<()>> {
+    timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
+    if !output.is_empty() {
+        let drained = drain(output, |slices| match slices {
+            [slice] => poll(stream.write(slice)),
+            slices => poll(stream.write_vectored(slices)),
+        });
+        ready!(drained)?;
     }
-    output.advance(written.min(output.remaining()));
-    Ok(())
+    if output.is_empty() { poll(stream.flush()) } else { Poll::Ready(Ok(())) }
+}
+
+/// A call that came to nothing, because its timeout passed or a signal came, is pending.
+fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    match result {
+        Err(error) if matches!(error.kind(), Interrupted | WouldBlock | TimedOut) => Poll::Pending,
+        result => Poll::Ready(result),
+    }
 }

@@ -17,7 +17,7 @@ struct Shared<S> {
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let WebSocket { stream, mut inbox, outbox, .. } = socket;
     // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
-    inbox.max_wait = inbox.receiver.close_timeout();
+    inbox.max_wait = inbox.receiver.close_timeout().unwrap_or(Duration::MAX);
     let shared = Arc::new(Shared { stream, outbox });
     (Reader { inbox, shared: Arc::clone(&shared) }, Writer { shared })
 }

@@ -4,17 +4,13 @@ use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
-use std::io::{self, IoSlice};
+use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
-use bytes::Buf;
 
-use crate::adapter::{Opening, Outlet, REST};
-use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
-
-/// How many pieces of the output go into one vectored write.
-const MAX_SLICES: usize = 16;
+use crate::adapter::{Opening, Outlet, REST, drain, fill};
+use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -24,45 +20,12 @@ pub(super) struct Link<S> {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When storage is given back, if no other deadline does so.
     rest: Option<Timestamp>,
-    /// The stream may hold back what was written.
-    unflushed: bool,
     write_is_shut: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            start: Instant::now(),
-            sleep: None,
-            rest: None,
-            unflushed: false,
-            write_is_shut: false,
-        }
-    }
-
-    fn poll_open<H: Opening>(
-        &mut self,
-        handshake: &mut H,
-        input: &mut Input,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<H::Opened, Error>> {
-        loop {
-            if let Some(opened) = handshake.receive(input)? {
-                return Poll::Ready(Ok(opened));
-            }
-            if let Poll::Ready(Err(error)) = self.poll_write(handshake.output(), 0, cx) {
-                return Poll::Ready(Err(error.into()));
-            }
-            match self.poll_read(input, cx) {
-                Poll::Ready(Ok(())) => continue,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => {}
-            }
-            let deadline = handshake.poll_timeout(self.now());
-            ready!(self.poll_sleep(deadline, cx));
-            handshake.handle_timeout(self.now())?;
-        }
+        Self { stream, start: Instant::now(), sleep: None, rest: None, write_is_shut: false }
     }
 
     /// Runs the connection until an event is ready, or until the transport has ended.
@@ -88,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Ok(Some(ready)));
             }
             let _ = self.poll_flush(0, None, outlet, cx);
-            match outlet.transport_action(receiver, self.unflushed, || self.now()) {
+            match outlet.transport_action(receiver, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 Transport::ShutdownWrite => self.poll_shutdown(cx),
                 Transport::Close => {
@@ -128,51 +91,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             outlet.check()?;
-            if let Poll::Ready(written) = self.poll_write(outlet.sender.output(), rest, cx) {
+            let Outlet { sender, unflushed, .. } = outlet;
+            if let Poll::Ready(written) = self.poll_write(sender.output(), rest, unflushed, cx) {
                 return Poll::Ready(written.map_err(|error| outlet.write_failed(&error)));
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
             let deadline = receiver.poll_firm_timeout(self.now(), &outlet.sender);
             ready!(self.poll_sleep(deadline, cx));
-            if let Err(timed_out) = receiver.handle_firm_timeout(self.now(), &mut outlet.sender) {
-                outlet.write_timed_out(timed_out);
-            }
+            outlet.handle_firm_timeout(receiver, self.now());
         }
     }
 
     fn poll_read(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pool::supply(input);
-        let mut space = ReadBuf::new(input.space());
-        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut space);
-        let len = space.filled().len();
-        match polled {
-            Poll::Ready(Ok(())) if len == 0 => input.set_eof(),
-            Poll::Ready(Ok(())) => input.filled(len),
-            Poll::Ready(Err(_)) | Poll::Pending => pool::collect(input),
-        }
-        polled
+        fill(input, |space| {
+            let mut space = ReadBuf::new(space);
+            Pin::new(&mut self.stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
+        })
     }
 
-    fn poll_write(&mut self, output: &mut Output, rest: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(
+        &mut self,
+        output: &mut Output,
+        rest: usize,
+        unflushed: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
-        while output.remaining() > rest {
-            let chunk = output.chunk();
-            let written = if chunk.len() < output.remaining() && stream.is_write_vectored() {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let count = output.chunks_vectored(&mut slices);
-                ready!(stream.as_mut().poll_write_vectored(cx, &slices[..count]))?
-            } else {
-                ready!(stream.as_mut().poll_write(cx, chunk))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            output.advance(written.min(output.remaining()));
-            self.unflushed = true;
+        while output.len() > rest {
+            ready!(drain(output, |slices| match slices {
+                [slice] => stream.as_mut().poll_write(cx, slice),
+                slices => stream.as_mut().poll_write_vectored(cx, slices),
+            }))?;
+            *unflushed = true;
         }
-        if rest == 0 && self.unflushed {
+        if rest == 0 && *unflushed {
             ready!(stream.poll_flush(cx))?;
-            self.unflushed = false;
+            *unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -217,5 +171,20 @@ where
     H: Opening,
 {
     let mut link = Link::new(stream);
-    poll_fn(|cx| link.poll_open(handshake, input, cx)).await
+    let mut unflushed = false;
+    poll_fn(|cx| {
+        loop {
+            if let Some(opened) = handshake.receive(input)? {
+                return Poll::Ready(Ok(opened));
+            }
+            // Reading goes on while there is no room to write.
+            let _ = link.poll_write(handshake.output(), 0, &mut unflushed, cx)?;
+            if link.poll_read(input, cx)?.is_pending() {
+                let deadline = handshake.poll_timeout(link.now());
+                ready!(link.poll_sleep(deadline, cx));
+                handshake.handle_timeout(link.now())?;
+            }
+        }
+    })
+    .await
 }

@@ -1,0 +1,41 @@
+//! One read and one write: between a stream and the bytes of a connection.
+
+use core::task::{Poll, ready};
+use std::io::{self, ErrorKind, IoSlice};
+
+use bytes::Buf as _;
+
+use crate::{Input, Output, pool};
+
+/// How many pieces of the output go into one vectored write.
+const MAX_SLICES: usize = 16;
+
+/// Fills `input` with what one read finds, or with the end.
+pub(crate) fn fill(
+    input: &mut Input,
+    read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<()>> {
+    pool::supply(input);
+    let polled = read(input.space());
+    match polled {
+        Poll::Ready(Ok(0)) => input.set_eof(),
+        Poll::Ready(Ok(len)) => input.filled(len),
+        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(input),
+    }
+    polled.map_ok(drop)
+}
+
+/// Drains from `output`, which is not empty, what one write takes; for a single slice a stream has a cheaper one.
+pub(crate) fn drain(
+    output: &mut Output,
+    write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<()>> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let count = output.chunks_vectored(&mut slices);
+    let written = ready!(write(&slices[..count]))?;
+    if written == 0 {
+        return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+    }
+    output.advance(written.min(output.remaining()));
+    Poll::Ready(Ok(()))
+}
