@@ -1,0 +1,174 @@
+//! What is counted: [`ROUNDS`] rounds, of [`FRAMES`] frames or handshakes each.
+
+use std::hint::black_box;
+
+use bytes::Buf as _;
+use tidewire::{
+    ClientHandshake, ClientRequest, Config, Connection, Event, Input, Outgoing, Output, ServerHandshake,
+};
+
+pub(crate) const ROUNDS: u64 = 20;
+
+/// With 16 bytes each, a round fits in one read.
+pub(crate) const FRAMES: u64 = 64;
+
+pub(crate) const CELLS: [(&str, fn()); 18] = [
+    ("decode binary 16 B", || decode(&[7; 16])),
+    ("decode binary 125 B", || decode(&[7; 125])),
+    ("decode binary 1 KiB", || decode(&[7; 1 << 10])),
+    ("decode ASCII 16 B", || decode(&*"a".repeat(16))),
+    ("decode ASCII 1 KiB", || decode(&*"a".repeat(1 << 10))),
+    ("decode multi-byte 16 B", || decode(&*"é".repeat(8))),
+    ("decode as client 16 B", decode_as_client),
+    ("decode fragments 16 B", decode_fragments),
+    ("advance and lend 16 B", || advance(&[7; 16])),
+    ("owned 16 B", || owned(&[7; 16])),
+    ("encode as server 16 B", || encode(server(), 16)),
+    ("encode as server 125 B", || encode(server(), 125)),
+    ("encode as server 1 KiB", || encode(server(), 1 << 10)),
+    ("encode as client 16 B", || encode(client(), 16)),
+    ("encode as client 125 B", || encode(client(), 125)),
+    ("encode as client 1 KiB", || encode(client(), 1 << 10)),
+    ("handshake as server", handshake_as_server),
+    ("handshake as client", handshake_as_client),
+];
+
+/// What is counted; all else is not.
+#[inline(never)]
+fn counted<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+fn server() -> Connection {
+    Connection::server(Config::new())
+}
+
+fn client() -> Connection {
+    Connection::client(Config::new(), [7; 32])
+}
+
+/// Moves what is owed into `input`.
+fn transfer(output: &mut Output, input: &mut Input) {
+    while output.has_remaining() {
+        let chunk = output.chunk();
+        let len = chunk.len();
+        input.extend_from_slice(chunk);
+        output.advance(len);
+    }
+}
+
+/// Lets `receiver` take rounds of what `send` sends, which are [`FRAMES`] frames.
+fn fed(
+    mut sender: Connection,
+    mut receiver: Connection,
+    send: impl Fn(&mut Connection),
+    mut receive: impl FnMut(&mut Connection, &mut Input) -> u64,
+) {
+    let mut input = Input::new();
+    for _ in 0..ROUNDS {
+        send(&mut sender);
+        let output = sender.output();
+        while output.has_remaining() {
+            let len = output.chunk().len().min(64 << 10);
+            input.extend_from_slice(&output.chunk()[..len]);
+            output.advance(len);
+            black_box(counted(|| receive(&mut receiver, &mut input)));
+        }
+    }
+}
+
+fn messages<'m>(message: impl Into<Outgoing<'m>> + Copy) -> impl Fn(&mut Connection) {
+    move |sender| (0..FRAMES).for_each(|_| sender.send(message).expect("room"))
+}
+
+fn receive(receiver: &mut Connection, input: &mut Input) -> u64 {
+    let mut received = 0;
+    while let Some(event) = receiver.receive(input).expect("valid") {
+        received += u64::from(matches!(black_box(event), Event::Text(_) | Event::Binary(_)));
+    }
+    received
+}
+
+fn decode<'m>(message: impl Into<Outgoing<'m>> + Copy) {
+    fed(client(), server(), messages(message), receive);
+}
+
+fn decode_as_client() {
+    fed(server(), client(), messages(&[7; 16]), receive);
+}
+
+/// Messages of two fragments.
+fn decode_fragments() {
+    let send = |sender: &mut Connection| {
+        for _ in 0..FRAMES / 2 {
+            sender.send_fragment(&[7; 16], false).expect("room");
+            sender.send_fragment(&[7; 16], true).expect("room");
+        }
+    };
+    fed(client(), server(), send, receive);
+}
+
+/// As the adapters do.
+fn advance(message: &[u8]) {
+    fed(client(), server(), messages(message), |receiver, input| {
+        let mut received = 0;
+        while let Some(ready) = receiver.advance(input).expect("valid") {
+            received += u64::from(matches!(black_box(input.lend(ready)), Event::Binary(_)));
+        }
+        received
+    });
+}
+
+fn owned(message: &[u8]) {
+    fed(client(), server(), messages(message), |receiver, input| {
+        let mut received = 0;
+        while let Some(event) = receiver.receive(input).expect("valid") {
+            received += u64::from(black_box(event.into_message()).is_some());
+        }
+        received
+    });
+}
+
+fn encode(mut sender: Connection, len: usize) {
+    let payload = vec![7; len];
+    for _ in 0..ROUNDS {
+        counted(|| (0..FRAMES).for_each(|_| sender.send(black_box(&payload[..])).expect("room")));
+        let output = sender.output();
+        output.advance(black_box(output.remaining()));
+    }
+}
+
+fn request() -> ClientRequest {
+    ClientRequest::new("ws://localhost/chat").expect("a URI")
+}
+
+fn handshake_as_server() {
+    let mut client = ClientHandshake::new(Config::new(), &request(), [7; 16], [7; 32]);
+    let output = client.output();
+    let head = output.copy_to_bytes(output.remaining());
+    for _ in 0..ROUNDS * FRAMES {
+        let mut input = Input::new();
+        input.extend_from_slice(&head);
+        black_box(counted(|| {
+            let mut server = ServerHandshake::new(Config::new());
+            let request = server.receive(&mut input).expect("valid").expect("whole");
+            request.accept(None, &[]).expect("acceptable")
+        }));
+    }
+}
+
+fn handshake_as_client() {
+    let request = request();
+    for _ in 0..ROUNDS * FRAMES {
+        let mut client = ClientHandshake::new(Config::new(), &request, [7; 16], [7; 32]);
+        let mut server = ServerHandshake::new(Config::new());
+        let (mut to_server, mut to_client) = (Input::new(), Input::new());
+        transfer(client.output(), &mut to_server);
+        let accepted = server.receive(&mut to_server).expect("valid").expect("whole");
+        transfer(accepted.accept(None, &[]).expect("acceptable").output(), &mut to_client);
+        black_box(counted(|| {
+            let mut client = ClientHandshake::new(Config::new(), &request, [7; 16], [7; 32]);
+            client.receive(&mut to_client).expect("valid").expect("whole")
+        }));
+    }
+}
