@@ -112,19 +112,28 @@ impl Connection {
     /// A [`ProtocolError`], then and ever after; the Close frame that tells the peer is in the output.
     #[inline]
     pub fn receive<'i>(&mut self, input: &'i mut Input) -> Result<Option<Event<'i>>, ProtocolError> {
-        let result = self.receiver.step(input);
-        self.reply(input);
-        match result? {
-            Some(Ready::TEXT_FRAME) => match core::str::from_utf8(input.lent()) {
-                Ok(text) => Ok(Some(Event::Text(Text::lent(text)))),
-                Err(_) => {
-                    let error = self.receiver.fail(ProtocolError::InvalidUtf8);
-                    self.reply(input);
-                    Err(error)
+        let ready = match self.receiver.message_frame(input) {
+            // Which asks for no reply.
+            Some(ready) => ready,
+            None => {
+                let result = self.receiver.step(input);
+                self.reply(input);
+                match result? {
+                    Some(ready) => ready,
+                    None => return Ok(None),
                 }
-            },
-            Some(ready) => Ok(Some(input.lend(ready))),
-            None => Ok(None),
+            }
+        };
+        if ready != Ready::TEXT_FRAME {
+            return Ok(Some(input.lend(ready)));
+        }
+        match core::str::from_utf8(input.lent()) {
+            Ok(text) => Ok(Some(Event::Text(Text::lent(text)))),
+            Err(_) => {
+                let error = self.receiver.fail(ProtocolError::InvalidUtf8);
+                self.reply(input);
+                Err(error)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use core::ops::{Deref, Range};
 use bytes::Bytes;
 
 use crate::input::Input;
+use crate::message::DataKind;
 use crate::{CloseFrame, Message, Outgoing};
 
 /// An event is ready to be [lent](Input::lend).
@@ -20,6 +21,9 @@ pub struct Ready {
 impl Ready {
     /// A text message that came whole in one frame.
     pub(crate) const TEXT_FRAME: Self = Self { kind: Kind::Text, place: Place::Frame };
+
+    /// The same for a binary message.
+    pub(crate) const BINARY_FRAME: Self = Self { kind: Kind::Binary, place: Place::Frame };
 
     /// True for a ping, a pong or a Close frame; false for a message.
     #[must_use]
@@ -37,6 +41,16 @@ pub(crate) enum Kind {
     Close,
 }
 
+impl From<DataKind> for Kind {
+    #[inline]
+    fn from(kind: DataKind) -> Self {
+        match kind {
+            DataKind::Text => Self::Text,
+            DataKind::Binary => Self::Binary,
+        }
+    }
+}
+
 /// Where the payload is in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -50,7 +64,15 @@ impl Input {
     /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
     ///
     /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
+    #[inline]
     pub fn lend(&mut self, ready: Ready) -> Event<'_> {
+        match ready {
+            Ready::BINARY_FRAME => Event::Binary(Payload::new(self, self.lent_range())),
+            _ => self.lend_any(ready),
+        }
+    }
+
+    fn lend_any(&mut self, ready: Ready) -> Event<'_> {
         // Of a message under way nothing is lent before it is complete.
         let place = if self.is_complete() { ready.place } else { Place::Frame };
         match (ready.kind, place) {
@@ -142,6 +164,7 @@ enum PayloadStorage<'i> {
 }
 
 impl<'i> Payload<'i> {
+    #[inline]
     fn new(input: &'i mut Input, range: Range<usize>) -> Self {
         if input.can_give(range.clone()) {
             Self(PayloadStorage::Whole(input))

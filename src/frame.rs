@@ -3,7 +3,10 @@
 //! [`Header::decode`] checks what a header can be checked for on its own. What depends on the role, on the
 //! limits or on the frames before it is checked by the [`Connection`](crate::Connection).
 
+use alloc::vec::Vec;
+
 use crate::ProtocolError;
+use crate::message::DataKind;
 
 /// What a frame carries (RFC 6455 5.2 and 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +83,10 @@ const RSV2: u8 = 0x20;
 const RSV3: u8 = 0x10;
 const MASK: u8 = 0x80;
 
+/// The first byte of a message in one frame.
+const TEXT_MESSAGE: u8 = FIN | OpCode::Text as u8;
+const BINARY_MESSAGE: u8 = FIN | OpCode::Binary as u8;
+
 impl Header {
     /// The longest header in bytes: two, an eight-byte length and a masking key.
     pub const MAX_LEN: usize = 14;
@@ -153,36 +160,71 @@ impl Header {
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
+    /// As [`decode`](Self::decode), for the common case alone: the header of a message in one frame of less than 64 KiB, from a
+    /// peer whose frames are `masked` or not. Where it is anything else, or flawed, it is for `decode` to tell.
+    #[inline]
+    pub(crate) fn decode_message(bytes: &[u8], masked: bool) -> Option<(DataKind, usize, usize)> {
+        let &[first, second, ref rest @ ..] = bytes else { return None };
+        let kind = match first {
+            TEXT_MESSAGE => DataKind::Text,
+            BINARY_MESSAGE => DataKind::Binary,
+            _ => return None,
+        };
+        let (key_len, mask) = if masked { (4, MASK) } else { (0, 0) };
+        match second ^ mask {
+            len @ 0..126 => Some((kind, 2 + key_len, usize::from(len))),
+            126 => {
+                let len = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+                (len >= 126).then_some((kind, 4 + key_len, len))
+            }
+            _ => None,
+        }
+    }
+
     /// Writes the header to the start of `bytes`, with the length in its minimal form, and tells how many bytes it took.
     ///
     /// The length is cut to 63 bits, which no payload in memory exceeds.
     #[inline]
     pub fn encode(&self, bytes: &mut [u8; Self::MAX_LEN]) -> usize {
+        let (start, len) = self.encode_start();
+        bytes[..start.len()].copy_from_slice(&start);
+        let Some(key) = self.mask else { return len };
+        bytes[len..len + 4].copy_from_slice(&key);
+        len + 4
+    }
+
+    /// Appends the header to `out`.
+    #[inline]
+    pub(crate) fn append(&self, out: &mut Vec<u8>) {
+        let (start, len) = self.encode_start();
+        // All that there may be is written, then cut: a few stores in place of a call that copies what varies in length.
+        let end = out.len() + len;
+        out.extend_from_slice(&start);
+        out.truncate(end);
+        if let Some(key) = self.mask {
+            out.extend_from_slice(&key);
+        }
+    }
+
+    /// What goes before the masking key, and how many bytes of it there are.
+    #[inline]
+    fn encode_start(&self) -> ([u8; 10], usize) {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        bytes[0] = flag(self.fin, FIN)
+        let first = flag(self.fin, FIN)
             | flag(self.rsv1, RSV1)
             | flag(self.rsv2, RSV2)
             | flag(self.rsv3, RSV3)
             | self.opcode as u8;
-        let masked = flag(self.mask.is_some(), MASK);
         let payload_len = self.payload_len & i64::MAX as u64;
-        let mut len = if payload_len < 126 {
-            bytes[1] = masked | payload_len as u8;
-            2
-        } else if payload_len <= 0xFFFF {
-            bytes[1] = masked | 126;
-            bytes[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
-            4
-        } else {
-            bytes[1] = masked | 127;
-            bytes[2..10].copy_from_slice(&payload_len.to_be_bytes());
-            10
+        // RFC 6455 5.2: the length in the minimal number of bytes, the most significant one first.
+        let (short, extended, len) = match payload_len {
+            0..126 => (payload_len as u8, 0, 2),
+            126..=0xFFFF => (126, payload_len << 48, 4),
+            _ => (127, payload_len, 10),
         };
-        if let Some(key) = self.mask {
-            bytes[len..len + 4].copy_from_slice(&key);
-            len += 4;
-        }
-        len
+        let second = short | flag(self.mask.is_some(), MASK);
+        let [a, b, c, d, e, f, g, h] = extended.to_be_bytes();
+        ([first, second, a, b, c, d, e, f, g, h], len)
     }
 }
 
@@ -213,6 +255,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_message_in_one_short_frame_is_decoded_alike_in_both_ways() {
+        let mut found = 0;
+        for (first, second) in
+            (0..=u8::MAX).flat_map(|first| (0..=u8::MAX).map(move |second| (first, second)))
+        {
+            for extended in [[0, 0], [0, 125], [0, 126], [0xFF, 0xFF]] {
+                let bytes = [&[first, second], &extended[..], &[0; 10]].concat();
+                for (bytes, masked) in
+                    (0..bytes.len()).flat_map(|n| [true, false].map(|masked| (&bytes[..n], masked)))
+                {
+                    let Some((kind, header_len, len)) = Header::decode_message(bytes, masked) else {
+                        continue;
+                    };
+                    found += 1;
+                    if bytes.len() < header_len {
+                        continue;
+                    }
+                    let mask = masked.then_some([0; 4]).map(|_| {
+                        let mut key = [0; 4];
+                        key.copy_from_slice(&bytes[header_len - 4..header_len]);
+                        key
+                    });
+                    let header = Header { mask, ..Header::new(kind.opcode(), len as u64) };
+                    assert_eq!(Header::decode(bytes), Ok(Some((header, header_len))));
+                }
+            }
+        }
+        // Of both types, with and without a key, 126 short lengths and 2 extended ones, however much of the rest is there.
+        assert_eq!(found, 2 * 2 * (126 * 4 * 12 + 2 * 10));
     }
 
     #[test]

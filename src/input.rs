@@ -170,10 +170,11 @@ impl Input {
     }
 
     /// Sees to it that the binary payload `range` of the storage can be given away together with it; false if too much else is in it.
+    #[inline]
     pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
         // The payload fills at least half of the storage, and nothing is unread.
         let can =
-            self.start == self.end && range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2;
+            range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2 && self.start == self.end;
         if can {
             (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
         }
@@ -181,6 +182,7 @@ impl Input {
     }
 
     /// The binary payload `range` of the storage.
+    #[inline]
     pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
         self.storage.get(range).unwrap_or_default()
     }
@@ -256,6 +258,7 @@ impl Input {
         self.complete = true;
     }
 
+    #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }

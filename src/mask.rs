@@ -18,34 +18,61 @@ const TILE_LEN: usize = 16 << 10;
 /// ```
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let lane = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (lanes, tail) = bytes.as_chunks_mut::<8>();
-    for bytes in lanes {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ lane).to_ne_bytes();
+    match bytes.len() {
+        64.. => apply_lanes::<64>(bytes, key),
+        16.. => apply_lanes::<16>(bytes, key),
+        8.. => apply_lanes::<8>(bytes, key),
+        4.. => apply_lanes::<4>(bytes, key),
+        _ => bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key),
     }
-    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
-        *byte ^= key;
+}
+
+/// Masks at least `N` bytes, `N` at a time. The last lane overlaps the one before it, so that no single bytes remain.
+#[inline]
+fn apply_lanes<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
+    let last_key = rotate(key, bytes.len());
+    let Some(&last) = bytes.last_chunk::<N>() else { return };
+    for lane in bytes.as_chunks_mut::<N>().0 {
+        *lane = masked(*lane, key);
     }
+    if let Some(place) = bytes.last_chunk_mut() {
+        *place = masked(last, last_key);
+    }
+}
+
+#[inline]
+fn masked<const N: usize>(mut lane: [u8; N], key: [u8; 4]) -> [u8; N] {
+    let key = u32::from_ne_bytes(key);
+    for part in lane.as_chunks_mut::<4>().0 {
+        *part = (u32::from_ne_bytes(*part) ^ key).to_ne_bytes();
+    }
+    lane
 }
 
 /// The key for what follows `len` bytes that were masked with `key`.
 #[inline]
 #[must_use]
-pub fn rotate(mut key: [u8; 4], len: usize) -> [u8; 4] {
-    key.rotate_left(len % 4);
-    key
+pub fn rotate(key: [u8; 4], len: usize) -> [u8; 4] {
+    u32::from_le_bytes(key).rotate_right(8 * (len % 4) as u32).to_le_bytes()
 }
 
 /// Appends `payload`, masked, to `out`.
 #[inline]
 pub(crate) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     // A tile is a multiple of four bytes long, so each begins with the first byte of the key.
-    for tile in payload.chunks(TILE_LEN) {
-        let start = out.len();
-        out.extend_from_slice(tile);
-        apply(&mut out[start..], key);
+    let mut rest = payload;
+    while let Some((tile, later)) = rest.split_at_checked(TILE_LEN) {
+        append_tile(out, tile, key);
+        rest = later;
     }
+    append_tile(out, rest, key);
+}
+
+#[inline]
+fn append_tile(out: &mut Vec<u8>, tile: &[u8], key: [u8; 4]) {
+    let start = out.len();
+    out.extend_from_slice(tile);
+    apply(&mut out[start..], key);
 }
 
 /// The source of a client's masking keys: a ChaCha keystream, so that no key reveals another (RFC 6455 5.3).
@@ -65,9 +92,16 @@ impl Keys {
     /// A fresh key. RFC 6455 5.3: a new one for every frame.
     #[inline]
     pub(crate) fn next(&mut self) -> [u8; 4] {
-        let seed = self.seed;
-        let keystream = self.keystream.get_or_insert_with(|| Box::new(ChaCha12Rng::from_seed(seed)));
+        let keystream = match &mut self.keystream {
+            Some(keystream) => keystream,
+            None => self.begin(),
+        };
         keystream.next_u32().to_ne_bytes()
+    }
+
+    #[cold]
+    fn begin(&mut self) -> &mut ChaCha12Rng {
+        self.keystream.insert(Box::new(ChaCha12Rng::from_seed(self.seed)))
     }
 
     /// Gives the heap back. The keystream goes on from a seed of its own making, so no key ever repeats.

@@ -90,6 +90,7 @@ pub(crate) enum DataKind {
 
 impl DataKind {
     /// The opcode of the first fragment.
+    #[inline]
     pub(crate) fn opcode(self) -> OpCode {
         match self {
             Self::Text => OpCode::Text,

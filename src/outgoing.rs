@@ -35,10 +35,12 @@ impl<'m> Outgoing<'m> {
         Self { kind, payload: OutgoingPayload::Owned(payload.into()) }
     }
 
+    #[inline]
     pub(crate) fn kind(&self) -> DataKind {
         self.kind
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.payload {
             OutgoingPayload::Borrowed(payload) => payload,
@@ -47,6 +49,7 @@ impl<'m> Outgoing<'m> {
     }
 
     /// The payload, when it is one that can be sent without a copy.
+    #[inline]
     pub(crate) fn shared(&self) -> Option<&Bytes> {
         match &self.payload {
             OutgoingPayload::Borrowed(_) => None,

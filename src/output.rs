@@ -74,20 +74,34 @@ impl Output {
         self.coalesced.extend_from_slice(bytes);
     }
 
+    /// Chains a payload that is long, and copies one that is not.
+    pub(crate) fn push_shared(&mut self, payload: &Bytes) {
+        if payload.len() >= CHAIN_LEN {
+            self.chain(payload.clone());
+        } else {
+            self.push(payload);
+        }
+    }
+
     /// The coalesced bytes, to append to.
+    #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         // What is written makes room when it is at least as long as what has to move.
         if self.coalesced.len() >= CHAIN_LEN && self.cursor >= self.coalesced.len() - self.cursor {
-            self.coalesced.drain(..self.cursor);
-            for chained in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
-                chained.position -= self.cursor;
-            }
-            self.cursor = 0;
+            self.make_room();
         }
         &mut self.coalesced
     }
 
-    pub(crate) fn chain(&mut self, payload: Bytes) {
+    fn make_room(&mut self) {
+        self.coalesced.drain(..self.cursor);
+        for chained in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
+            chained.position -= self.cursor;
+        }
+        self.cursor = 0;
+    }
+
+    fn chain(&mut self, payload: Bytes) {
         self.elsewhere_len += payload.len();
         self.chain.get_or_insert_default().push_back(Chained { position: self.coalesced.len(), payload });
     }

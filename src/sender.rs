@@ -12,7 +12,7 @@ use crate::frame::{Header, OpCode};
 use crate::mask::{self, Keys};
 use crate::message::DataKind;
 use crate::outgoing::{Outgoing, Prepared};
-use crate::output::{CHAIN_LEN, Output};
+use crate::output::Output;
 use crate::reply::{Reply, ReplyKind};
 use crate::state::Closed;
 use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
@@ -63,7 +63,7 @@ impl Sender {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
-        self.push(message.kind().opcode(), true, message);
+        self.push(message.kind().opcode(), true, message.as_bytes(), message.shared());
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Sender {
             Some(_) => return Err(SendError::MixedFragments),
         };
         self.fragmented = (!last).then_some(part.kind());
-        self.push(opcode, last, part);
+        self.push(opcode, last, part.as_bytes(), part.shared());
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Sender {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
-        self.push_payload(prepared.frame(), Some(prepared.frame()));
+        self.output.push_shared(prepared.frame());
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Sender {
         }
         self.check(payload.len())?;
         self.round_trip.begin(payload, None);
-        self.push(OpCode::Ping, true, payload.into());
+        self.push_control(OpCode::Ping, payload);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Sender {
                 if self.closed.is_none() {
                     let code = CloseFrame::decode(payload).unwrap_or_default().map(|frame| frame.code());
                     self.closed = Some(Closed::Echoed(code));
-                    self.push(OpCode::Close, true, payload.into());
+                    self.push_control(OpCode::Close, payload);
                 }
             }
             ReplyKind::Failed(error) => self.fail(error),
@@ -211,7 +211,7 @@ impl Sender {
     /// Queues a keepalive ping, whatever the output: there is never more than one.
     pub(crate) fn keepalive(&mut self, now: Timestamp) {
         let payload = self.round_trip.begin_keepalive(now);
-        self.push(OpCode::Ping, true, payload.as_slice().into());
+        self.push_control(OpCode::Ping, &payload);
     }
 
     /// The peer was given up: nothing follows.
@@ -244,7 +244,7 @@ impl Sender {
         if self.output.len() + Header::MAX_LEN + payload.len() <= self.high_water_len {
             // The newest pong answers for those before it.
             self.late_pong = None;
-            self.push(OpCode::Pong, true, payload.into());
+            self.push_control(OpCode::Pong, payload);
         } else {
             self.late_pong = Some(payload.into());
         }
@@ -255,7 +255,7 @@ impl Sender {
         if self.is_ready()
             && let Some(payload) = self.late_pong.take()
         {
-            self.push(OpCode::Pong, true, (&*payload).into());
+            self.push_control(OpCode::Pong, &payload);
         }
     }
 
@@ -276,29 +276,22 @@ impl Sender {
 
     fn push_close(&mut self, frame: Option<&CloseFrame>) {
         let payload = frame.map(CloseFrame::encode).unwrap_or_default();
-        self.push(OpCode::Close, true, payload.as_slice().into());
+        self.push_control(OpCode::Close, &payload);
     }
 
-    #[inline]
-    fn push(&mut self, opcode: OpCode, fin: bool, payload: Outgoing<'_>) {
-        let key = self.keys.as_mut().map(Keys::next);
-        let len = payload.as_bytes().len() as u64;
-        let header = Header { fin, mask: key, ..Header::new(opcode, len) };
-        let mut bytes = [0; Header::MAX_LEN];
-        let header_len = header.encode(&mut bytes);
+    fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
+        self.push(opcode, true, payload, None);
+    }
+
+    /// Queues a frame. `shared` is the payload, if it can be sent without a copy.
+    fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8], shared: Option<&Bytes>) {
+        let mask = self.keys.as_mut().map(Keys::next);
         let tail = self.output.tail();
-        tail.extend_from_slice(&bytes[..header_len]);
-        match key {
-            Some(key) => mask::append(tail, payload.as_bytes(), key),
-            None => self.push_payload(payload.as_bytes(), payload.shared()),
-        }
-    }
-
-    /// Queues bytes that need no mask: chained if they are long and shared, copied otherwise.
-    fn push_payload(&mut self, bytes: &[u8], shared: Option<&Bytes>) {
-        match shared {
-            Some(shared) if shared.len() >= CHAIN_LEN => self.output.chain(shared.clone()),
-            _ => self.output.tail().extend_from_slice(bytes),
+        Header { fin, mask, ..Header::new(opcode, payload.len() as u64) }.append(tail);
+        match (mask, shared) {
+            (Some(key), _) => mask::append(tail, payload, key),
+            (None, Some(shared)) => self.output.push_shared(shared),
+            (None, None) => tail.extend_from_slice(payload),
         }
     }
 }
