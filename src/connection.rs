@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::state::{Closure, State, Transport};
-use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
+use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp, utf8};
 
 /// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.
 ///
@@ -127,7 +127,7 @@ impl Connection {
         if ready != Ready::TEXT_FRAME {
             return Ok(Some(input.lend(ready)));
         }
-        match core::str::from_utf8(input.lent()) {
+        match utf8::decode(input.lent()) {
             Ok(text) => Ok(Some(Event::Text(Text::lent(text)))),
             Err(_) => {
                 let error = self.receiver.fail(ProtocolError::InvalidUtf8);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::input::Input;
 use crate::message::DataKind;
-use crate::{CloseFrame, Message, Outgoing};
+use crate::{CloseFrame, Message, Outgoing, utf8};
 
 /// An event is ready to be [lent](Input::lend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Input {
         let place = if self.is_complete() { ready.place } else { Place::Frame };
         match (ready.kind, place) {
             (Kind::Text, Place::Frame) => {
-                Event::Text(Text::lent(core::str::from_utf8(self.lent()).unwrap_or_default()))
+                Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
             }
             (Kind::Text, Place::Assembled) => Event::Text(Text(TextStorage::Assembled(self.text()))),
             (Kind::Binary, Place::Frame) => Event::Binary(Payload::new(self, self.lent_range())),

@@ -1,5 +1,8 @@
 //! Masking (RFC 6455 5.3): a payload XORed with a four-byte key.
 
+#[cfg(feature = "simd")]
+mod vectors;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -19,6 +22,8 @@ const TILE_LEN: usize = 16 << 10;
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
+        #[cfg(feature = "simd")]
+        vectors::MIN_LEN.. => vectors::apply(bytes, key),
         64.. => apply_lanes::<64>(bytes, key),
         16.. => apply_lanes::<16>(bytes, key),
         8.. => apply_lanes::<8>(bytes, key),

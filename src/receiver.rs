@@ -13,7 +13,7 @@ use crate::reply::{Reply, ReplyKind};
 use crate::sender::Sender;
 use crate::state::{Closure, State, Transport};
 use crate::timer::{Due, Facts, Phase, Timers};
-use crate::utf8::Utf8;
+use crate::utf8::{self, Utf8};
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp, mask};
 
 /// How much is unmasked before it is validated: small enough to be still in the first-level cache.
@@ -114,7 +114,7 @@ impl Receiver {
             Some(ready) => Some(ready),
             None => self.step(input)?,
         };
-        if ready == Some(Ready::TEXT_FRAME) && core::str::from_utf8(input.lent()).is_err() {
+        if ready == Some(Ready::TEXT_FRAME) && utf8::decode(input.lent()).is_err() {
             return Err(self.fail(ProtocolError::InvalidUtf8));
         }
         Ok(ready)

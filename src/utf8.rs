@@ -53,13 +53,14 @@ impl Utf8 {
 
     /// The complete characters of `chunk`; what begins a character at its end is carried.
     fn split_tail<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c str, InvalidUtf8> {
-        match core::str::from_utf8(chunk) {
-            Ok(text) => Ok(text),
+        let (complete, tail) = chunk.split_at(chunk.len() - incomplete_len(chunk));
+        let complete = decode(complete)?;
+        match core::str::from_utf8(tail) {
+            Ok(_) => Ok(complete),
             Err(error) if error.error_len().is_some() => Err(InvalidUtf8),
-            Err(error) => {
-                let (complete, tail) = chunk.split_at(error.valid_up_to());
+            Err(_) => {
                 self.keep(tail);
-                core::str::from_utf8(complete).map_err(|_| InvalidUtf8)
+                Ok(complete)
             }
         }
     }
@@ -68,4 +69,29 @@ impl Utf8 {
         self.carry[..prefix.len()].copy_from_slice(prefix);
         self.carry_len = prefix.len() as u8;
     }
+}
+
+/// `bytes` as text.
+#[inline]
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    #[cfg(feature = "simd")]
+    let text = simdutf8::basic::from_utf8(bytes);
+    #[cfg(not(feature = "simd"))]
+    let text = core::str::from_utf8(bytes);
+    text.map_err(|_| InvalidUtf8)
+}
+
+/// How many bytes at the end of `chunk` begin a character that needs more.
+fn incomplete_len(chunk: &[u8]) -> usize {
+    for (len, &byte) in (1..=3).zip(chunk.iter().rev()) {
+        let character_len = match byte {
+            0x80..=0xBF => continue,
+            0x00..=0x7F => 1,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xFF => 4,
+        };
+        return if len < character_len { len } else { 0 };
+    }
+    0
 }
