@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use crate::event::{Event, Ready, Text};
+use crate::event::{Event, Ready};
 use crate::input::Input;
 use crate::mask::Keys;
 use crate::outgoing::{Outgoing, Prepared};
@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::state::{Closure, State, Transport};
-use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp, utf8};
+use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
 
 /// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.
 ///
@@ -124,14 +124,10 @@ impl Connection {
                 }
             }
         };
-        if ready != Ready::TEXT_FRAME {
-            return Ok(Some(input.lend(ready)));
-        }
-        match utf8::decode(input.lent()) {
-            Ok(text) => Ok(Some(Event::Text(Text::lent(text)))),
-            Err(_) => {
-                let error = self.receiver.fail(ProtocolError::InvalidUtf8);
-                self.reply(input);
+        match self.receiver.lend(input, ready) {
+            Ok(event) => Ok(Some(event)),
+            Err(error) => {
+                self.reply(&Input::new());
                 Err(error)
             }
         }

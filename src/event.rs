@@ -202,7 +202,8 @@ impl<'m> From<Text<'m>> for Outgoing<'m> {
     fn from(text: Text<'m>) -> Self {
         match text.0 {
             TextStorage::Lent(text) => text.into(),
-            TextStorage::Assembled(_) => text.into_string().into(),
+            // To copy it costs less than to have the next one ask for memory again.
+            TextStorage::Assembled(text) => text.as_str().into(),
         }
     }
 }
@@ -211,7 +212,10 @@ impl<'m> From<Payload<'m>> for Outgoing<'m> {
     fn from(payload: Payload<'m>) -> Self {
         match payload.0 {
             PayloadStorage::Lent(payload) => payload.into(),
-            PayloadStorage::Whole(_) => payload.into_bytes().into(),
+            PayloadStorage::Whole(input) => {
+                let range = input.message_range();
+                Outgoing::stored(input.take_storage(), range)
+            }
         }
     }
 }

@@ -4,11 +4,13 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use bytes::Bytes;
 
 use crate::frame::Header;
 use crate::message::{DataKind, Message};
+use crate::output::Chained;
 
 /// Anything that can be sent as a message or as a fragment of one: text from `&str`, `String` and [`Text`](crate::Text), binary from
 /// byte slices, `Vec<u8>`, `Bytes` and [`Payload`](crate::Payload), either from [`Message`].
@@ -21,18 +23,25 @@ pub struct Outgoing<'m> {
 }
 
 #[derive(Clone)]
-enum OutgoingPayload<'m> {
+pub(crate) enum OutgoingPayload<'m> {
     Borrowed(&'m [u8]),
-    Owned(Bytes),
+    Shared(&'m Bytes),
+    Owned(Chained),
 }
 
 impl<'m> Outgoing<'m> {
+    #[inline]
     fn borrowed(kind: DataKind, payload: &'m [u8]) -> Self {
         Self { kind, payload: OutgoingPayload::Borrowed(payload) }
     }
 
     fn owned(kind: DataKind, payload: impl Into<Bytes>) -> Self {
-        Self { kind, payload: OutgoingPayload::Owned(payload.into()) }
+        Self { kind, payload: OutgoingPayload::Owned(Chained::Shared(payload.into())) }
+    }
+
+    /// The binary payload `range` of the storage of an input.
+    pub(crate) fn stored(storage: Vec<u8>, range: Range<usize>) -> Self {
+        Self { kind: DataKind::Binary, payload: OutgoingPayload::Owned(Chained::Stored(storage, range)) }
     }
 
     #[inline]
@@ -44,17 +53,14 @@ impl<'m> Outgoing<'m> {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.payload {
             OutgoingPayload::Borrowed(payload) => payload,
+            OutgoingPayload::Shared(payload) => payload,
             OutgoingPayload::Owned(payload) => payload,
         }
     }
 
-    /// The payload, when it is one that can be sent without a copy.
     #[inline]
-    pub(crate) fn shared(&self) -> Option<&Bytes> {
-        match &self.payload {
-            OutgoingPayload::Borrowed(_) => None,
-            OutgoingPayload::Owned(payload) => Some(payload),
-        }
+    pub(crate) fn into_payload(self) -> OutgoingPayload<'m> {
+        self.payload
     }
 }
 
@@ -117,7 +123,7 @@ impl From<Bytes> for Outgoing<'_> {
 
 impl<'m> From<&'m Bytes> for Outgoing<'m> {
     fn from(payload: &'m Bytes) -> Self {
-        Self::owned(DataKind::Binary, payload.clone())
+        Self { kind: DataKind::Binary, payload: OutgoingPayload::Shared(payload) }
     }
 }
 

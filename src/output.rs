@@ -4,14 +4,16 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::{Deref, Range};
 
 use bytes::{Buf, Bytes};
 
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
 
-/// The storage that an output keeps while it is in use; more goes back as soon as it is written.
-const KEEP_LEN: usize = 64 << 10;
+/// Storage of up to this length serves all connections of a thread; more stays with the connection that needed it.
+#[cfg(feature = "tokio")]
+const KEEP_LEN: usize = 128 << 10;
 
 /// The bytes that are owed to the peer, in order: drain them into the transport through [`bytes::Buf`].
 ///
@@ -36,17 +38,53 @@ pub struct Output {
     coalesced: Vec<u8>,
     cursor: usize,
     /// Chained payloads, each with the position in `coalesced` that it goes before.
-    #[expect(clippy::box_collection, reason = "a quarter of the size, and most connections chain nothing")]
-    chain: Option<Box<VecDeque<Chained>>>,
+    chain: Option<Box<Chain>>,
     /// The bytes in `chain`, and those that were taken to be written.
     elsewhere_len: usize,
     /// How many bytes the transport has accepted so far, to tell a stalled one.
     written: u64,
 }
 
-struct Chained {
+/// What only a connection with long messages has.
+#[derive(Default)]
+struct Chain {
+    links: VecDeque<Link>,
+    /// Storage whose payload is written.
+    spent: Option<Vec<u8>>,
+}
+
+/// A payload, and the position in `coalesced` that it goes before.
+struct Link {
     position: usize,
-    payload: Bytes,
+    payload: Chained,
+}
+
+/// A payload that is sent from where it lies.
+#[derive(Clone)]
+pub(crate) enum Chained {
+    Shared(Bytes),
+    /// A part of the storage of an [`Input`](crate::Input).
+    Stored(Vec<u8>, Range<usize>),
+}
+
+impl Chained {
+    fn advance(&mut self, n: usize) {
+        match self {
+            Self::Shared(payload) => payload.advance(n),
+            Self::Stored(_, range) => range.start += n,
+        }
+    }
+}
+
+impl Deref for Chained {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(payload) => payload,
+            Self::Stored(storage, range) => storage.get(range.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 impl Output {
@@ -74,13 +112,29 @@ impl Output {
         self.coalesced.extend_from_slice(bytes);
     }
 
-    /// Chains a payload that is long, and copies one that is not.
-    pub(crate) fn push_shared(&mut self, payload: &Bytes) {
-        if payload.len() >= CHAIN_LEN {
-            self.chain(payload.clone());
-        } else {
-            self.push(payload);
-        }
+    /// Storage that an echo has taken from an [`Input`](crate::Input), once its payload is written, for an input to
+    /// [adopt](crate::Input::adopt): so that a long message does not ask for memory that the one before has given up.
+    pub fn take_storage(&mut self) -> Option<Vec<u8>> {
+        self.chain.as_mut()?.spent.take()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_storage(&self) -> bool {
+        self.coalesced.capacity() > 0
+    }
+
+    /// Takes over storage that another output released.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn adopt(&mut self, mut storage: Vec<u8>) {
+        storage.extend_from_slice(&self.coalesced);
+        self.coalesced = storage;
+    }
+
+    /// Gives the storage back if nothing is owed, unless it is very long.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn release_storage(&mut self) -> Option<Vec<u8>> {
+        let is_usual = self.has_storage() && self.coalesced.capacity() <= KEEP_LEN;
+        (is_usual && self.is_empty()).then(|| core::mem::take(&mut self.coalesced))
     }
 
     /// The coalesced bytes, to append to.
@@ -95,15 +149,24 @@ impl Output {
 
     fn make_room(&mut self) {
         self.coalesced.drain(..self.cursor);
-        for chained in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
-            chained.position -= self.cursor;
+        for link in self.chain.iter_mut().flat_map(|chain| chain.links.iter_mut()) {
+            link.position -= self.cursor;
         }
         self.cursor = 0;
     }
 
-    fn chain(&mut self, payload: Bytes) {
+    /// Queues a payload where it lies.
+    pub(crate) fn chain(&mut self, payload: Chained) {
         self.elsewhere_len += payload.len();
-        self.chain.get_or_insert_default().push_back(Chained { position: self.coalesced.len(), payload });
+        let link = Link { position: self.coalesced.len(), payload };
+        self.chain.get_or_insert_default().links.push_back(link);
+    }
+
+    /// Nothing is left to be written of `payload`.
+    pub(crate) fn spend(&mut self, payload: Chained) {
+        if let Chained::Stored(storage, _) = payload {
+            self.chain.get_or_insert_default().spent = Some(storage);
+        }
     }
 
     /// Forgets everything: the transport is gone.
@@ -124,10 +187,10 @@ impl Output {
     pub(crate) fn put_back(&mut self, taken: Self) {
         let later = core::mem::replace(self, taken);
         let mut from = 0;
-        for chained in later.chain.into_iter().flat_map(|chain| chain.into_iter()) {
-            self.tail().extend_from_slice(&later.coalesced[from..chained.position]);
-            self.chain(chained.payload);
-            from = chained.position;
+        for link in later.chain.into_iter().flat_map(|chain| chain.links) {
+            self.tail().extend_from_slice(&later.coalesced[from..link.position]);
+            self.chain(link.payload);
+            from = link.position;
         }
         self.tail().extend_from_slice(&later.coalesced[from..]);
     }
@@ -141,12 +204,12 @@ impl Output {
 
     /// The coalesced bytes that go before the first chained payload.
     fn head(&self) -> &[u8] {
-        let end = self.front().map_or(self.coalesced.len(), |chained| chained.position);
+        let end = self.front().map_or(self.coalesced.len(), |link| link.position);
         &self.coalesced[self.cursor..end]
     }
 
-    fn front(&self) -> Option<&Chained> {
-        self.chain.as_ref()?.front()
+    fn front(&self) -> Option<&Link> {
+        self.chain.as_ref()?.links.front()
     }
 }
 
@@ -157,7 +220,7 @@ impl Buf for Output {
 
     fn chunk(&self) -> &[u8] {
         match (self.head(), self.front()) {
-            ([], Some(chained)) => &chained.payload,
+            ([], Some(link)) => &link.payload,
             (head, _) => head,
         }
     }
@@ -174,35 +237,35 @@ impl Buf for Output {
                 return;
             }
             n -= head_len;
-            let Some(chained) = self.chain.as_mut().and_then(|chain| chain.front_mut()) else { break };
-            if n < chained.payload.len() {
-                chained.payload.advance(n);
+            let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) else { break };
+            let payload_len = link.payload.len();
+            if n < payload_len {
+                link.payload.advance(n);
                 self.elsewhere_len -= n;
                 return;
             }
-            n -= chained.payload.len();
-            self.elsewhere_len -= chained.payload.len();
-            self.chain.as_mut().and_then(|chain| chain.pop_front());
+            n -= payload_len;
+            self.elsewhere_len -= payload_len;
+            if let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.pop_front()) {
+                self.spend(link.payload);
+            }
         }
         // Everything is written.
         self.cursor = 0;
         self.coalesced.clear();
-        if self.coalesced.capacity() > KEEP_LEN {
-            self.coalesced = Vec::new();
-        }
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
         let mut from = self.cursor;
-        let chained = self.chain.iter().flat_map(|chain| chain.iter());
-        let pairs = chained.flat_map(|chained| {
-            let before = &self.coalesced[from..chained.position];
-            from = chained.position;
-            [before, &chained.payload]
+        let links = self.chain.iter().flat_map(|chain| chain.links.iter());
+        let pairs = links.flat_map(|link| {
+            let before = &self.coalesced[from..link.position];
+            from = link.position;
+            [before, &link.payload]
         });
-        let last =
-            self.chain.as_ref().and_then(|chain| chain.back()).map_or(self.cursor, |last| last.position);
+        let last = self.chain.as_ref().and_then(|chain| chain.links.back());
+        let last = last.map_or(self.cursor, |last| last.position);
         let all = pairs.chain([&self.coalesced[last..]]).filter(|bytes| !bytes.is_empty());
         let mut count = 0;
         for (slot, bytes) in slices.iter_mut().zip(all) {

@@ -5,7 +5,7 @@ use core::fmt;
 #[cfg(feature = "blocking")]
 use core::time::Duration;
 
-use crate::event::{Kind, Place, Ready};
+use crate::event::{Event, Kind, Place, Ready, Text};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
 use crate::message::DataKind;
@@ -118,6 +118,25 @@ impl Receiver {
             return Err(self.fail(ProtocolError::InvalidUtf8));
         }
         Ok(ready)
+    }
+
+    /// The event of a [`message_frame`](Self::message_frame) or [`step`](Self::step), whose text is validated only now: once, where
+    /// [`advance`](Self::advance) and [`Input::lend`] do it twice.
+    ///
+    /// If that fails the connection, the rest of `input` is left to be discarded.
+    #[inline]
+    pub(crate) fn lend<'i>(
+        &mut self,
+        input: &'i mut Input,
+        ready: Ready,
+    ) -> Result<Event<'i>, ProtocolError> {
+        if ready != Ready::TEXT_FRAME {
+            return Ok(input.lend(ready));
+        }
+        match utf8::decode(input.lent()) {
+            Ok(text) => Ok(Event::Text(Text::lent(text))),
+            Err(_) => Err(self.fail(ProtocolError::InvalidUtf8)),
+        }
     }
 
     /// What is due for the frame of the last [`advance`](Self::advance), which must not be lost.
@@ -425,7 +444,7 @@ impl Receiver {
     }
 
     /// RFC 6455 7.1.7: fails the connection.
-    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.status = Status::Failed(error);
         self.reply = Some(ReplyDue::Close);
         error

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use crate::frame::{Header, OpCode};
 use crate::mask::{self, Keys};
 use crate::message::DataKind;
-use crate::outgoing::{Outgoing, Prepared};
-use crate::output::Output;
+use crate::outgoing::{Outgoing, OutgoingPayload, Prepared};
+use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
 use crate::state::Closed;
 use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
@@ -63,7 +63,7 @@ impl Sender {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
-        self.push(message.kind().opcode(), true, message.as_bytes(), message.shared());
+        self.push_message(message.kind().opcode(), true, message);
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Sender {
             Some(_) => return Err(SendError::MixedFragments),
         };
         self.fragmented = (!last).then_some(part.kind());
-        self.push(opcode, last, part.as_bytes(), part.shared());
+        self.push_message(opcode, last, part);
         Ok(())
     }
 
@@ -98,7 +98,12 @@ impl Sender {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
-        self.output.push_shared(prepared.frame());
+        let frame = prepared.frame();
+        if self.copies(frame) {
+            self.output.tail().extend_from_slice(frame);
+        } else {
+            self.output.chain(Chained::Shared(frame.clone()));
+        }
         Ok(())
     }
 
@@ -280,19 +285,55 @@ impl Sender {
     }
 
     fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
-        self.push(opcode, true, payload, None);
+        self.push(opcode, true, payload);
     }
 
-    /// Queues a frame. `shared` is the payload, if it can be sent without a copy.
-    fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8], shared: Option<&Bytes>) {
+    #[inline]
+    fn push_message(&mut self, opcode: OpCode, fin: bool, message: Outgoing<'_>) {
+        match message.into_payload() {
+            OutgoingPayload::Borrowed(payload) => self.push(opcode, fin, payload),
+            OutgoingPayload::Shared(payload) => self.push_shared(opcode, fin, payload),
+            OutgoingPayload::Owned(payload) => self.push_owned(opcode, fin, payload),
+        }
+    }
+
+    fn push_shared(&mut self, opcode: OpCode, fin: bool, payload: &Bytes) {
+        if self.copies(payload) {
+            self.push(opcode, fin, payload);
+        } else {
+            self.push_chained(opcode, fin, Chained::Shared(payload.clone()));
+        }
+    }
+
+    fn push_owned(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
+        if self.copies(&payload) {
+            self.push(opcode, fin, &payload);
+            self.output.spend(payload);
+        } else {
+            self.push_chained(opcode, fin, payload);
+        }
+    }
+
+    /// True for a payload that needs a mask, or is short.
+    fn copies(&self, payload: &[u8]) -> bool {
+        self.keys.is_some() || payload.len() < CHAIN_LEN
+    }
+
+    /// Queues a frame with a copy of its payload.
+    fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
         let mask = self.keys.as_mut().map(Keys::next);
         let tail = self.output.tail();
         Header { fin, mask, ..Header::new(opcode, payload.len() as u64) }.append(tail);
-        match (mask, shared) {
-            (Some(key), _) => mask::append(tail, payload, key),
-            (None, Some(shared)) => self.output.push_shared(shared),
-            (None, None) => tail.extend_from_slice(payload),
+        match mask {
+            Some(key) => mask::append(tail, payload, key),
+            None => tail.extend_from_slice(payload),
         }
+    }
+
+    /// Queues a frame whose payload stays where it lies.
+    fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
+        Header { fin, ..Header::new(opcode, payload.len() as u64) }.append(self.output.tail());
+        self.output.chain(payload);
     }
 }
 

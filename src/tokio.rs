@@ -124,8 +124,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ```
     pub async fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
         let Self { link, receiver, outlet, input, .. } = self;
-        let ready = poll_fn(|cx| link.poll_advance(receiver, outlet, input, cx)).await?;
-        Ok(ready.map(|ready| (input.lend(ready), &mut outlet.sender)))
+        let ready = match receiver.message_frame(input) {
+            Some(ready) => Some(ready),
+            None => poll_fn(|cx| link.poll_advance(receiver, outlet, input, cx)).await?,
+        };
+        let Some(ready) = ready else { return Ok(None) };
+        match receiver.lend(input, ready) {
+            Ok(event) => Ok(Some((event, &mut outlet.sender))),
+            Err(_) => {
+                // What is left in the input would be discarded.
+                let mut rest = Input::new();
+                poll_fn(|cx| link.poll_advance(receiver, outlet, &mut rest, cx)).await?;
+                Ok(None)
+            }
+        }
     }
 
     sending_methods!(async, .await, "# Cancel safety");

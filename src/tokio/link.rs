@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Self { stream, start: Instant::now(), sleep: None, rest: None, write_is_shut: false }
     }
 
-    /// Runs the connection until an event is ready, or until the transport has ended.
+    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
     pub(super) fn poll_advance(
         &mut self,
         receiver: &mut Receiver,
@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            let advanced = receiver.advance(input);
+            let advanced = receiver.step(input);
             if let Some(reply) = receiver.take_reply(input) {
                 outlet.sender.reply(reply);
             }
@@ -61,18 +61,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     return Poll::Ready(ended.map(|()| None));
                 }
             }
+            if let Some(storage) = outlet.sender.output().take_storage() {
+                input.adopt(storage);
+            }
             // After the end there is nothing to read, but perhaps something to write.
             let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
             match read {
-                Poll::Ready(Ok(())) => {}
+                // What arrived may be answered.
+                Poll::Ready(Ok(())) => pool::supply_output(outlet.sender.output()),
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
+                    pool::collect_output(outlet.sender.output());
                     let deadline = receiver.poll_timeout(self.now(), &mut outlet.sender);
-                    let deadline = deadline.or_else(|| self.rest(input));
+                    let deadline = deadline.or_else(|| self.rest(input, outlet));
                     ready!(self.poll_sleep(deadline, cx));
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
                     input.shrink();
+                    outlet.sender.release();
                     self.rest = None;
                 }
             }
@@ -138,10 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// When the storage of an input with nothing in it is given back, if no other deadline does so.
-    fn rest(&mut self, input: &Input) -> Option<Timestamp> {
+    /// When storage that a large message has left behind is given back, if no other deadline does so.
+    fn rest(&mut self, input: &Input, outlet: &mut Outlet) -> Option<Timestamp> {
         let rest = self.now() + REST;
-        input.is_swollen().then(|| *self.rest.get_or_insert(rest))
+        let is_swollen = input.is_swollen() || outlet.sender.output().has_storage();
+        is_swollen.then(|| *self.rest.get_or_insert(rest))
     }
 
     /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.

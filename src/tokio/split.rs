@@ -24,6 +24,39 @@ struct Shared<S> {
     waker: Waker,
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    fn poll_advance(
+        &self,
+        receiver: &mut Receiver,
+        input: &mut Input,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        wait(&self.waiting.reader, cx);
+        let mut both = lock(&self.both);
+        let Both { link, outlet } = &mut *both;
+        let polled = link.poll_advance(receiver, outlet, input, &mut Context::from_waker(&self.waker));
+        drop(both);
+        if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
+            // The end concerns the writer, too.
+            wake(&self.waiting.writer);
+        }
+        polled
+    }
+
+    fn poll_flush(&self, rest: usize, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        wait(&self.waiting.writer, cx);
+        let mut both = lock(&self.both);
+        let Both { link, outlet } = &mut *both;
+        let polled = link.poll_flush(rest, None, outlet, &mut Context::from_waker(&self.waker));
+        drop(both);
+        if polled.is_pending() {
+            // The reader's timers have a write to watch.
+            wake(&self.waiting.reader);
+        }
+        polled
+    }
+}
+
 #[derive(Debug)]
 struct Both<S> {
     link: Link<S>,
@@ -103,29 +136,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// # Cancel safety
     /// Cancel safe: no event is lost.
     pub async fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let ready = poll_fn(|cx| self.poll_advance(cx)).await?;
-        Ok(ready.map(|ready| self.input.lend(ready)))
+        let Self { receiver, input, shared } = self;
+        let ready = match receiver.message_frame(input) {
+            Some(ready) => Some(ready),
+            None => poll_fn(|cx| shared.poll_advance(receiver, input, cx)).await?,
+        };
+        let Some(ready) = ready else { return Ok(None) };
+        match receiver.lend(input, ready) {
+            Ok(event) => Ok(Some(event)),
+            Err(_) => {
+                // What is left in the input would be discarded.
+                let mut rest = Input::new();
+                poll_fn(|cx| shared.poll_advance(receiver, &mut rest, cx)).await?;
+                Ok(None)
+            }
+        }
     }
 
     receiving_methods!();
 
     fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
         read(&self.receiver, &lock(&self.shared.both).outlet.sender)
-    }
-
-    fn poll_advance(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        let Shared { both, waiting, waker } = &*self.shared;
-        wait(&waiting.reader, cx);
-        let mut both = lock(both);
-        let Both { link, outlet } = &mut *both;
-        let polled =
-            link.poll_advance(&mut self.receiver, outlet, &mut self.input, &mut Context::from_waker(waker));
-        drop(both);
-        if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
-            // The end concerns the writer, too.
-            wake(&waiting.writer);
-        }
-        polled
     }
 }
 
@@ -175,20 +206,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     }
 
     async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush(rest, cx)).await
-    }
-
-    fn poll_flush(&mut self, rest: usize, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-        let Shared { both, waiting, waker } = &*self.shared;
-        wait(&waiting.writer, cx);
-        let mut both = lock(both);
-        let Both { link, outlet } = &mut *both;
-        let polled = link.poll_flush(rest, None, outlet, &mut Context::from_waker(waker));
-        drop(both);
-        if polled.is_pending() {
-            // The reader's timers have a write to watch.
-            wake(&waiting.reader);
-        }
-        polled
+        poll_fn(|cx| self.shared.poll_flush(rest, cx)).await
     }
 }
