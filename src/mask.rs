@@ -9,9 +9,6 @@ use alloc::vec::Vec;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
-/// How much is copied before it is masked: small enough to be still in the first-level cache.
-const TILE_LEN: usize = 16 << 10;
-
 /// Masks or unmasks `bytes` in place; the two are the same operation.
 ///
 /// ```
@@ -23,7 +20,7 @@ const TILE_LEN: usize = 16 << 10;
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
         #[cfg(feature = "simd")]
-        vectors::MIN_LEN.. => vectors::apply(bytes, key),
+        LONG_LEN.. => vectors::apply(bytes, key),
         64.. => apply_lanes::<64>(bytes, key),
         16.. => apply_lanes::<16>(bytes, key),
         8.. => apply_lanes::<8>(bytes, key),
@@ -64,20 +61,30 @@ pub fn rotate(key: [u8; 4], len: usize) -> [u8; 4] {
 /// Appends `payload`, masked, to `out`.
 #[inline]
 pub(crate) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    // A tile is a multiple of four bytes long, so each begins with the first byte of the key.
-    let mut rest = payload;
-    while let Some((tile, later)) = rest.split_at_checked(TILE_LEN) {
-        append_tile(out, tile, key);
-        rest = later;
+    match payload.len() {
+        #[cfg(feature = "simd")]
+        LONG_LEN.. => vectors::append(out, payload, key),
+        #[cfg(not(feature = "simd"))]
+        LONG_LEN.. => append_tiles(out, payload, key),
+        _ => {
+            let start = out.len();
+            out.extend_from_slice(payload);
+            apply(&mut out[start..], key);
+        }
     }
-    append_tile(out, rest, key);
 }
 
-#[inline]
-fn append_tile(out: &mut Vec<u8>, tile: &[u8], key: [u8; 4]) {
-    let start = out.len();
-    out.extend_from_slice(tile);
-    apply(&mut out[start..], key);
+/// From how many bytes on the longer way is the shorter one.
+const LONG_LEN: usize = 512;
+
+/// Masks while it copies, which takes half the time of one after the other.
+#[inline(always)]
+fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    let keys = [key; LONG_LEN / 4];
+    out.reserve(payload.len());
+    for tile in payload.chunks(LONG_LEN) {
+        out.extend(tile.iter().zip(keys.as_flattened()).map(|(byte, key)| byte ^ key));
+    }
 }
 
 /// The source of a client's masking keys: a ChaCha keystream, so that no key reveals another (RFC 6455 5.3).
@@ -124,10 +131,10 @@ mod tests {
     #[test]
     fn applying_equals_the_byte_loop_at_every_length_and_in_any_two_parts() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let plain: Vec<u8> = (0..100u8).collect();
-        for len in 0..plain.len() {
+        let plain: Vec<u8> = (0..=255u8).cycle().take(LONG_LEN + 200).collect();
+        for len in (0..200).chain(LONG_LEN - 2..plain.len()) {
             let expected: Vec<u8> = plain[..len].iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect();
-            for cut in 0..=len {
+            for cut in (0..=len.min(200)).chain((200..=len).step_by(37)) {
                 let mut bytes = plain[..len].to_vec();
                 let (head, tail) = bytes.split_at_mut(cut);
                 apply(head, key);
@@ -138,14 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn appending_masks_what_it_appends_across_tiles() {
-        let payload: Vec<u8> = (0..2 * TILE_LEN + 5).map(|i| i as u8).collect();
-        let mut expected = payload.clone();
-        apply(&mut expected, [1, 2, 3, 4]);
-        let mut out = Vec::from(*b"before");
-        append(&mut out, &payload, [1, 2, 3, 4]);
-        assert_eq!(&out[..6], b"before");
-        assert_eq!(&out[6..], expected);
+    fn appending_masks_what_it_appends_at_every_length() {
+        for len in (0..LONG_LEN + 70).chain([2 * LONG_LEN, 2 * LONG_LEN + 5, 100_000]) {
+            let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let mut expected = payload.clone();
+            apply(&mut expected, [1, 2, 3, 4]);
+            let mut out = Vec::from(*b"before");
+            append(&mut out, &payload, [1, 2, 3, 4]);
+            assert_eq!(&out[..6], b"before");
+            assert_eq!(&out[6..], expected);
+        }
     }
 
     #[test]

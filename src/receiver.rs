@@ -16,8 +16,9 @@ use crate::timer::{Due, Facts, Phase, Timers};
 use crate::utf8::{self, Utf8};
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp, mask};
 
-/// How much is unmasked before it is validated: small enough to be still in the first-level cache.
-const TILE_LEN: usize = 16 << 10;
+/// How much is unmasked before it is validated and copied: small enough to be still in the first-level cache, and for a copy
+/// that goes through it.
+const TILE_LEN: usize = 2 << 10;
 
 /// How much a peer may still send after the connection is over before the transport is cut, in bytes.
 const MAX_DISCARDED_LEN: u32 = 1 << 20;

@@ -1,17 +1,15 @@
 //! Masking with the widest vectors that the processor has, feature `simd`.
 
+use alloc::vec::Vec;
 use std::sync::LazyLock;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch};
 
-use super::rotate;
+use super::{append_tiles, rotate};
 
 /// What the processor has, which takes too long to ask each time.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
-
-/// From how many bytes on this is worth the call.
-pub(super) const MIN_LEN: usize = 512;
 
 pub(super) fn apply(bytes: &mut [u8], key: [u8; 4]) {
     dispatch!(*LEVEL, simd => apply_vectors(simd, bytes, key));
@@ -29,4 +27,14 @@ fn apply_vectors<S: Simd>(simd: S, bytes: &mut [u8], key: [u8; 4]) {
         (S::u8s::from_slice(simd, lane) ^ key).store_slice(lane);
     }
     last.store_slice(&mut bytes[last_start..]);
+}
+
+pub(super) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    dispatch!(*LEVEL, simd => append_vectors(simd, out, payload, key));
+}
+
+/// What the compiler makes of it with the vectors of `S`.
+#[inline(always)]
+fn append_vectors<S: Simd>(_: S, out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    append_tiles(out, payload, key);
 }
