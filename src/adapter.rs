@@ -14,7 +14,7 @@ pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_fu
 pub(crate) use self::outlet::Outlet;
 pub(crate) use self::transfer::{drain, fill};
 
-/// How long a connection without a deadline keeps what a large message has left behind.
+/// How long a connection that has nothing to do keeps what a large message has left behind.
 pub(crate) const REST: Duration = Duration::from_secs(10);
 
 /// Locks a mutex of the halves, under which nothing panics that would leave half a change behind.

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
 
 /// Storage of up to this length serves all connections of a thread; more stays with the connection that needed it.
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "blocking", feature = "tokio"))]
 const KEEP_LEN: usize = 128 << 10;
 
 /// The bytes that are owed to the peer, in order: drain them into the transport through [`bytes::Buf`].
@@ -123,6 +123,12 @@ impl Output {
         self.coalesced.capacity() > 0
     }
 
+    /// True when [`release`](Self::release) may have much to give back.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_swollen(&self) -> bool {
+        self.coalesced.capacity() > KEEP_LEN
+    }
+
     /// Takes over storage that another output released.
     #[cfg(feature = "tokio")]
     pub(crate) fn adopt(&mut self, mut storage: Vec<u8>) {
@@ -133,8 +139,8 @@ impl Output {
     /// Gives the storage back if nothing is owed, unless it is very long.
     #[cfg(feature = "tokio")]
     pub(crate) fn release_storage(&mut self) -> Option<Vec<u8>> {
-        let is_usual = self.has_storage() && self.coalesced.capacity() <= KEEP_LEN;
-        (is_usual && self.is_empty()).then(|| core::mem::take(&mut self.coalesced))
+        (self.is_empty() && self.has_storage() && !self.is_swollen())
+            .then(|| core::mem::take(&mut self.coalesced))
     }
 
     /// The coalesced bytes, to append to.

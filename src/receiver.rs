@@ -430,6 +430,7 @@ impl Receiver {
     /// Unmasks, validates and copies the next `len` bytes of a text message.
     fn text(&mut self, key: [u8; 4], len: usize, input: &mut Input) -> Result<(), ProtocolError> {
         let (payload, text) = input.text_parts(len);
+        text.reserve(len);
         for tile in payload.chunks_mut(TILE_LEN) {
             mask::apply(tile, key);
             self.utf8.push(tile, text).map_err(|_| ProtocolError::InvalidUtf8)?;

@@ -53,6 +53,27 @@ impl Outlet {
         self.unflushed || self.sender.owes()
     }
 
+    /// Returns storage that an echo has taken from `input`.
+    pub(crate) fn return_storage(&mut self, input: &mut Input) {
+        if let Some(storage) = self.sender.output().take_storage() {
+            input.adopt(storage);
+        }
+    }
+
+    /// True when a large message has left storage behind, here or in `input`.
+    pub(crate) fn is_swollen(&mut self, input: &Input) -> bool {
+        input.is_swollen() || self.sender.output().is_swollen()
+    }
+
+    /// Gives that back.
+    pub(crate) fn shrink(&mut self, input: &mut Input) {
+        input.shrink();
+        let output = self.sender.output();
+        if output.is_swollen() {
+            output.release();
+        }
+    }
+
     /// Nobody will read any more: gives up what is owed, for the first reason there was.
     fn break_off(&mut self, reason: Broken) -> Broken {
         self.lost |= self.sender.owes();

@@ -177,8 +177,9 @@ impl Inbox {
                 }
                 Poll::Pending => {
                     // A timeout shows in the transport action.
-                    let _ = self.receiver.handle_timeout(outbox.now(), &mut outbox.outlet().sender);
-                    self.input.shrink();
+                    let mut outlet = outbox.outlet();
+                    let _ = self.receiver.handle_timeout(outbox.now(), &mut outlet.sender);
+                    outlet.shrink(&mut self.input);
                 }
             }
         }
@@ -188,8 +189,9 @@ impl Inbox {
         let mut outlet = outbox.outlet();
         let now = outbox.now();
         let deadline = self.receiver.poll_timeout(now, &mut outlet.sender);
-        let rest = self.input.is_swollen().then(|| now + REST);
-        let mut wait = until(deadline.or(rest), now).min(self.max_wait);
+        outlet.return_storage(&mut self.input);
+        let rest = outlet.is_swollen(&self.input).then(|| now + REST);
+        let mut wait = until(deadline.into_iter().chain(rest).min(), now).min(self.max_wait);
         if outlet.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }

@@ -10,7 +10,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
-use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport};
+use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -18,7 +18,7 @@ pub(super) struct Link<S> {
     /// When the connection's clock began.
     start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When storage is given back, if no other deadline does so.
+    /// When storage that a large message has left behind is given back.
     rest: Option<Timestamp>,
     write_is_shut: bool,
 }
@@ -61,9 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     return Poll::Ready(ended.map(|()| None));
                 }
             }
-            if let Some(storage) = outlet.sender.output().take_storage() {
-                input.adopt(storage);
-            }
+            outlet.return_storage(input);
             // After the end there is nothing to read, but perhaps something to write.
             let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
             match read {
@@ -73,12 +71,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Pending => {
                     pool::collect_output(outlet.sender.output());
                     let deadline = receiver.poll_timeout(self.now(), &mut outlet.sender);
-                    let deadline = deadline.or_else(|| self.rest(input, outlet));
+                    let rest = self.rest(outlet.is_swollen(input));
+                    let deadline = deadline.into_iter().chain(rest).min();
                     ready!(self.poll_sleep(deadline, cx));
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
-                    input.shrink();
-                    outlet.sender.release();
+                    outlet.shrink(input);
                     self.rest = None;
                 }
             }
@@ -144,11 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// When storage that a large message has left behind is given back, if no other deadline does so.
-    fn rest(&mut self, input: &Input, outlet: &mut Outlet) -> Option<Timestamp> {
-        let rest = self.now() + REST;
-        let is_swollen = input.is_swollen() || outlet.sender.output().has_storage();
-        is_swollen.then(|| *self.rest.get_or_insert(rest))
+    /// When storage that a large message has left behind is given back.
+    fn rest(&mut self, is_swollen: bool) -> Option<Timestamp> {
+        if is_swollen && self.rest.is_none() {
+            self.rest = Some(self.now() + REST);
+        }
+        self.rest
     }
 
     /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.
