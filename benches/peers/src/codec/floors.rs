@@ -1,0 +1,247 @@
+//! What no contender can avoid.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use pulp::Arch;
+
+use super::{Batch, Contender, Role, Tally};
+use crate::pipe::{Pipe, Sink};
+use crate::report::{Column, Kind};
+use crate::wire::{READ_LEN, TEXT, push_header};
+
+pub(super) const PASSES: &str = "passes";
+
+/// What of a masked payload fits the first-level cache beside its copy.
+const TILE_LEN: usize = 16 << 10;
+
+/// From here on, a payload goes to the socket from where it lies.
+const CHAIN_LEN: usize = 4 << 10;
+
+/// A frame of which more than this is missing is read to exactly its end.
+const LARGE_LEN: usize = 16 << 10;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The passes over the bytes of all payloads, as if there were no frames.
+pub(super) struct Passes;
+
+impl Contender for Passes {
+    fn column(&self) -> Column {
+        Column { name: PASSES, kind: Kind::Floor }
+    }
+
+    fn setup(&self) -> &'static str {
+        "the passes over the bytes that nobody can avoid, without frames: copy in, XOR with AVX2 or AVX-512, validation with \
+         simdutf8; XOR and copy out"
+    }
+
+    fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
+        let Batch { payload, count, .. } = batch;
+        let (text, len, count) = (batch.opcode == TEXT, payload.len(), *count);
+        // Tiles of whole payloads, or a whole number of tiles to a payload: no character is cut.
+        let tile_len = READ_LEN.min(READ_LEN / len * len).max(READ_LEN.min(len));
+        let mut masked = payload.repeat(count);
+        masked.chunks_mut(tile_len).for_each(|tile| xor(tile, KEY));
+        let source: Rc<[u8]> = masked.into();
+        let expected = (batch.tally().edges, len * count);
+        let mut buffer = vec![0; tile_len];
+        Box::new(move || {
+            for tile in source.chunks(tile_len) {
+                let buffer = &mut buffer[..tile.len()];
+                buffer.copy_from_slice(tile);
+                xor(std::hint::black_box(&mut *buffer), KEY);
+                assert!(!text || is_utf8(buffer));
+                std::hint::black_box(buffer);
+            }
+            Tally { messages: count, bytes: expected.1, edges: expected.0 }
+        })
+    }
+
+    fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
+        let source = payload.repeat(count);
+        let mut masked = vec![0; TILE_LEN];
+        Box::new(move || match role {
+            Role::Server => sink.write(&source),
+            Role::Client => source.chunks(TILE_LEN).for_each(|tile| {
+                let masked = &mut masked[..tile.len()];
+                xor_copy(masked, tile, KEY);
+                sink.write(masked);
+            }),
+        })
+    }
+}
+
+/// A frame loop with nothing in it that could refuse a frame.
+pub(super) struct Bare;
+
+impl Contender for Bare {
+    fn column(&self) -> Column {
+        Column { name: "bare", kind: Kind::Floor }
+    }
+
+    fn setup(&self) -> &'static str {
+        "a loop over frames by hand: header, XOR in place as the payload arrives, simdutf8 over whole messages; no rule of the \
+         protocol is checked, and the masking key is always the same"
+    }
+
+    fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
+        let (text, count) = (batch.opcode == TEXT, batch.count);
+        let mut reader = Reader {
+            pipe: Pipe::source(batch.wire.clone()),
+            buffer: vec![0; 2 * READ_LEN],
+            start: 0,
+            end: 0,
+        };
+        Box::new(move || {
+            let mut tally = Tally::default();
+            for _ in 0..count {
+                let payload = reader.next();
+                assert!(!text || is_utf8(payload));
+                tally.add(payload);
+            }
+            tally
+        })
+    }
+
+    fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
+        let mut out = Vec::new();
+        Box::new(move || {
+            for _ in 0..count {
+                push_header(&mut out, super::BINARY, payload.len(), (role == Role::Client).then_some(KEY));
+                match role {
+                    Role::Server if payload.len() >= CHAIN_LEN => {
+                        sink.write(&out);
+                        out.clear();
+                        sink.write(&payload);
+                    }
+                    Role::Server => out.extend_from_slice(&payload),
+                    Role::Client => {
+                        for tile in payload.chunks(TILE_LEN) {
+                            let start = out.len();
+                            out.resize(start + tile.len(), 0);
+                            xor_copy(&mut out[start..], tile, KEY);
+                            if payload.len() > TILE_LEN {
+                                sink.write(&out);
+                                out.clear();
+                            }
+                        }
+                    }
+                }
+            }
+            sink.write(&out);
+            out.clear();
+        })
+    }
+}
+
+struct Reader {
+    pipe: Pipe,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Reader {
+    fn next(&mut self) -> &[u8] {
+        let (header_len, len, key) = loop {
+            if let Some(header) = header(&self.buffer[self.start..self.end]) {
+                break header;
+            }
+            self.read(READ_LEN, 0);
+        };
+        let mut unmasked = 0;
+        let payload = loop {
+            let payload = self.start + header_len;
+            let arrived = (self.end - payload).min(len);
+            // In whole words of the key, so that it need not be turned, until the end.
+            let whole = if arrived == len { len } else { arrived & !3 };
+            xor(&mut self.buffer[payload + unmasked..payload + whole], key);
+            unmasked = whole;
+            if arrived == len {
+                break payload;
+            }
+            let missing = len - arrived;
+            self.read(if missing > LARGE_LEN { missing } else { READ_LEN }, header_len + len);
+        };
+        self.start = payload + len;
+        &self.buffer[payload..self.start]
+    }
+
+    /// Reads at most `max_len`, with room for a frame of `frame_len`.
+    fn read(&mut self, max_len: usize, frame_len: usize) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.buffer.len() < frame_len + READ_LEN {
+            self.buffer.resize(frame_len + READ_LEN, 0);
+        }
+        let read = self.pipe.next(max_len);
+        self.buffer[self.end..][..read.len()].copy_from_slice(read);
+        self.end += read.len();
+    }
+}
+
+/// The length of a masked frame's header, that of its payload, and the key.
+fn header(bytes: &[u8]) -> Option<(usize, usize, [u8; 4])> {
+    let (mut header_len, mut len) = (2, u64::from(bytes.get(1)? & 0x7f));
+    if len == 126 {
+        len = u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?));
+        header_len = 4;
+    } else if len == 127 {
+        len = u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
+        header_len = 10;
+    }
+    Some((header_len + 4, len as usize, *bytes.get(header_len..)?.first_chunk()?))
+}
+
+fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+/// XOR in place: with the widest vectors of this CPU where that pays, eight bytes at a time elsewhere.
+#[inline]
+fn xor(bytes: &mut [u8], key: [u8; 4]) {
+    #[inline(always)]
+    fn words(bytes: &mut [u8], key: [u8; 4]) {
+        let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+        let mut words = bytes.chunks_exact_mut(8);
+        for bytes in &mut words {
+            let masked = u64::from_ne_bytes(*bytes.first_chunk().expect("eight")) ^ word;
+            bytes.copy_from_slice(&masked.to_ne_bytes());
+        }
+        for (byte, key) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
+            *byte ^= key;
+        }
+    }
+    if bytes.len() < WIDE_LEN {
+        words(bytes, key);
+    } else {
+        Arch::new().dispatch(|| words(bytes, key));
+    }
+}
+
+/// The same from one place to another of the same length.
+#[inline]
+fn xor_copy(to: &mut [u8], from: &[u8], key: [u8; 4]) {
+    #[inline(always)]
+    fn words(to: &mut [u8], from: &[u8], key: [u8; 4]) {
+        let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+        let (mut to, from) = (to.chunks_exact_mut(8), from.chunks_exact(8));
+        let rest = from.remainder();
+        for (to, from) in (&mut to).zip(from) {
+            let masked = u64::from_ne_bytes(*from.first_chunk().expect("eight")) ^ word;
+            to.copy_from_slice(&masked.to_ne_bytes());
+        }
+        for ((to, from), key) in to.into_remainder().iter_mut().zip(rest).zip(key.iter().cycle()) {
+            *to = from ^ key;
+        }
+    }
+    if from.len() < WIDE_LEN {
+        words(to, from, key);
+    } else {
+        Arch::new().dispatch(|| words(to, from, key));
+    }
+}
+
+/// From here on, choosing the vector code costs less than it saves.
+const WIDE_LEN: usize = 128;

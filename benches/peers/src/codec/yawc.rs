@@ -1,0 +1,64 @@
+//! yawc.
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use yawc::{Frame, OpCode, Options, Role as Side, WebSocket};
+
+use super::{Batch, Contender, Role, Tally};
+use crate::pipe::{Pipe, Sink, run};
+use crate::report::{Column, Kind};
+use crate::wire::READ_LEN;
+
+pub(super) struct Yawc;
+
+fn web_socket(pipe: Pipe, side: Side) -> WebSocket<Pipe> {
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(16 << 20, 64 << 20)
+        .with_read_buffer_capacity(2 * READ_LEN)
+        .with_backpressure_boundary(READ_LEN);
+    WebSocket::from_stream(pipe, side, options).expect("options without extensions")
+}
+
+impl Contender for Yawc {
+    fn column(&self) -> Column {
+        Column { name: "yawc", kind: Kind::Peer }
+    }
+
+    fn setup(&self) -> &'static str {
+        "feature `simd`; `with_utf8`, since it validates no text otherwise; a read buffer of 128 KiB and a backpressure boundary \
+         of 64 KiB, as in its own benchmarks; `next_frame`; `feed`, then `flush`"
+    }
+
+    fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
+        let (mut socket, count) = (web_socket(Pipe::source(batch.wire.clone()), Side::Server), batch.count);
+        Box::new(move || {
+            run(async {
+                let mut tally = Tally::default();
+                while tally.messages < count {
+                    let frame = socket.next_frame().await.expect("valid frames");
+                    if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) {
+                        tally.add(frame.payload());
+                    }
+                }
+                tally
+            })
+        })
+    }
+
+    fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
+        let side = match role {
+            Role::Server => Side::Server,
+            Role::Client => Side::Client,
+        };
+        let mut socket = web_socket(Pipe::sink(sink), side);
+        Box::new(move || {
+            run(async {
+                for _ in 0..count {
+                    socket.feed(Frame::binary(payload.clone())).await.expect("an open connection");
+                }
+                socket.flush().await.expect("an open connection");
+            });
+        })
+    }
+}

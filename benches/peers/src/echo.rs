@@ -1,0 +1,118 @@
+//! Echo servers on loopback TCP: what a message costs a server, all system calls included.
+//!
+//! The server is a process of its own on one core, the load generator is on another. A figure is the CPU time that all threads
+//! of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns, each time
+//! as a fresh process, and the median of the rounds counts: how many messages happen to wait when a server looks is a matter of
+//! luck in both directions.
+//!
+//! Not measured: latency, and throughput, which is the load generator's as well.
+
+use std::error::Error;
+use std::time::Duration;
+
+use crate::Effort;
+use crate::load::Crowd;
+use crate::process::{self, Process, Setting};
+use crate::report::{self, Table};
+use crate::servers::{Role, SERVERS, Server};
+
+const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+const CONNECTIONS: [usize; 3] = [1, 64, 512];
+const DEPTHS: [usize; 2] = [1, 16];
+
+/// A cell with more bytes in flight says something about the kernel's buffers, and nothing about the server.
+const MAX_IN_FLIGHT: usize = 64 << 20;
+
+/// What the connections of one cell do.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    len: usize,
+    connections: usize,
+    depth: usize,
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        format!("{} × {} × {}", report::length(self.len), self.connections, self.depth)
+    }
+}
+
+/// Measures the section and prints it.
+pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
+    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
+    let rounds = effort.rounds(1, 5);
+    println!("## Echo over loopback TCP\n");
+    println!("CPU time of the server per message, the median of {rounds} rounds. How each is set up:\n");
+    report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
+
+    let (server_core, load_core) = process::two_cores()?;
+    let alone = Setting { core: Some(server_core), workers: 1, lean: false };
+    let title = "One thread: length × connections × messages in flight on each";
+    measure(&servers, title, &cells(effort), alone, Some(load_core), rounds, effort)?;
+
+    let few = [(1 << 10, 64, 1), (1 << 10, 64, 16), (64 << 10, 64, 1)];
+    let few = few.map(|(len, connections, depth)| Cell { len, connections, depth });
+    let shared = Setting { core: None, workers: 2, lean: false };
+    let title = "Two worker threads, nothing pinned: length × connections × messages in flight on each";
+    measure(&servers, title, effort.choose(&few[..1], &few), shared, None, rounds, effort)
+}
+
+fn cells(effort: Effort) -> Vec<Cell> {
+    if effort.quick {
+        return [(16, 64, 1), (16, 64, 16), (1 << 20, 1, 1)]
+            .map(|(len, connections, depth)| Cell { len, connections, depth })
+            .to_vec();
+    }
+    let mut cells = Vec::new();
+    for len in LENGTHS {
+        for connections in CONNECTIONS {
+            cells.extend(DEPTHS.map(|depth| Cell { len, connections, depth }));
+        }
+    }
+    cells.retain(|cell| cell.len * cell.connections * cell.depth <= MAX_IN_FLIGHT);
+    cells
+}
+
+fn measure(
+    servers: &[&Server],
+    title: &str,
+    cells: &[Cell],
+    setting: Setting,
+    load_core: Option<usize>,
+    rounds: usize,
+    effort: Effort,
+) -> Result<(), Box<dyn Error>> {
+    let columns = servers.iter().map(|server| server.column).collect();
+    let mut table = Table::new(title, "µs per message", columns);
+    let window = Duration::from_millis(effort.choose(100, 300));
+    for cell in cells {
+        let mut figures = vec![Vec::new(); servers.len()];
+        for _ in 0..rounds {
+            for (server, figures) in servers.iter().zip(&mut figures) {
+                if setting.workers == 1 || server.scales() {
+                    let sample = process::pinned(load_core, || sample(server, setting, *cell, window))?;
+                    figures.push(
+                        sample
+                            .map_err(|error| format!("{}, {}: {error}", server.column.name, cell.name()))?,
+                    );
+                }
+            }
+        }
+        table.push(cell.name(), figures.into_iter().map(report::median).collect());
+    }
+    table.print();
+    Ok(())
+}
+
+/// Microseconds of the server's CPU time per message.
+fn sample(server: &Server, setting: Setting, cell: Cell, window: Duration) -> Result<f64, Box<dyn Error>> {
+    let mut process = Process::start(server, setting)?;
+    let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, server.frames())?;
+    crowd.begin(cell.depth)?;
+    // Until buffers have grown and every connection has sent.
+    crowd.keep_going(window / 3)?;
+    let (cpu, echoes) = (process.cpu()?, crowd.echoes());
+    crowd.keep_going(window)?;
+    let (cpu, echoes) = (process.cpu()? - cpu, crowd.echoes() - echoes);
+    Ok(cpu.as_secs_f64() * 1e6 / echoes as f64)
+}

@@ -1,0 +1,197 @@
+//! The load generator: connections that send frames made beforehand and count the bytes that come back.
+//!
+//! It does less than any server: it masks nothing, parses nothing and copies nothing. The first echo of each connection is compared
+//! byte by byte, the others are known by their length.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+
+use crate::wire::{self, BINARY, REQUEST};
+
+/// How many connections share one address of their own, so that ports do not run out.
+const PER_ADDRESS: usize = 16 << 10;
+
+/// Opens the connection with number `index`, and its WebSocket. When it is dropped, it is reset: no port is left waiting.
+pub(crate) fn connect(port: u16, index: usize) -> io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let source = Ipv4Addr::new(127, 0, 0, 2 + (index / PER_ADDRESS) as u8);
+    rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+    rustix::net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.write_all(REQUEST)?;
+    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
+    while !wire::is_whole_head(&head) {
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            len => head.extend_from_slice(&buffer[..len]),
+        }
+    }
+    if !head.starts_with(b"HTTP/1.1 101 ") {
+        return Err(io::Error::other(String::from_utf8_lossy(&head)));
+    }
+    Ok(stream)
+}
+
+/// Connections that all send the same message.
+pub(crate) struct Crowd {
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    message: Message,
+    buffer: Vec<u8>,
+    echoes: u64,
+}
+
+struct Message {
+    frame_len: usize,
+    /// As many frames as may be in flight, and one more, since the first may be cut.
+    frames: Vec<u8>,
+    echo: Vec<u8>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// How much is to be written, and how much of the frame under way has been.
+    owed: usize,
+    sent: usize,
+    /// How much of the echo under way has come.
+    received: usize,
+    /// The first echo, until it has come.
+    first: Option<Vec<u8>>,
+    is_blocked: bool,
+}
+
+impl Crowd {
+    /// `count` open connections for binary messages of `len`, at most `depth` of them in flight each. A server that `frames`
+    /// sends messages back, any other the bytes.
+    pub(crate) fn connect(
+        port: u16,
+        count: usize,
+        len: usize,
+        depth: usize,
+        frames: bool,
+    ) -> io::Result<Self> {
+        let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        let frame = wire::masked_frame(BINARY, &payload);
+        let mut echo = Vec::new();
+        if frames {
+            wire::push_header(&mut echo, BINARY, len, None);
+            echo.extend_from_slice(&payload);
+        } else {
+            echo.clone_from(&frame);
+        }
+        let message = Message { frame_len: frame.len(), frames: frame.repeat(depth + 1), echo };
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let mut connections = Vec::with_capacity(count);
+        for index in 0..count {
+            let stream = connect(port, index)?;
+            stream.set_nonblocking(true)?;
+            epoll::add(&epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
+            let first = Some(Vec::new());
+            connections.push(Connection { stream, owed: 0, sent: 0, received: 0, first, is_blocked: false });
+        }
+        Ok(Self { epoll, connections, message, buffer: vec![0; 256 << 10], echoes: 0 })
+    }
+
+    /// How many messages have come back.
+    pub(crate) fn echoes(&self) -> u64 {
+        self.echoes
+    }
+
+    /// Every connection echoes one message, one connection after the other.
+    pub(crate) fn echo_once(&mut self) -> io::Result<()> {
+        for index in 0..self.connections.len() {
+            let goal = self.echoes + 1;
+            self.send(index, 1)?;
+            while self.echoes < goal {
+                self.turn(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings `depth` messages of each connection under way.
+    pub(crate) fn begin(&mut self, depth: usize) -> io::Result<()> {
+        (0..self.connections.len()).try_for_each(|index| self.send(index, depth))
+    }
+
+    /// Answers echoes with new messages for that long.
+    pub(crate) fn keep_going(&mut self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.turn(true)?;
+        }
+        Ok(())
+    }
+
+    /// Handles what is there, or waits for something.
+    fn turn(&mut self, again: bool) -> io::Result<()> {
+        let mut events = Vec::with_capacity(256);
+        epoll::wait(&self.epoll, spare_capacity(&mut events), None)?;
+        for event in events {
+            let (index, flags) = (event.data.u64() as usize, event.flags);
+            if flags.contains(EventFlags::OUT) {
+                self.send(index, 0)?;
+            }
+            if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+                let echoes = self.receive(index)?;
+                self.echoes += echoes as u64;
+                if again && echoes > 0 {
+                    self.send(index, echoes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, and counts the echoes that are complete with it.
+    fn receive(&mut self, index: usize) -> io::Result<usize> {
+        let (connection, echo) = (&mut self.connections[index], &self.message.echo);
+        let len = connection.stream.read(&mut self.buffer)?;
+        if len == 0 {
+            return Err(io::Error::other("the server has closed the connection"));
+        }
+        if let Some(first) = &mut connection.first {
+            first.extend_from_slice(&self.buffer[..len]);
+            if let Some(first) = first.get(..echo.len()) {
+                if first != echo {
+                    return Err(io::Error::other("the server has sent something else back"));
+                }
+                connection.first = None;
+            }
+        }
+        let received = connection.received + len;
+        connection.received = received % echo.len();
+        Ok(received / echo.len())
+    }
+
+    /// Sends so many messages more, as far as the socket takes them.
+    fn send(&mut self, index: usize, messages: usize) -> io::Result<()> {
+        let (connection, message) = (&mut self.connections[index], &self.message);
+        connection.owed += messages * message.frame_len;
+        while connection.owed > 0 {
+            match connection.stream.write(&message.frames[connection.sent..][..connection.owed]) {
+                Ok(len) => {
+                    connection.owed -= len;
+                    connection.sent = (connection.sent + len) % message.frame_len;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let is_blocked = connection.owed > 0;
+        if is_blocked != connection.is_blocked {
+            connection.is_blocked = is_blocked;
+            let interest = if is_blocked { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+            epoll::modify(&self.epoll, &connection.stream, EventData::new_u64(index as u64), interest)?;
+        }
+        Ok(())
+    }
+}

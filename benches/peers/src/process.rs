@@ -1,0 +1,149 @@
+//! Servers in processes of their own, so that their CPU time and memory can be told from the load generator's.
+//!
+//! The parent starts this program again with `--serve`. The child prints the port that it listens on and then answers each
+//! line on its standard input with one number: `cpu` with the nanoseconds of CPU time of all its threads, `memory`
+//! with its resident bytes. It ends with its standard input.
+
+use std::error::Error;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::clock;
+use crate::servers::{SERVERS, Server};
+
+/// How a server is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// The core that it is pinned to.
+    pub(crate) core: Option<usize>,
+    /// The threads of its runtime; one means that everything happens on the main thread.
+    pub(crate) workers: usize,
+    /// Whether it has many quiet connections, for servers that can be told.
+    pub(crate) lean: bool,
+}
+
+/// A server that runs until this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    pub(crate) port: u16,
+}
+
+impl Process {
+    pub(crate) fn start(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--serve", server.id(), "--workers", &setting.workers.to_string()]);
+        if let Some(core) = setting.core {
+            command.args(["--core", &core.to_string()]);
+        }
+        if setting.lean {
+            command.arg("--lean");
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let commands = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        let mut process = Self { child, commands, answers, port: 0 };
+        process.port = process.answer()?;
+        Ok(process)
+    }
+
+    /// The CPU time that it has used so far.
+    pub(crate) fn cpu(&mut self) -> Result<Duration, Box<dyn Error>> {
+        self.commands.write_all(b"cpu\n")?;
+        Ok(Duration::from_nanos(self.answer()?))
+    }
+
+    /// The bytes of it that are in memory now.
+    pub(crate) fn memory(&mut self) -> Result<u64, Box<dyn Error>> {
+        self.commands.write_all(b"memory\n")?;
+        self.answer()
+    }
+
+    fn answer<T: std::str::FromStr<Err: Error + 'static>>(&mut self) -> Result<T, Box<dyn Error>> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        Ok(line.trim().parse()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already, and then it has said why.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the child does: serves until the parent closes its standard input.
+pub(crate) fn serve(id: &str, setting: Setting) -> Result<(), Box<dyn Error>> {
+    let server = SERVERS.iter().find(|server| server.id() == id).ok_or("there is no such server")?;
+    if let Some(core) = setting.core {
+        pin(core)?;
+    }
+    raise_file_limit()?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    println!("{}", listener.local_addr()?.port());
+    std::thread::spawn(|| {
+        answer_parent().expect("a parent that listens");
+        std::process::exit(0);
+    });
+    Ok((server.serve)(listener, setting)?)
+}
+
+fn answer_parent() -> io::Result<()> {
+    for line in io::stdin().lines() {
+        match line?.as_str() {
+            "cpu" => println!("{}", clock::process_time().as_nanos()),
+            _ => println!("{}", resident()?),
+        }
+    }
+    Ok(())
+}
+
+/// The resident bytes of this process.
+fn resident() -> io::Result<u64> {
+    // Exact, unlike `statm`, whose counters are updated in batches.
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    Ok(kib.ok_or(io::ErrorKind::InvalidData)? << 10)
+}
+
+/// One core for the server and another for the load generator.
+pub(crate) fn two_cores() -> Result<(usize, usize), Box<dyn Error>> {
+    let allowed = sched_getaffinity(None)?;
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+    match (cores.next(), cores.next()) {
+        (Some(server), Some(load)) => Ok((server, load)),
+        _ => Err("this section needs two cores".into()),
+    }
+}
+
+/// Keeps this thread, and those it will start, on one core.
+pub(crate) fn pin(core: usize) -> io::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    Ok(sched_setaffinity(None, &cores)?)
+}
+
+/// Runs `work` with this thread on one core, if one is given, and on all that it had before afterwards.
+pub(crate) fn pinned<T>(core: Option<usize>, work: impl FnOnce() -> T) -> io::Result<T> {
+    let before = sched_getaffinity(None)?;
+    core.map_or(Ok(()), pin)?;
+    let result = work();
+    sched_setaffinity(None, &before)?;
+    Ok(result)
+}
+
+/// Allows as many open files as may be allowed, and says how many these are.
+pub(crate) fn raise_file_limit() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}

@@ -1,0 +1,188 @@
+//! Echo servers: every contender over TCP, each written the way its documentation says is fast, on one task per connection.
+//!
+//! All of them turn `TCP_NODELAY` on and use the system's allocator.
+
+mod hyper;
+mod raw;
+mod streams;
+mod tidewire;
+
+use std::error::Error;
+use std::io;
+use std::net::TcpListener;
+
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+
+use crate::process::Setting;
+use crate::report::{Column, Kind};
+
+/// What a connection ends with.
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+pub(crate) struct Server {
+    pub(crate) column: Column,
+    /// How it was set up, for the report.
+    pub(crate) setup: &'static str,
+    /// Serves until the process ends.
+    pub(crate) serve: fn(TcpListener, Setting) -> io::Result<()>,
+    pub(crate) role: Role,
+}
+
+/// Where a server takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everywhere.
+    All,
+    /// Where messages are echoed: its opening handshake is done by hand.
+    Echo,
+    /// Where opening handshakes are measured.
+    Handshake,
+}
+
+impl Server {
+    /// Its name on the command line.
+    pub(crate) fn id(&self) -> &'static str {
+        self.column.name
+    }
+
+    /// Whether it sends frames back, rather than the bytes that came.
+    pub(crate) fn frames(&self) -> bool {
+        self.column.kind != Kind::Floor
+    }
+
+    /// Whether it can use more than one thread.
+    pub(crate) fn scales(&self) -> bool {
+        self.column.name != RAW_EPOLL
+    }
+}
+
+const RAW_EPOLL: &str = "raw epoll";
+
+const fn server(
+    kind: Kind,
+    name: &'static str,
+    role: Role,
+    serve: fn(TcpListener, Setting) -> io::Result<()>,
+    setup: &'static str,
+) -> Server {
+    Server { column: Column { name, kind }, setup, serve, role }
+}
+
+/// In the order of the report's columns.
+pub(crate) const SERVERS: &[Server] = &[
+    server(
+        Kind::Floor,
+        RAW_EPOLL,
+        Role::All,
+        raw::epoll,
+        "one thread, level-triggered; reads at most 64 KiB and writes what it has read; answers the opening handshake with a constant",
+    ),
+    server(
+        Kind::Floor,
+        "raw tokio",
+        Role::All,
+        |listener, setting| on_tokio(listener, setting, raw::tokio),
+        "the same on tokio, with one buffer of 64 KiB per thread",
+    ),
+    server(
+        Kind::Own,
+        "tidewire lent",
+        Role::All,
+        |listener, setting| on_tokio(listener, setting, tidewire::lent),
+        "`accept` with its defaults, keepalive on; `ready`, then `recv_ref` and `send` of the lent event; what is queued leaves \
+         before a read waits",
+    ),
+    server(
+        Kind::Own,
+        "tidewire owned",
+        Role::All,
+        |listener, setting| on_tokio(listener, setting, tidewire::owned),
+        "the same with `recv` and `feed`",
+    ),
+    server(
+        Kind::Peer,
+        "tungstenite",
+        Role::All,
+        |listener, setting| on_tokio(listener, setting, streams::tungstenite),
+        "tokio-tungstenite `accept_async` with its defaults; messages are fed while there are more in its buffer, then flushed. \
+         For idle connections: buffers of 4 KiB instead of 128 KiB",
+    ),
+    server(
+        Kind::Peer,
+        "fastwebsockets",
+        Role::Echo,
+        |listener, setting| on_tokio(listener, setting, raw::fastwebsockets),
+        "`WebSocket::after_handshake` on the TCP stream itself, after an opening handshake by hand, which spares it hyper's \
+         layers; `FragmentCollector::read_frame` and `write_frame`, as in its example: it writes each frame at once",
+    ),
+    server(
+        Kind::Peer,
+        "tokio-websockets",
+        Role::All,
+        |listener, setting| on_tokio(listener, setting, streams::tokio_websockets),
+        "`ServerBuilder::accept`, flush threshold 64 KiB; since it flushes before it looks for a message, up to 32 that are \
+         ready are taken first, then fed and flushed",
+    ),
+    server(
+        Kind::Peer,
+        "yawc",
+        Role::Echo,
+        |listener, setting| on_tokio(listener, setting, streams::yawc),
+        "`WebSocket::from_stream` on the TCP stream itself, after an opening handshake by hand; read buffer of 128 KiB, \
+         backpressure boundary of 64 KiB, as in its own benchmarks; messages are fed while there are more in its buffer, then \
+         flushed. For idle connections: buffers of 1 KiB, as its documentation says",
+    ),
+    server(
+        Kind::Peer,
+        "sockudo-ws",
+        Role::All,
+        |listener, setting| {
+            sockudo_ws::init_clock();
+            on_tokio(listener, setting, streams::sockudo)
+        },
+        "`WebSocketServer::accept_raw` with its defaults, pings on; `next` and `feed`: it flushes before it reads. For idle \
+         connections: a write buffer of 1 KiB instead of 16 KiB",
+    ),
+    server(
+        Kind::Peer,
+        "fastwebsockets on hyper",
+        Role::Handshake,
+        |listener, setting| on_tokio(listener, setting, hyper::fastwebsockets),
+        "`upgrade::upgrade` in a hyper service, as in its example",
+    ),
+    server(
+        Kind::Peer,
+        "yawc on hyper",
+        Role::Handshake,
+        |listener, setting| on_tokio(listener, setting, hyper::yawc),
+        "`WebSocket::upgrade_with_options` in a hyper service, as in its example",
+    ),
+];
+
+/// Accepts connections, and spawns `serve` for each.
+fn on_tokio<F>(listener: TcpListener, setting: Setting, serve: fn(TcpStream, Setting) -> F) -> io::Result<()>
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let mut builder = match setting.workers {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(setting.workers).enable_all().build()?;
+    listener.set_nonblocking(true)?;
+    let accept = async move {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            // How it ends is the load generator's choice.
+            tokio::spawn(async move { drop(serve(stream, setting).await) });
+        }
+    };
+    match setting.workers {
+        1 => runtime.block_on(accept),
+        // On a worker, where accepting costs no change of threads.
+        _ => runtime.block_on(runtime.spawn(accept))?,
+    }
+}

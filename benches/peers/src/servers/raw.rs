@@ -1,0 +1,151 @@
+//! The floors, which send back what they have read, and what is served on a TCP stream whose opening handshake is done by hand.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::Outcome;
+use crate::process::Setting;
+use crate::wire::{ANSWER, READ_LEN, is_whole_head};
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN]);
+}
+
+/// Reads the request's head and gives the answer that fits the load generator's key.
+pub(super) async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
+    // On the heap, and gone with the handshake: the task of a quiet connection is not to hold it.
+    let mut head = Vec::with_capacity(1024);
+    while !is_whole_head(&head) {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    stream.write_all(ANSWER).await
+}
+
+pub(super) async fn fastwebsockets(mut stream: TcpStream, _: Setting) -> Outcome {
+    handshake(&mut stream).await?;
+    let mut socket = FragmentCollector::new(WebSocket::after_handshake(stream, Role::Server));
+    loop {
+        let frame = socket.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+            _ => {}
+        }
+    }
+}
+
+pub(super) async fn tokio(mut stream: TcpStream, _: Setting) -> Outcome {
+    handshake(&mut stream).await?;
+    loop {
+        let echo = poll_fn(|cx| {
+            BUFFER.with_borrow_mut(|buffer| {
+                let mut space = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut stream).poll_read(cx, &mut space))?;
+                let read = space.filled();
+                if read.is_empty() {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof)));
+                }
+                let written = match Pin::new(&mut stream).poll_write(cx, read) {
+                    Poll::Ready(written) => written?,
+                    Poll::Pending => 0,
+                };
+                // Nothing, and no allocation, unless the socket is full.
+                Poll::Ready(Ok(read[written..].to_vec()))
+            })
+        });
+        let rest = echo.await?;
+        stream.write_all(&rest).await?;
+    }
+}
+
+/// A connection of [`epoll`].
+struct Connection {
+    stream: std::net::TcpStream,
+    /// The request, until it is answered.
+    head: Option<Vec<u8>>,
+    /// What the socket had no room for. While there is any, nothing is read.
+    rest: Vec<u8>,
+}
+
+const LISTENER: u64 = u64::MAX;
+
+pub(super) fn epoll(listener: TcpListener, _: Setting) -> io::Result<()> {
+    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+    let mut connections = HashMap::new();
+    let (mut events, mut buffer) = (Vec::with_capacity(1024), vec![0; READ_LEN]);
+    loop {
+        epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+        for event in events.drain(..) {
+            let id = event.data.u64();
+            if id == LISTENER {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                let id = stream.as_raw_fd() as u64;
+                epoll::add(&epoll, &stream, EventData::new_u64(id), EventFlags::IN)?;
+                connections.insert(id, Connection { stream, head: Some(Vec::new()), rest: Vec::new() });
+                continue;
+            }
+            let Some(connection) = connections.get_mut(&id) else { continue };
+            let was_blocked = !connection.rest.is_empty();
+            if connection.turn(&mut buffer).is_err() {
+                connections.remove(&id);
+                continue;
+            }
+            let is_blocked = !connection.rest.is_empty();
+            if is_blocked != was_blocked {
+                let interest = if is_blocked { EventFlags::OUT } else { EventFlags::IN };
+                epoll::modify(&epoll, &connection.stream, EventData::new_u64(id), interest)?;
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Writes what is left over, or reads once and writes that.
+    fn turn(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if !self.rest.is_empty() {
+            let written = self.write(&self.rest)?;
+            self.rest.drain(..written);
+            return Ok(());
+        }
+        let len = self.stream.read(buffer)?;
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut echo = &buffer[..len];
+        if let Some(head) = &mut self.head {
+            head.extend_from_slice(echo);
+            if !is_whole_head(head) {
+                return Ok(());
+            }
+            self.head = None;
+            echo = ANSWER;
+        }
+        let written = self.write(echo)?;
+        self.rest.extend_from_slice(&echo[written..]);
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match (&self.stream).write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+}

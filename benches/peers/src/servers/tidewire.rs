@@ -1,0 +1,28 @@
+//! tidewire on tokio.
+
+use tidewire::Event;
+use tokio::net::TcpStream;
+
+use super::Outcome;
+use crate::process::Setting;
+
+pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
+    let mut socket = tidewire::tokio::accept(stream).await?;
+    loop {
+        socket.ready().await?;
+        match socket.recv_ref().await? {
+            Some((Event::Text(text), sender)) => sender.send(text)?,
+            Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
+}
+
+pub(super) async fn owned(stream: TcpStream, _: Setting) -> Outcome {
+    let mut socket = tidewire::tokio::accept(stream).await?;
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
