@@ -18,6 +18,8 @@
 mod clock;
 mod codec;
 mod echo;
+mod handshake;
+mod idle;
 mod load;
 mod pipe;
 mod process;
@@ -49,7 +51,12 @@ impl Effort {
 
 type Section = fn(Effort) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, Section); 2] = [("codec", codec::report), ("echo", echo::report)];
+const SECTIONS: [(&str, Section); 4] = [
+    ("codec", codec::report),
+    ("echo", echo::report),
+    ("idle", idle::report),
+    ("handshake", handshake::report),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     use lexopt::prelude::*;

@@ -1,0 +1,165 @@
+//! The opening handshake of a server.
+//!
+//! Over TCP: the CPU time of the server for a connection from `accept` to its end, in which nothing but the handshake
+//! happens; the client, one at a time, resets it afterwards. In memory: the handshake alone, and the connection that it makes.
+//!
+//! Not measured: origins, subprotocols and extensions, for which the request does not ask.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::rc::Rc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use bytes::Buf as _;
+use tidewire::{Config, Input, ServerHandshake};
+
+use crate::pipe::{self, Pipe, Sink};
+use crate::process::{self, Process, Setting};
+use crate::report::{self, Column, Kind, Table};
+use crate::servers::{Role, SERVERS, Server};
+use crate::wire::{ANSWER, REQUEST};
+use crate::{Effort, clock, load};
+
+/// Measures the section and prints it.
+pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
+    println!("## Opening handshake\n");
+    over_tcp(effort)?;
+    in_memory(effort);
+    Ok(())
+}
+
+fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
+    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Echo).collect();
+    let (rounds, count) = (effort.rounds(1, 5), effort.choose(200, 2000));
+    println!("Over TCP, the median of {rounds} rounds of {count} connections. Set up as for echo, and:\n");
+    let own = servers.iter().filter(|server| server.role == Role::Handshake);
+    report::print_setups(own.map(|server| (server.column.name, server.setup)));
+    let (server_core, load_core) = process::two_cores()?;
+    let setting = Setting { core: Some(server_core), workers: 1, lean: false };
+    let mut figures = vec![Vec::new(); servers.len()];
+    for _ in 0..rounds {
+        for (server, figures) in servers.iter().zip(&mut figures) {
+            figures.push(process::pinned(Some(load_core), || sample(server, setting, count))??);
+        }
+    }
+    let columns = servers.iter().map(|server| server.column).collect();
+    let mut table = Table::new("Accept, handshake, end", "µs per connection", columns);
+    table.push("over TCP", figures.into_iter().map(report::median).collect());
+    table.print();
+    Ok(())
+}
+
+/// Microseconds of the server's CPU time per connection.
+fn sample(server: &Server, setting: Setting, count: usize) -> Result<f64, Box<dyn Error>> {
+    let mut process = Process::start(server, setting)?;
+    let port = process.port;
+    let open_and_reset = |count| (0..count).try_for_each(|index| load::connect(port, index).map(drop));
+    open_and_reset(count / 10)?;
+    let before = settled_cpu(&mut process)?;
+    open_and_reset(count)?;
+    let after = settled_cpu(&mut process)?;
+    Ok((after - before).as_secs_f64() * 1e6 / count as f64)
+}
+
+/// The server's CPU time when it has seen all connections end.
+fn settled_cpu(process: &mut Process) -> Result<Duration, Box<dyn Error>> {
+    sleep(Duration::from_millis(20));
+    process.cpu()
+}
+
+/// One way of answering a request in memory: its column, how it is done, and what does it once.
+type Contender = (Column, &'static str, Box<dyn FnMut(Pipe)>);
+
+fn contenders() -> Vec<Contender> {
+    let floor = |name| Column { name, kind: Kind::Floor };
+    let own = |name| Column { name, kind: Kind::Own };
+    let peer = |name| Column { name, kind: Kind::Peer };
+    vec![
+        (
+            floor("copy and hash"),
+            "the request copied in, SHA-1 and base64 of its key, an answer copied out",
+            Box::new(|mut pipe| {
+                let mut head = Vec::with_capacity(REQUEST.len());
+                head.extend_from_slice(pipe.next(REQUEST.len()));
+                std::hint::black_box(tidewire::accept_key(std::hint::black_box("dGhlIHNhbXBsZSBub25jZQ==")));
+                pipe.write_all(ANSWER).expect("room");
+            }),
+        ),
+        (
+            own("tidewire core"),
+            "`ServerHandshake::receive`, `Request::accept`; the storage of the `Input` goes from one to the next",
+            {
+                let mut storage = Vec::new();
+                Box::new(move |mut pipe| {
+                    let (mut handshake, mut input) = (ServerHandshake::new(Config::new()), Input::new());
+                    input.adopt(std::mem::take(&mut storage));
+                    let space = input.space();
+                    let read = pipe.next(space.len());
+                    space[..read.len()].copy_from_slice(read);
+                    input.filled(read.len());
+                    let request =
+                        handshake.receive(&mut input).expect("a valid request").expect("a whole request");
+                    let mut connection = request.accept(None, &[]).expect("a valid answer");
+                    let output = connection.output();
+                    pipe.write_all(output.chunk()).expect("room");
+                    output.advance(output.len());
+                    storage = input.release().expect("nothing but the request");
+                })
+            },
+        ),
+        (
+            own("tidewire"),
+            "`tidewire::tokio::accept`",
+            Box::new(|pipe| drop(pipe::run(tidewire::tokio::accept(pipe)).expect("a valid request"))),
+        ),
+        (
+            peer("tungstenite"),
+            "`tungstenite::accept`",
+            Box::new(|pipe| drop(tungstenite::accept(pipe).expect("a valid request"))),
+        ),
+        (
+            peer("tokio-tungstenite"),
+            "`accept_async`",
+            Box::new(|pipe| drop(pipe::run(tokio_tungstenite::accept_async(pipe)).expect("a valid request"))),
+        ),
+        (
+            peer("tokio-websockets"),
+            "`ServerBuilder::accept`",
+            Box::new(|pipe| {
+                let builder = tokio_websockets::ServerBuilder::new();
+                drop(pipe::run(builder.accept(pipe)).expect("a valid request"));
+            }),
+        ),
+        (
+            peer("sockudo-ws"),
+            "`WebSocketServer::accept_raw`",
+            Box::new(|pipe| {
+                let server = sockudo_ws::server::WebSocketServer::<sockudo_ws::Http1>::default();
+                drop(pipe::run(server.accept_raw(pipe)).expect("a valid request"));
+            }),
+        ),
+    ]
+}
+
+fn in_memory(effort: Effort) {
+    let rounds = effort.rounds(3, 200);
+    let mut contenders = contenders();
+    println!(
+        "In memory, the least of {rounds} rounds; fastwebsockets and yawc leave the handshake to hyper, which wants a runtime:\n"
+    );
+    report::print_setups(contenders.iter().map(|(column, setup, _)| (column.name, *setup)));
+    let columns = contenders.iter().map(|(column, ..)| *column).collect();
+    let source: Rc<[u8]> = REQUEST.into();
+    let mut runs: Vec<Box<dyn FnMut() + '_>> = Vec::new();
+    for (column, _, accept) in &mut contenders {
+        let (source, sink) = (source.clone(), Sink::default());
+        let answer = sink.record(|| accept(Pipe::new(source.clone(), sink.clone())));
+        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{} refused the request", column.name);
+        runs.push(Box::new(move || accept(Pipe::new(source.clone(), sink.clone()))));
+    }
+    let figures = clock::take_turns(&mut runs, rounds);
+    let mut table = Table::new("Handshake and connection", "ns per handshake", columns);
+    table.push("in memory", figures.into_iter().map(Some).collect());
+    table.print();
+}
