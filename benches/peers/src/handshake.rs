@@ -1,12 +1,12 @@
 //! The opening handshake of a server.
 //!
 //! Over TCP: the CPU time of the server for a connection from `accept` to its end, in which nothing but the handshake
-//! happens; the client, one at a time, resets it afterwards. In memory: the handshake alone, and the connection that it makes.
+//! happens: the client resets it afterwards. In memory: the handshake alone, and the connection that it makes.
 //!
 //! Not measured: origins, subprotocols and extensions, for which the request does not ask.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::servers::{Role, SERVERS, Server};
 use crate::wire::{ANSWER, REQUEST};
 use crate::{Effort, clock, load};
 
+/// How many clients come at once, so that a server need not be woken for each step of each.
+const GROUP: usize = 20;
+
 /// Measures the section and prints it.
 pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     println!("## Opening handshake\n");
@@ -32,11 +35,13 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
 fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
     let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Echo).collect();
     let (rounds, count) = (effort.rounds(1, 5), effort.choose(200, 2000));
-    println!("Over TCP, the median of {rounds} rounds of {count} connections. Set up as for echo, and:\n");
+    println!(
+        "Over TCP, the median of {rounds} rounds of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
+    );
     let own = servers.iter().filter(|server| server.role == Role::Handshake);
     report::print_setups(own.map(|server| (server.column.name, server.setup)));
     let (server_core, load_core) = process::two_cores()?;
-    let setting = Setting { core: Some(server_core), workers: 1, lean: false };
+    let setting = Setting { core: Some(server_core), workers: 1, lean: true };
     let mut figures = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
@@ -53,13 +58,21 @@ fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
 /// Microseconds of the server's CPU time per connection.
 fn sample(server: &Server, setting: Setting, count: usize) -> Result<f64, Box<dyn Error>> {
     let mut process = Process::start(server, setting)?;
-    let port = process.port;
-    let open_and_reset = |count| (0..count).try_for_each(|index| load::connect(port, index).map(drop));
-    open_and_reset(count / 10)?;
+    open_and_reset(process.port, count / 10)?;
     let before = settled_cpu(&mut process)?;
-    open_and_reset(count)?;
+    open_and_reset(process.port, count)?;
     let after = settled_cpu(&mut process)?;
     Ok((after - before).as_secs_f64() * 1e6 / count as f64)
+}
+
+/// Groups of connections that are opened, upgraded and reset.
+fn open_and_reset(port: u16, count: usize) -> io::Result<()> {
+    for _ in 0..count / GROUP {
+        let mut group = (0..GROUP).map(|index| load::dial(port, index)).collect::<io::Result<Vec<_>>>()?;
+        group.iter_mut().try_for_each(|stream| stream.write_all(REQUEST))?;
+        group.iter().try_for_each(load::read_answer)?;
+    }
+    Ok(())
 }
 
 /// The server's CPU time when it has seen all connections end.

@@ -17,16 +17,20 @@ use crate::wire::{self, BINARY, REQUEST};
 /// How many connections share one address of their own, so that ports do not run out.
 const PER_ADDRESS: usize = 16 << 10;
 
-/// Opens the connection with number `index`, and its WebSocket. When it is dropped, it is reset: no port is left waiting.
-pub(crate) fn connect(port: u16, index: usize) -> io::Result<TcpStream> {
+/// Opens the TCP connection with number `index`. When it is dropped, it is reset: no port is left waiting.
+pub(crate) fn dial(port: u16, index: usize) -> io::Result<TcpStream> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     let source = Ipv4Addr::new(127, 0, 0, 2 + (index / PER_ADDRESS) as u8);
     rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
     rustix::net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
-    let mut stream = TcpStream::from(socket);
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
-    stream.write_all(REQUEST)?;
+    Ok(stream)
+}
+
+/// Reads the answer to the request for a WebSocket.
+pub(crate) fn read_answer(mut stream: &TcpStream) -> io::Result<()> {
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !wire::is_whole_head(&head) {
         match stream.read(&mut buffer)? {
@@ -37,7 +41,7 @@ pub(crate) fn connect(port: u16, index: usize) -> io::Result<TcpStream> {
     if !head.starts_with(b"HTTP/1.1 101 ") {
         return Err(io::Error::other(String::from_utf8_lossy(&head)));
     }
-    Ok(stream)
+    Ok(())
 }
 
 /// Connections that all send the same message.
@@ -82,7 +86,8 @@ impl Crowd {
         let frame = wire::masked_frame(BINARY, &payload);
         let mut echo = Vec::new();
         if frames {
-            wire::push_header(&mut echo, BINARY, len, None);
+            let (header, header_len) = wire::header(BINARY, len, None);
+            echo.extend_from_slice(&header[..header_len]);
             echo.extend_from_slice(&payload);
         } else {
             echo.clone_from(&frame);
@@ -91,7 +96,9 @@ impl Crowd {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
-            let stream = connect(port, index)?;
+            let mut stream = dial(port, index)?;
+            stream.write_all(REQUEST)?;
+            read_answer(&stream)?;
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
             let first = Some(Vec::new());

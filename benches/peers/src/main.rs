@@ -80,6 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(id) = served {
         return process::serve(&id, setting);
     }
+    process::keep_freed_memory()?;
     println!("# tidewire and its peers\n");
     for (name, section) in SECTIONS {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {

@@ -109,24 +109,30 @@ pub(crate) struct Sink(Rc<RefCell<Taken>>);
 
 #[derive(Default)]
 struct Taken {
+    /// Filled from its start to its end, again and again, however the bytes are cut into writes.
     socket: Vec<u8>,
+    position: usize,
     total: usize,
     /// Everything, while somebody wants to look at it.
     record: Option<Vec<u8>>,
 }
 
 impl Sink {
-    pub(crate) fn write(&self, bytes: &[u8]) {
+    pub(crate) fn write(&self, mut bytes: &[u8]) {
         let taken = &mut *self.0.borrow_mut();
         taken.socket.resize(READ_LEN, 0);
-        for tile in bytes.chunks(READ_LEN) {
-            taken.socket[..tile.len()].copy_from_slice(tile);
-            std::hint::black_box(&mut taken.socket);
-        }
         taken.total += bytes.len();
         if let Some(record) = &mut taken.record {
             record.extend_from_slice(bytes);
         }
+        while !bytes.is_empty() {
+            let room = &mut taken.socket[taken.position..];
+            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            taken.position = (taken.position + now.len()) % READ_LEN;
+            bytes = later;
+        }
+        std::hint::black_box(&mut taken.socket);
     }
 
     /// How many bytes have been written in all.

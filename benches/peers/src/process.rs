@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ impl Process {
         }
         if setting.lean {
             command.arg("--lean");
+        }
+        for (name, _) in KEEP_FREED {
+            command.env_remove(name);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let commands = child.stdin.take().expect("piped");
@@ -113,6 +117,18 @@ fn resident() -> io::Result<u64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     Ok(kib.ok_or(io::ErrorKind::InvalidData)? << 10)
+}
+
+/// What makes the system's allocator keep what is freed, so that whoever needs it next takes no page faults.
+const KEEP_FREED: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")];
+
+/// Starts this program anew with an allocator that keeps what is freed, unless it is one already. The servers' does not.
+pub(crate) fn keep_freed_memory() -> io::Result<()> {
+    if std::env::var_os(KEEP_FREED[0].0).is_some() {
+        return Ok(());
+    }
+    Err(Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).envs(KEEP_FREED).exec())
 }
 
 /// One core for the server and another for the load generator.

@@ -106,7 +106,7 @@ pub(crate) const SERVERS: &[Server] = &[
         Role::All,
         |listener, setting| on_tokio(listener, setting, streams::tungstenite),
         "tokio-tungstenite `accept_async` with its defaults; messages are fed while there are more in its buffer, then flushed. \
-         For idle connections: buffers of 4 KiB instead of 128 KiB",
+         For idle connections: buffers of 1 KiB instead of 128 KiB",
     ),
     server(
         Kind::Peer,

@@ -4,45 +4,43 @@
 pub(crate) const READ_LEN: usize = 64 << 10;
 
 /// The key of every masked frame that is made here. No contender can tell it from a random one.
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 
 /// A complete message in one frame, masked as clients do.
 pub(crate) fn masked_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(payload.len() + 14);
-    push_header(&mut frame, opcode, payload.len(), Some(KEY));
+    let (header, header_len) = header(opcode, payload.len(), Some(KEY));
+    let mut frame = header[..header_len].to_vec();
     frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
     frame
 }
 
-/// The header of a frame that is a whole message.
-pub(crate) fn push_header(out: &mut Vec<u8>, opcode: u8, len: usize, key: Option<[u8; 4]>) {
-    let masked = if key.is_some() { 0x80 } else { 0 };
-    out.push(0x80 | opcode);
-    match len {
-        0..=125 => out.push(masked | len as u8),
+/// The header of a frame that is a whole message, and how long it is.
+pub(crate) fn header(opcode: u8, payload_len: usize, key: Option<[u8; 4]>) -> ([u8; 14], usize) {
+    let mut header = [0; 14];
+    header[0] = 0x80 | opcode;
+    let mut len = 2;
+    match payload_len {
+        0..=125 => header[1] = payload_len as u8,
         126..=0xffff => {
-            out.push(masked | 126);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
+            header[1] = 126;
+            len = 4;
+            header[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
         }
         _ => {
-            out.push(masked | 127);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
+            header[1] = 127;
+            len = 10;
+            header[2..10].copy_from_slice(&(payload_len as u64).to_be_bytes());
         }
     }
-    out.extend(key.into_iter().flatten());
-}
-
-/// How long a frame is with its header.
-pub(crate) fn frame_len(len: usize, masked: bool) -> usize {
-    let header_len = match len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    };
-    header_len + if masked { 4 } else { 0 } + len
+    if let Some(key) = key {
+        header[1] |= 0x80;
+        header[len..len + 4].copy_from_slice(&key);
+        len += 4;
+    }
+    (header, len)
 }
 
 /// A request for a connection as a browser makes it, but from no web page and without extensions.

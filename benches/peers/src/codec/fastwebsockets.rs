@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as Side, WebSocket};
 
-use super::{Batch, Contender, Role, Tally};
+use super::{Batch, Contender, Role, Tally, receiving};
 use crate::pipe::{Pipe, Sink, run};
 use crate::report::{Column, Kind};
 
@@ -20,28 +20,19 @@ impl Contender for FastWebSockets {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (pipe, count) = (Pipe::source(batch.wire.clone()), batch.count);
-        let mut socket = FragmentCollector::new(WebSocket::after_handshake(pipe, Side::Server));
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    let frame = socket.read_frame().await.expect("valid frames");
-                    if matches!(frame.opcode, OpCode::Text | OpCode::Binary) {
-                        tally.add(&frame.payload);
-                    }
-                }
-                tally
-            })
+        let pipe = Pipe::source(batch.wire.clone());
+        let socket = FragmentCollector::new(WebSocket::after_handshake(pipe, Side::Server));
+        receiving(socket, batch.count, async |socket, tally| {
+            let frame = socket.read_frame().await.expect("valid frames");
+            if matches!(frame.opcode, OpCode::Text | OpCode::Binary) {
+                tally.add(&frame.payload);
+            }
         })
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let side = match role {
-            Role::Server => Side::Server,
-            Role::Client => Side::Client,
-        };
-        let mut socket = WebSocket::after_handshake(Pipe::sink(sink), side);
+        let mut socket =
+            WebSocket::after_handshake(Pipe::sink(sink), role.choose(Side::Server, Side::Client));
         Box::new(move || {
             run(async {
                 for _ in 0..count {

@@ -8,20 +8,18 @@ use pulp::Arch;
 use super::{Batch, Contender, Role, Tally};
 use crate::pipe::{Pipe, Sink};
 use crate::report::{Column, Kind};
-use crate::wire::{READ_LEN, TEXT, push_header};
+use crate::wire::{BINARY, KEY, READ_LEN, TEXT, header};
 
 pub(super) const PASSES: &str = "passes";
 
-/// What of a masked payload fits the first-level cache beside its copy.
-const TILE_LEN: usize = 16 << 10;
+/// What fits the first-level cache beside its copy.
+const TILE_LEN: usize = 8 << 10;
 
 /// From here on, a payload goes to the socket from where it lies.
 const CHAIN_LEN: usize = 4 << 10;
 
-/// A frame of which more than this is missing is read to exactly its end.
+/// A frame longer than this is read to exactly its end, so that nothing behind it has to move.
 const LARGE_LEN: usize = 16 << 10;
-
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The passes over the bytes of all payloads, as if there were no frames.
 pub(super) struct Passes;
@@ -39,8 +37,8 @@ impl Contender for Passes {
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
         let Batch { payload, count, .. } = batch;
         let (text, len, count) = (batch.opcode == TEXT, payload.len(), *count);
-        // Tiles of whole payloads, or a whole number of tiles to a payload: no character is cut.
-        let tile_len = READ_LEN.min(READ_LEN / len * len).max(READ_LEN.min(len));
+        // Of whole payloads, or whole parts of one: no character is cut.
+        let tile_len = TILE_LEN.min(TILE_LEN / len * len).max(TILE_LEN.min(len));
         let mut masked = payload.repeat(count);
         masked.chunks_mut(tile_len).for_each(|tile| xor(tile, KEY));
         let source: Rc<[u8]> = masked.into();
@@ -59,15 +57,23 @@ impl Contender for Passes {
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let source = payload.repeat(count);
+        // One payload again and again, as the contenders have it, but as many at once as fit a tile.
+        let at_once = (TILE_LEN / payload.len()).clamp(1, count);
+        let source = payload.repeat(at_once);
         let mut masked = vec![0; TILE_LEN];
-        Box::new(move || match role {
-            Role::Server => sink.write(&source),
-            Role::Client => source.chunks(TILE_LEN).for_each(|tile| {
-                let masked = &mut masked[..tile.len()];
-                xor_copy(masked, tile, KEY);
-                sink.write(masked);
-            }),
+        Box::new(move || {
+            for _ in 0..count / at_once {
+                for tile in source.chunks(TILE_LEN) {
+                    match role {
+                        Role::Server => sink.write(tile),
+                        Role::Client => {
+                            xor_copy(&mut masked[..tile.len()], tile, KEY);
+                            sink.write(&masked[..tile.len()]);
+                        }
+                    }
+                }
+            }
+            sink.write(&source[..(count % at_once) * payload.len()]);
         })
     }
 }
@@ -105,32 +111,40 @@ impl Contender for Bare {
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let mut out = Vec::new();
+        let (mut buffer, mut end) = (vec![0; READ_LEN], 0);
         Box::new(move || {
             for _ in 0..count {
-                push_header(&mut out, super::BINARY, payload.len(), (role == Role::Client).then_some(KEY));
+                let (header, header_len) = header(BINARY, payload.len(), role.choose(None, Some(KEY)));
+                if end + header_len + payload.len() > READ_LEN || payload.len() >= CHAIN_LEN {
+                    sink.write(&buffer[..end]);
+                    end = 0;
+                }
+                buffer[end..][..header_len].copy_from_slice(&header[..header_len]);
+                end += header_len;
                 match role {
                     Role::Server if payload.len() >= CHAIN_LEN => {
-                        sink.write(&out);
-                        out.clear();
+                        sink.write(&buffer[..end]);
+                        end = 0;
                         sink.write(&payload);
                     }
-                    Role::Server => out.extend_from_slice(&payload),
+                    Role::Server => {
+                        buffer[end..][..payload.len()].copy_from_slice(&payload);
+                        end += payload.len();
+                    }
                     Role::Client => {
                         for tile in payload.chunks(TILE_LEN) {
-                            let start = out.len();
-                            out.resize(start + tile.len(), 0);
-                            xor_copy(&mut out[start..], tile, KEY);
-                            if payload.len() > TILE_LEN {
-                                sink.write(&out);
-                                out.clear();
+                            if end + tile.len() > 2 * TILE_LEN {
+                                sink.write(&buffer[..end]);
+                                end = 0;
                             }
+                            xor_copy(&mut buffer[end..][..tile.len()], tile, KEY);
+                            end += tile.len();
                         }
                     }
                 }
             }
-            sink.write(&out);
-            out.clear();
+            sink.write(&buffer[..end]);
+            end = 0;
         })
     }
 }
@@ -145,7 +159,7 @@ struct Reader {
 impl Reader {
     fn next(&mut self) -> &[u8] {
         let (header_len, len, key) = loop {
-            if let Some(header) = header(&self.buffer[self.start..self.end]) {
+            if let Some(header) = parse(&self.buffer[self.start..self.end]) {
                 break header;
             }
             self.read(READ_LEN, 0);
@@ -161,8 +175,7 @@ impl Reader {
             if arrived == len {
                 break payload;
             }
-            let missing = len - arrived;
-            self.read(if missing > LARGE_LEN { missing } else { READ_LEN }, header_len + len);
+            self.read(if len > LARGE_LEN { len - arrived } else { READ_LEN }, header_len + len);
         };
         self.start = payload + len;
         &self.buffer[payload..self.start]
@@ -182,7 +195,7 @@ impl Reader {
 }
 
 /// The length of a masked frame's header, that of its payload, and the key.
-fn header(bytes: &[u8]) -> Option<(usize, usize, [u8; 4])> {
+fn parse(bytes: &[u8]) -> Option<(usize, usize, [u8; 4])> {
     let (mut header_len, mut len) = (2, u64::from(bytes.get(1)? & 0x7f));
     if len == 126 {
         len = u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?));
@@ -203,11 +216,10 @@ fn is_utf8(bytes: &[u8]) -> bool {
 fn xor(bytes: &mut [u8], key: [u8; 4]) {
     #[inline(always)]
     fn words(bytes: &mut [u8], key: [u8; 4]) {
-        let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+        let key_word = twice(key);
         let mut words = bytes.chunks_exact_mut(8);
         for bytes in &mut words {
-            let masked = u64::from_ne_bytes(*bytes.first_chunk().expect("eight")) ^ word;
-            bytes.copy_from_slice(&masked.to_ne_bytes());
+            bytes.copy_from_slice(&(word(bytes) ^ key_word).to_ne_bytes());
         }
         for (byte, key) in words.into_remainder().iter_mut().zip(key.iter().cycle()) {
             *byte ^= key;
@@ -225,12 +237,11 @@ fn xor(bytes: &mut [u8], key: [u8; 4]) {
 fn xor_copy(to: &mut [u8], from: &[u8], key: [u8; 4]) {
     #[inline(always)]
     fn words(to: &mut [u8], from: &[u8], key: [u8; 4]) {
-        let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+        let key_word = twice(key);
         let (mut to, from) = (to.chunks_exact_mut(8), from.chunks_exact(8));
         let rest = from.remainder();
         for (to, from) in (&mut to).zip(from) {
-            let masked = u64::from_ne_bytes(*from.first_chunk().expect("eight")) ^ word;
-            to.copy_from_slice(&masked.to_ne_bytes());
+            to.copy_from_slice(&(word(from) ^ key_word).to_ne_bytes());
         }
         for ((to, from), key) in to.into_remainder().iter_mut().zip(rest).zip(key.iter().cycle()) {
             *to = from ^ key;
@@ -245,3 +256,15 @@ fn xor_copy(to: &mut [u8], from: &[u8], key: [u8; 4]) {
 
 /// From here on, choosing the vector code costs less than it saves.
 const WIDE_LEN: usize = 128;
+
+/// The word in eight bytes.
+#[inline(always)]
+fn word(bytes: &[u8]) -> u64 {
+    u64::from_ne_bytes(*bytes.first_chunk().expect("eight bytes"))
+}
+
+/// A key as a word.
+#[inline(always)]
+fn twice([a, b, c, d]: [u8; 4]) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+}

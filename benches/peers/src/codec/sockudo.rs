@@ -1,21 +1,14 @@
 //! sockudo-ws: its stream, and its protocol without I/O.
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use sockudo_ws::protocol::Protocol as Core;
 use sockudo_ws::{Config, Message, Role as Side, WebSocketStream};
 
-use super::{Batch, Contender, Role, Tally};
-use crate::pipe::{Pipe, Sink, run};
+use super::{Batch, Contender, Role, Tally, feeding, receiving};
+use crate::pipe::{Pipe, Sink};
 use crate::report::{Column, Kind};
 use crate::wire::READ_LEN;
-
-fn side(role: Role) -> Side {
-    match role {
-        Role::Server => Side::Server,
-        Role::Client => Side::Client,
-    }
-}
 
 fn add(tally: &mut Tally, message: &Message) {
     if let Message::Text(payload) | Message::Binary(payload) = message {
@@ -28,7 +21,7 @@ pub(super) struct Stream;
 /// Without timers, which read the clock for every message.
 fn web_socket(pipe: Pipe, role: Role) -> WebSocketStream<Pipe> {
     let config = Config::builder().auto_ping(false).idle_timeout(0).build();
-    WebSocketStream::from_raw(pipe, side(role), config)
+    WebSocketStream::from_raw(pipe, role.choose(Side::Server, Side::Client), config)
 }
 
 impl Contender for Stream {
@@ -42,28 +35,15 @@ impl Contender for Stream {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (mut socket, count) = (web_socket(Pipe::source(batch.wire.clone()), Role::Server), batch.count);
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    add(&mut tally, &socket.next().await.expect("an open connection").expect("valid frames"));
-                }
-                tally
-            })
+        let socket = web_socket(Pipe::source(batch.wire.clone()), Role::Server);
+        receiving(socket, batch.count, async |socket, tally| {
+            add(tally, &socket.next().await.expect("an open connection").expect("valid frames"));
         })
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let mut socket = web_socket(Pipe::sink(sink), role);
-        Box::new(move || {
-            run(async {
-                for _ in 0..count {
-                    socket.feed(Message::Binary(payload.clone())).await.expect("an open connection");
-                }
-                socket.flush().await.expect("an open connection");
-            });
-        })
+        let socket = web_socket(Pipe::sink(sink), role);
+        feeding(socket, count, move || Message::Binary(payload.clone()))
     }
 }
 
@@ -71,7 +51,7 @@ pub(super) struct Protocol;
 
 fn protocol(role: Role) -> Core {
     let config = Config::default();
-    Core::new(side(role), config.max_frame_size, config.max_message_size)
+    Core::new(role.choose(Side::Server, Side::Client), config.max_frame_size, config.max_message_size)
 }
 
 impl Contender for Protocol {

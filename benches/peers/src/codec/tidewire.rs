@@ -4,15 +4,12 @@ use bytes::{Buf as _, Bytes};
 use tidewire::tokio::WebSocket;
 use tidewire::{Config, Connection, Event, Input, Message};
 
-use super::{Batch, Contender, Role, Tally};
+use super::{Batch, Contender, Role, Tally, receiving};
 use crate::pipe::{Pipe, Sink, run};
 use crate::report::{Column, Kind};
 
 fn connection(role: Role) -> Connection {
-    match role {
-        Role::Server => Connection::server(Config::new()),
-        Role::Client => Connection::client(Config::new(), [7; 32]),
-    }
+    role.choose(Connection::server(Config::new()), Connection::client(Config::new(), [7; 32]))
 }
 
 fn web_socket(pipe: Pipe, role: Role) -> WebSocket<Pipe> {
@@ -86,17 +83,10 @@ impl Contender for Lent {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (mut socket, count) = (web_socket(Pipe::source(batch.wire.clone()), Role::Server), batch.count);
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    let (event, _) =
-                        socket.recv_ref().await.expect("valid frames").expect("an open connection");
-                    add(&mut tally, &event);
-                }
-                tally
-            })
+        let socket = web_socket(Pipe::source(batch.wire.clone()), Role::Server);
+        receiving(socket, batch.count, async |socket, tally| {
+            let (event, _) = socket.recv_ref().await.expect("valid frames").expect("an open connection");
+            add(tally, &event);
         })
     }
 
@@ -121,18 +111,12 @@ impl Contender for Owned {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (mut socket, count) = (web_socket(Pipe::source(batch.wire.clone()), Role::Server), batch.count);
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    match socket.recv().await.expect("valid frames").expect("an open connection") {
-                        Message::Text(text) => tally.add(text.as_bytes()),
-                        Message::Binary(payload) => tally.add(&payload),
-                    }
-                }
-                tally
-            })
+        let socket = web_socket(Pipe::source(batch.wire.clone()), Role::Server);
+        receiving(socket, batch.count, async |socket, tally| {
+            match socket.recv().await.expect("valid frames").expect("an open connection") {
+                Message::Text(text) => tally.add(text.as_bytes()),
+                Message::Binary(payload) => tally.add(&payload),
+            }
         })
     }
 

@@ -1,11 +1,11 @@
 //! tokio-websockets.
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder, WebSocketStream};
+use futures_util::StreamExt as _;
+use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder};
 
-use super::{Batch, Contender, Role, Tally};
-use crate::pipe::{Pipe, Sink, run};
+use super::{Batch, Contender, Role, Tally, feeding, receiving};
+use crate::pipe::{Pipe, Sink};
 use crate::report::{Column, Kind};
 use crate::wire::READ_LEN;
 
@@ -22,36 +22,21 @@ impl Contender for TokioWebSockets {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (pipe, count) = (Pipe::source(batch.wire.clone()), batch.count);
-        let mut socket = ServerBuilder::new().serve(pipe);
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    let message = socket.next().await.expect("an open connection").expect("valid frames");
-                    if message.is_text() || message.is_binary() {
-                        tally.add(message.as_payload());
-                    }
-                }
-                tally
-            })
+        let socket = ServerBuilder::new().serve(Pipe::source(batch.wire.clone()));
+        receiving(socket, batch.count, async |socket, tally| {
+            let message = socket.next().await.expect("an open connection").expect("valid frames");
+            if message.is_text() || message.is_binary() {
+                tally.add(message.as_payload());
+            }
         })
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let config = Config::default().flush_threshold(READ_LEN);
-        let pipe = Pipe::sink(sink);
-        let mut socket: WebSocketStream<Pipe> = match role {
+        let (config, pipe) = (Config::default().flush_threshold(READ_LEN), Pipe::sink(sink));
+        let socket = match role {
             Role::Server => ServerBuilder::new().config(config).serve(pipe),
             Role::Client => ClientBuilder::new().config(config).take_over(pipe),
         };
-        Box::new(move || {
-            run(async {
-                for _ in 0..count {
-                    socket.feed(Message::binary(payload.clone())).await.expect("an open connection");
-                }
-                socket.flush().await.expect("an open connection");
-            });
-        })
+        feeding(socket, count, move || Message::binary(payload.clone()))
     }
 }

@@ -36,10 +36,7 @@ impl Contender for Tungstenite {
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let side = match role {
-            Role::Server => Side::Server,
-            Role::Client => Side::Client,
-        };
+        let side = role.choose(Side::Server, Side::Client);
         let mut socket = WebSocket::from_raw_socket(Pipe::sink(sink), side, None);
         Box::new(move || {
             (0..count).for_each(|_| socket.write(Message::Binary(payload.clone())).expect("room"));

@@ -1,11 +1,10 @@
 //! yawc.
 
 use bytes::Bytes;
-use futures_util::SinkExt as _;
 use yawc::{Frame, OpCode, Options, Role as Side, WebSocket};
 
-use super::{Batch, Contender, Role, Tally};
-use crate::pipe::{Pipe, Sink, run};
+use super::{Batch, Contender, Role, Tally, feeding, receiving};
+use crate::pipe::{Pipe, Sink};
 use crate::report::{Column, Kind};
 use crate::wire::READ_LEN;
 
@@ -31,34 +30,17 @@ impl Contender for Yawc {
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
-        let (mut socket, count) = (web_socket(Pipe::source(batch.wire.clone()), Side::Server), batch.count);
-        Box::new(move || {
-            run(async {
-                let mut tally = Tally::default();
-                while tally.messages < count {
-                    let frame = socket.next_frame().await.expect("valid frames");
-                    if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) {
-                        tally.add(frame.payload());
-                    }
-                }
-                tally
-            })
+        let socket = web_socket(Pipe::source(batch.wire.clone()), Side::Server);
+        receiving(socket, batch.count, async |socket, tally| {
+            let frame = socket.next_frame().await.expect("valid frames");
+            if matches!(frame.opcode(), OpCode::Text | OpCode::Binary) {
+                tally.add(frame.payload());
+            }
         })
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let side = match role {
-            Role::Server => Side::Server,
-            Role::Client => Side::Client,
-        };
-        let mut socket = web_socket(Pipe::sink(sink), side);
-        Box::new(move || {
-            run(async {
-                for _ in 0..count {
-                    socket.feed(Frame::binary(payload.clone())).await.expect("an open connection");
-                }
-                socket.flush().await.expect("an open connection");
-            });
-        })
+        let socket = web_socket(Pipe::sink(sink), role.choose(Side::Server, Side::Client));
+        feeding(socket, count, move || Frame::binary(payload.clone()))
     }
 }

@@ -37,7 +37,7 @@ where
 
 pub(super) async fn tungstenite(stream: TcpStream, setting: Setting) -> Outcome {
     let config =
-        setting.lean.then(|| WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(4 << 10));
+        setting.lean.then(|| WebSocketConfig::default().read_buffer_size(1 << 10).write_buffer_size(1 << 10));
     let socket = tokio_tungstenite::accept_async_with_config(stream, config).await?;
     Ok(echo(socket, |message| message.ok().filter(|message| message.is_text() || message.is_binary()))
         .await?)
