@@ -34,10 +34,8 @@ const LENGTHS: [usize; 7] = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 <<
 /// How many reads a batch of received frames fills, so that most reads end in the middle of a frame.
 const READS: usize = 4;
 
-/// How often the contenders are made anew within the rounds, each time with spacers of another length between them: where their buffers
-/// come to lie in memory decides which of them evict each other from the caches, and is luck.
+/// How often the contenders are made anew within the rounds, each time in another heap.
 const GENERATIONS: usize = 5;
-const SPACER_LEN: usize = 1360;
 
 /// A crate, or a floor, in one way of using it.
 trait Contender {
@@ -204,11 +202,8 @@ fn measure(
         let cell = cell(len);
         let mut least = vec![f64::INFINITY; contenders.len()];
         for generation in 0..GENERATIONS.min(rounds) {
-            let (mut runs, mut spacers) = (Vec::new(), Vec::new());
-            for contender in contenders {
-                spacers.push(Vec::<u8>::with_capacity(generation * SPACER_LEN));
-                runs.push((cell.start)(&**contender));
-            }
+            let _heap = shuffled_heap(generation);
+            let mut runs: Vec<_> = contenders.iter().map(|contender| (cell.start)(&**contender)).collect();
             let figures = clock::take_turns(&mut runs, rounds.div_ceil(GENERATIONS));
             least.iter_mut().zip(figures).for_each(|(least, figure)| *least = least.min(figure));
         }
@@ -218,6 +213,19 @@ fn measure(
         );
     }
     table.print();
+}
+
+/// Leaves holes of many lengths in the heap, for as long as the blocks between them are kept.
+///
+/// Where a contender's buffers come to lie decides which of them evict each other from the caches. That is luck, and without holes
+/// it would be the same luck in every generation.
+fn shuffled_heap(generation: usize) -> Vec<Vec<u8>> {
+    let (mut holes, mut kept) = (Vec::new(), Vec::new());
+    for at in 0..64 * generation {
+        holes.push(Vec::<u8>::with_capacity((1 << (10 + at % 12)) + 96 * at));
+        kept.push(Vec::with_capacity(1 + (at * 1360 + generation * 592) % 4096));
+    }
+    kept
 }
 
 /// What every contender has to do in one cell of a table.
