@@ -233,8 +233,10 @@ struct Cell {
     /// The messages in a batch.
     count: usize,
     /// Makes what does a batch.
-    start: Box<dyn Fn(&dyn Contender) -> Box<dyn FnMut()>>,
+    start: Box<Start>,
 }
+
+type Start = dyn Fn(&dyn Contender) -> Box<dyn FnMut()>;
 
 fn decoding(opcode: u8, payload: Vec<u8>) -> Cell {
     let batch = Batch::new(opcode, payload);

@@ -32,6 +32,11 @@ struct Cell {
 }
 
 impl Cell {
+    /// The buffers of servers that can be told: no longer than messages need, and no shorter.
+    fn buffer_len(&self) -> usize {
+        if self.len < 16 << 10 { 16 << 10 } else { 128 << 10 }
+    }
+
     fn name(&self) -> String {
         format!("{} × {} × {}", report::length(self.len), self.connections, self.depth)
     }
@@ -42,17 +47,20 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
     let rounds = effort.rounds(1, 5);
     println!("## Echo over loopback TCP\n");
-    println!("CPU time of the server per message, the median of {rounds} rounds. How each is set up:\n");
+    println!(
+        "CPU time of the server per message, the median of {rounds} rounds. How each is set up, with buffers of 16 KiB for messages below \
+              that and of 128 KiB for others, where it can be told:\n"
+    );
     report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
 
     let (server_core, load_core) = process::two_cores()?;
-    let alone = Setting { core: Some(server_core), workers: 1, lean: false };
+    let alone = Setting { core: Some(server_core), workers: 1, buffer_len: 0 };
     let title = "One thread: length × connections × messages in flight on each";
     measure(&servers, title, &cells(effort), alone, Some(load_core), rounds, effort)?;
 
     let few = [(1 << 10, 64, 1), (1 << 10, 64, 16), (64 << 10, 64, 1)];
     let few = few.map(|(len, connections, depth)| Cell { len, connections, depth });
-    let shared = Setting { core: None, workers: 2, lean: false };
+    let shared = Setting { core: None, workers: 2, buffer_len: 0 };
     let title = "Two worker threads, nothing pinned: length × connections × messages in flight on each";
     measure(&servers, title, effort.choose(&few[..1], &few), shared, None, rounds, effort)
 }
@@ -106,7 +114,7 @@ fn measure(
 
 /// Microseconds of the server's CPU time per message.
 fn sample(server: &Server, setting: Setting, cell: Cell, window: Duration) -> Result<f64, Box<dyn Error>> {
-    let mut process = Process::start(server, setting)?;
+    let mut process = Process::start(server, Setting { buffer_len: cell.buffer_len(), ..setting })?;
     let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, server.frames())?;
     crowd.begin(cell.depth)?;
     // Until buffers have grown and every connection has sent.

@@ -41,7 +41,7 @@ fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
     let own = servers.iter().filter(|server| server.role == Role::Handshake);
     report::print_setups(own.map(|server| (server.column.name, server.setup)));
     let (server_core, load_core) = process::two_cores()?;
-    let setting = Setting { core: Some(server_core), workers: 1, lean: true };
+    let setting = Setting { core: Some(server_core), workers: 1, buffer_len: 1 << 10 };
     let mut figures = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {

@@ -26,7 +26,7 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     println!("## Idle connections\n");
     println!(
         "Resident memory that the server's process keeps per connection, one task each, on one thread. Each is set up as for \
-              echo, but with small buffers where it can be told.\n"
+              echo, but with buffers of 1 KiB where it can be told.\n"
     );
     let limit = usize::try_from(process::raise_file_limit()?.saturating_sub(SPARE_FILES))?;
     let many = effort.choose(500, 10_000).min(limit);
@@ -50,7 +50,7 @@ fn kept(
     count: usize,
     quiet: Duration,
 ) -> Result<Vec<Option<f64>>, Box<dyn Error>> {
-    let setting = Setting { core: None, workers: 1, lean: true };
+    let setting = Setting { core: None, workers: 1, buffer_len: 1 << 10 };
     let mut kept = Vec::new();
     for server in servers {
         let mut process = Process::start(server, setting)?;

@@ -12,7 +12,7 @@
 //! - `handshake`: the opening handshake, over TCP and in memory.
 //!
 //! Options: `--quick` for a smoke run, whose figures mean nothing, and `--rounds N` for how often every contender gets its turn.
-//! `--serve NAME`, `--core N`, `--workers N` and `--lean` are for the servers, which the report starts as processes of their own.
+//! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
 //! Everything but `codec` needs Linux; `echo` wants two cores that are idle otherwise.
 
 mod clock;
@@ -30,6 +30,7 @@ mod wire;
 use std::error::Error;
 
 use crate::process::Setting;
+use crate::wire::READ_LEN;
 
 /// How thorough a section is to be.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut effort = Effort { quick: false, rounds: None };
     let mut chosen = Vec::new();
     let mut served = None;
-    let mut setting = Setting { core: None, workers: 1, lean: false };
+    let mut setting = Setting { core: None, workers: 1, buffer_len: READ_LEN };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -72,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Long("serve") => served = Some(arguments.value()?.string()?),
             Long("core") => setting.core = Some(arguments.value()?.parse()?),
             Long("workers") => setting.workers = arguments.value()?.parse()?,
-            Long("lean") => setting.lean = true,
+            Long("buffer-len") => setting.buffer_len = arguments.value()?.parse()?,
             Value(name) if SECTIONS.iter().any(|(known, _)| name == *known) => chosen.push(name.string()?),
             _ => return Err(argument.unexpected().into()),
         }

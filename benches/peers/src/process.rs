@@ -24,8 +24,8 @@ pub(crate) struct Setting {
     pub(crate) core: Option<usize>,
     /// The threads of its runtime; one means that everything happens on the main thread.
     pub(crate) workers: usize,
-    /// Whether it has many quiet connections, for servers that can be told.
-    pub(crate) lean: bool,
+    /// How long buffers should be, for servers that can be told.
+    pub(crate) buffer_len: usize,
 }
 
 /// A server that runs until this is dropped.
@@ -40,11 +40,9 @@ impl Process {
     pub(crate) fn start(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--serve", server.id(), "--workers", &setting.workers.to_string()]);
+        command.args(["--buffer-len", &setting.buffer_len.to_string()]);
         if let Some(core) = setting.core {
             command.args(["--core", &core.to_string()]);
-        }
-        if setting.lean {
-            command.arg("--lean");
         }
         for (name, _) in KEEP_FREED {
             command.env_remove(name);

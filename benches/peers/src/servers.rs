@@ -105,8 +105,8 @@ pub(crate) const SERVERS: &[Server] = &[
         "tungstenite",
         Role::All,
         |listener, setting| on_tokio(listener, setting, streams::tungstenite),
-        "tokio-tungstenite `accept_async` with its defaults; messages are fed while there are more in its buffer, then flushed. \
-         For idle connections: buffers of 1 KiB instead of 128 KiB",
+        "tokio-tungstenite `accept_async_with_config`, a read buffer as told; messages are fed while there are more in its \
+         buffer, then flushed",
     ),
     server(
         Kind::Peer,
@@ -129,9 +129,9 @@ pub(crate) const SERVERS: &[Server] = &[
         "yawc",
         Role::Echo,
         |listener, setting| on_tokio(listener, setting, streams::yawc),
-        "`WebSocket::from_stream` on the TCP stream itself, after an opening handshake by hand; read buffer of 128 KiB, \
-         backpressure boundary of 64 KiB, as in its own benchmarks; messages are fed while there are more in its buffer, then \
-         flushed. For idle connections: buffers of 1 KiB, as its documentation says",
+        "`WebSocket::from_stream` on the TCP stream itself, after an opening handshake by hand; a read buffer as told, a \
+         write buffer of at most 8 KiB, a backpressure boundary of 64 KiB; messages are fed while there are more in its buffer, \
+         then flushed",
     ),
     server(
         Kind::Peer,
@@ -141,8 +141,8 @@ pub(crate) const SERVERS: &[Server] = &[
             sockudo_ws::init_clock();
             on_tokio(listener, setting, streams::sockudo)
         },
-        "`WebSocketServer::accept_raw` with its defaults, pings on; `next` and `feed`: it flushes before it reads. For idle \
-         connections: a write buffer of 1 KiB instead of 16 KiB",
+        "`WebSocketServer::accept_raw`, a write buffer as told but at most its default of 16 KiB, pings on; `next` and `feed`: \
+         it flushes before it reads",
     ),
     server(
         Kind::Peer,

@@ -36,9 +36,9 @@ where
 }
 
 pub(super) async fn tungstenite(stream: TcpStream, setting: Setting) -> Outcome {
-    let config =
-        setting.lean.then(|| WebSocketConfig::default().read_buffer_size(1 << 10).write_buffer_size(1 << 10));
-    let socket = tokio_tungstenite::accept_async_with_config(stream, config).await?;
+    // It clears the read buffer before every read: a longer one than is filled costs.
+    let config = WebSocketConfig::default().read_buffer_size(setting.buffer_len);
+    let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
     Ok(echo(socket, |message| message.ok().filter(|message| message.is_text() || message.is_binary()))
         .await?)
 }
@@ -53,12 +53,12 @@ pub(super) async fn yawc(mut stream: TcpStream, setting: Setting) -> Outcome {
 }
 
 pub(super) fn yawc_options(setting: Setting) -> yawc::Options {
-    let options = yawc::Options::default().with_utf8().with_limits(16 << 20, 64 << 20);
-    if setting.lean {
-        options.with_read_buffer_capacity(1 << 10).with_write_buffer_capacity(1 << 10)
-    } else {
-        options.with_read_buffer_capacity(2 * READ_LEN).with_backpressure_boundary(READ_LEN)
-    }
+    yawc::Options::default()
+        .with_utf8()
+        .with_limits(16 << 20, 64 << 20)
+        .with_read_buffer_capacity(setting.buffer_len)
+        .with_write_buffer_capacity(setting.buffer_len.min(8 << 10))
+        .with_backpressure_boundary(READ_LEN)
 }
 
 pub(super) async fn tokio_websockets(stream: TcpStream, _: Setting) -> Outcome {
@@ -94,8 +94,7 @@ pub(super) async fn tokio_websockets(stream: TcpStream, _: Setting) -> Outcome {
 }
 
 pub(super) async fn sockudo(stream: TcpStream, setting: Setting) -> Outcome {
-    let config = sockudo_ws::Config::builder();
-    let config = if setting.lean { config.write_buffer_size(1 << 10) } else { config };
+    let config = sockudo_ws::Config::builder().write_buffer_size(setting.buffer_len.min(16 << 10));
     let server = WebSocketServer::<sockudo_ws::Http1>::new(config.build());
     let (mut socket, _) = server.accept_raw(stream).await?;
     while let Some(message) = socket.next().await {
