@@ -13,7 +13,7 @@
 //!
 //! Options: `--quick` for a smoke run, whose figures mean nothing, and `--rounds N` for how often every contender gets its turn.
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
-//! Everything but `codec` needs Linux; `echo` wants two cores that are idle otherwise.
+//! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise.
 
 mod clock;
 mod codec;
@@ -42,7 +42,7 @@ pub(crate) struct Effort {
 impl Effort {
     /// What was asked for, or one of the two.
     pub(crate) fn rounds(&self, quick: usize, thorough: usize) -> usize {
-        self.rounds.unwrap_or(self.choose(quick, thorough))
+        self.rounds.unwrap_or(self.choose(quick, thorough)).max(1)
     }
 
     pub(crate) fn choose<T>(&self, quick: T, thorough: T) -> T {

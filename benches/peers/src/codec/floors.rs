@@ -88,7 +88,8 @@ impl Contender for Bare {
 
     fn setup(&self) -> &'static str {
         "a loop over frames by hand: header, XOR in place as the payload arrives, simdutf8 over whole messages; no rule of the \
-         protocol is checked, and the masking key is always the same"
+         protocol is checked, and the masking key is always the same. Reading less at once can be cheaper still, for those who \
+         pay no system calls here"
     }
 
     fn decoder(&self, batch: &Batch) -> Box<dyn FnMut() -> Tally> {
@@ -111,7 +112,7 @@ impl Contender for Bare {
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let (mut buffer, mut end) = (vec![0; READ_LEN], 0);
+        let (mut buffer, mut end) = (vec![0; READ_LEN + 14], 0);
         Box::new(move || {
             for _ in 0..count {
                 let (header, header_len) = header(BINARY, payload.len(), role.choose(None, Some(KEY)));
@@ -119,7 +120,8 @@ impl Contender for Bare {
                     sink.write(&buffer[..end]);
                     end = 0;
                 }
-                buffer[end..][..header_len].copy_from_slice(&header[..header_len]);
+                // All of the array, since a copy of known length is cheaper than a shorter one.
+                buffer[end..][..header.len()].copy_from_slice(&header);
                 end += header_len;
                 match role {
                     Role::Server if payload.len() >= CHAIN_LEN => {
