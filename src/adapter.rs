@@ -7,6 +7,7 @@ mod outlet;
 mod transfer;
 
 use core::time::Duration;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::methods::{receiving_methods, sending_methods, whole_methods};
@@ -14,10 +15,22 @@ pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_fu
 pub(crate) use self::outlet::Outlet;
 pub(crate) use self::transfer::{drain, fill};
 
+use crate::{Error, Event, Message};
+
 /// How long a connection that has nothing to do keeps what a large message has left behind.
 pub(crate) const REST: Duration = Duration::from_secs(10);
 
 /// Locks a mutex of the halves, under which nothing panics that would leave half a change behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.
+pub(crate) fn message(event: Event<'_>) -> Result<Option<Message>, Error> {
+    match event {
+        Event::TextPart { .. } | Event::BinaryPart { .. } => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "messages are delivered in parts").into())
+        }
+        event => Ok(event.into_message()),
+    }
 }

@@ -16,7 +16,7 @@ use self::link::{Inbox, Outbox};
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
-use crate::adapter::{Negotiated, receiving_methods, sending_methods, whole_methods};
+use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
     Sender, State, Timestamp,
@@ -77,10 +77,11 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
-    /// and after an error of the peer it has been told.
+    /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered
+    /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         while let Some((event, _)) = self.recv_ref()? {
-            if let Some(message) = event.into_message() {
+            if let Some(message) = message(event)? {
                 return Ok(Some(message));
             }
         }

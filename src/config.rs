@@ -23,6 +23,7 @@ pub struct Config {
     max_message_len: usize,
     high_water_len: usize,
     max_output_len: Option<usize>,
+    parts: bool,
     pub(crate) timing: Timing,
     open_timeout: Period,
 }
@@ -71,6 +72,7 @@ impl Config {
             max_message_len: 64 << 20,
             high_water_len: 64 << 10,
             max_output_len: None,
+            parts: false,
             timing: Timing {
                 ping_interval: Period::NEVER,
                 pong_timeout: Period::from_secs(20),
@@ -118,6 +120,16 @@ impl Config {
     #[must_use]
     pub const fn with_max_message_len(mut self, len: usize) -> Self {
         self.max_message_len = len;
+        self
+    }
+
+    /// Whether messages are delivered in parts, as they arrive, and not whole; off by default.
+    ///
+    /// Each message is then a number of [`TextPart`](crate::Event::TextPart) or [`BinaryPart`](crate::Event::BinaryPart) events, and takes no more memory
+    /// than one read however long it is. The limits for frames and messages still hold: raise them for what is to pass.
+    #[must_use]
+    pub const fn with_parts(mut self, parts: bool) -> Self {
+        self.parts = parts;
         self
     }
 
@@ -202,6 +214,12 @@ impl Config {
     #[must_use]
     pub const fn max_message_len(&self) -> usize {
         self.max_message_len
+    }
+
+    /// See [`with_parts`](Self::with_parts).
+    #[must_use]
+    pub const fn parts(&self) -> bool {
+        self.parts
     }
 
     /// See [`with_high_water_len`](Self::with_high_water_len).

@@ -25,10 +25,10 @@ impl Ready {
     /// The same for a binary message.
     pub(crate) const BINARY_FRAME: Self = Self { kind: Kind::Binary, place: Place::Frame };
 
-    /// True for a ping, a pong or a Close frame; false for a message.
+    /// True for a ping, a pong or a Close frame; false for a message or a part of one.
     #[must_use]
     pub fn is_control(self) -> bool {
-        !matches!(self.kind, Kind::Text | Kind::Binary)
+        matches!(self.kind, Kind::Ping | Kind::Pong | Kind::Close)
     }
 }
 
@@ -36,6 +36,10 @@ impl Ready {
 pub(crate) enum Kind {
     Text,
     Binary,
+    TextPart,
+    LastTextPart,
+    BinaryPart,
+    LastBinaryPart,
     Ping,
     Pong,
     Close,
@@ -82,6 +86,12 @@ impl Input {
             (Kind::Text, Place::Assembled) => Event::Text(Text(TextStorage::Assembled(self.text()))),
             (Kind::Binary, Place::Frame) => Event::Binary(Payload::new(self, self.lent_range())),
             (Kind::Binary, Place::Assembled) => Event::Binary(Payload::new(self, self.message_range())),
+            (Kind::TextPart | Kind::LastTextPart, _) => {
+                Event::TextPart { text: self.part(), is_last: ready.kind == Kind::LastTextPart }
+            }
+            (Kind::BinaryPart | Kind::LastBinaryPart, _) => {
+                Event::BinaryPart { payload: self.lent(), is_last: ready.kind == Kind::LastBinaryPart }
+            }
             (Kind::Ping, _) => Event::Ping(self.lent()),
             (Kind::Pong, _) => Event::Pong(self.lent()),
             (Kind::Close, _) => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
@@ -98,6 +108,21 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A binary message.
     Binary(Payload<'i>),
+    /// The next part of a text message, where [`Config::with_parts`](crate::Config::with_parts) asks for it: of whole characters, and not empty unless
+    /// it is the last.
+    TextPart {
+        /// The text of this part.
+        text: &'i str,
+        /// The message ends with it.
+        is_last: bool,
+    },
+    /// The next part of a binary message, likewise.
+    BinaryPart {
+        /// The payload of this part.
+        payload: &'i [u8],
+        /// The message ends with it.
+        is_last: bool,
+    },
     /// A ping and its payload; the pong is queued.
     Ping(&'i [u8]),
     /// A pong and its payload, asked for or not (RFC 6455 5.5.3).
@@ -107,7 +132,7 @@ pub enum Event<'i> {
 }
 
 impl Event<'_> {
-    /// The message as an owned value; `None` for control frames.
+    /// The message as an owned value; `None` for control frames, and for parts of a message.
     #[must_use]
     pub fn into_message(self) -> Option<Message> {
         match self {
@@ -239,6 +264,12 @@ impl fmt::Debug for Event<'_> {
         match self {
             Self::Text(text) => text.fmt(f),
             Self::Binary(payload) => payload.fmt(f),
+            Self::TextPart { text, is_last } => {
+                write!(f, "TextPart({} bytes, is_last: {is_last})", text.len())
+            }
+            Self::BinaryPart { payload, is_last } => {
+                write!(f, "BinaryPart({} bytes, is_last: {is_last})", payload.len())
+            }
             Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
             Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
             Self::Close(frame) => f.debug_tuple("Close").field(frame).finish(),

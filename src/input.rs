@@ -248,6 +248,11 @@ impl Input {
         &mut self.text
     }
 
+    /// The part of a text message that is to be lent.
+    pub(crate) fn part(&self) -> &str {
+        if self.complete { &self.text } else { "" }
+    }
+
     /// How much of a frame is missing whose payload stays where it is read; 0 when the next read may take whatever comes.
     #[inline]
     pub(crate) fn set_missing(&mut self, len: usize) {

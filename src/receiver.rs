@@ -28,6 +28,8 @@ pub struct Receiver {
     max_frame_len: usize,
     max_message_len: usize,
     is_server: bool,
+    /// Messages are delivered in parts.
+    parts: bool,
     status: Status,
     /// The frame whose header is consumed and whose payload is not.
     frame: Option<Frame>,
@@ -87,6 +89,7 @@ impl Receiver {
             max_frame_len: config.max_frame_len(),
             max_message_len: config.max_message_len(),
             is_server,
+            parts: config.parts(),
             status: Status::Open,
             frame: None,
             message: None,
@@ -256,7 +259,8 @@ impl Receiver {
     #[inline]
     pub(crate) fn message_frame(&mut self, input: &mut Input) -> Option<Ready> {
         input.retire();
-        if !matches!(self.status, Status::Open) || self.frame.is_some() || self.message.is_some() {
+        let is_usual = matches!(self.status, Status::Open) && !self.parts;
+        if !is_usual || self.frame.is_some() || self.message.is_some() {
             return None;
         }
         let unread = input.unread_mut();
@@ -387,9 +391,12 @@ impl Receiver {
     /// Takes what is there of a data frame; returns the message that it completes.
     fn data(&mut self, mut frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
         let Some(PartialMessage { kind: data_kind, .. }) = self.message else { return Ok(None) };
-        let kind = data_kind.into();
         let len = frame.missing.min(input.unread().len());
         let is_whole = len == frame.missing;
+        if self.parts {
+            return self.part(frame, data_kind, len, input);
+        }
+        let kind = data_kind.into();
         if is_whole && frame.fin && !frame.begun && frame.opcode != OpCode::Continuation {
             // The common case: a message in one frame, complete in the input.
             mask::apply(&mut input.unread_mut()[..len], frame.key);
@@ -425,6 +432,50 @@ impl Receiver {
         self.message = None;
         input.set_complete();
         Ok(Some(Ready { kind, place: Place::Assembled }))
+    }
+
+    /// Takes `len` bytes of a data frame as a part of its message; returns it unless it is empty and others follow.
+    fn part(
+        &mut self,
+        mut frame: Frame,
+        kind: DataKind,
+        len: usize,
+        input: &mut Input,
+    ) -> Result<Option<Ready>, ProtocolError> {
+        match kind {
+            DataKind::Binary => {
+                mask::apply(&mut input.unread_mut()[..len], frame.key);
+                input.consume_lent(len);
+            }
+            DataKind::Text => self.text(frame.key, len, input)?,
+        }
+        if len < frame.missing {
+            frame.key = mask::rotate(frame.key, len);
+            frame.missing -= len;
+            self.timers.bytes(len);
+            self.frame = Some(frame);
+        } else {
+            self.timers.frame();
+        }
+        let is_last = self.frame.is_none() && frame.fin;
+        if is_last {
+            // RFC 6455 8.1: a message may not end inside a character.
+            self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.message = None;
+        }
+        let (kind, is_empty) = match (kind, is_last) {
+            (DataKind::Text, false) => (Kind::TextPart, input.text().is_empty()),
+            (DataKind::Text, true) => (Kind::LastTextPart, false),
+            (DataKind::Binary, false) => (Kind::BinaryPart, len == 0),
+            (DataKind::Binary, true) => (Kind::LastBinaryPart, false),
+        };
+        if is_empty {
+            return Ok(None);
+        }
+        if let Kind::TextPart | Kind::LastTextPart = kind {
+            input.set_complete();
+        }
+        Ok(Some(Ready { kind, place: Place::Frame }))
     }
 
     /// Unmasks, validates and copies the next `len` bytes of a text message.

@@ -17,7 +17,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
-use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
+use crate::adapter::{Negotiated, Outlet, message, receiving_methods, sending_methods, whole_methods};
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
     Sender, State, Timestamp,
@@ -85,13 +85,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
-    /// and after an error of the peer it has been told.
+    /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered
+    /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         while let Some((event, _)) = self.recv_ref().await? {
-            if let Some(message) = event.into_message() {
+            if let Some(message) = message(event)? {
                 return Ok(Some(message));
             }
         }
@@ -133,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(event) => Ok(Some((event, &mut outlet.sender))),
             Err(_) => {
                 // What is left in the input would be discarded.
-                let mut rest = Input::new();
+                let mut rest = Box::new(Input::new());
                 poll_fn(|cx| link.poll_advance(receiver, outlet, &mut rest, cx)).await?;
                 Ok(None)
             }

@@ -376,3 +376,76 @@ fn an_idle_connection_holds_no_heap() {
         assert_eq!(meter.retained(), 0, "{role:?}: after a small echo");
     }
 }
+
+/// Moves what one side owes to the other, which takes it as parts; tells the length of them, and whether the last was the last.
+fn transfer_parts(from: &mut Connection, to: &mut Connection, input: &mut Input) -> (usize, bool) {
+    let (mut received, mut ended) = (0, false);
+    let output = from.output();
+    while output.has_remaining() {
+        let chunk = output.chunk();
+        let space = input.space();
+        let len = chunk.len().min(space.len());
+        space[..len].copy_from_slice(&chunk[..len]);
+        input.filled(len);
+        output.advance(len);
+        while let Some(event) = to.receive(input).expect("valid") {
+            let (len, is_last) = match event {
+                Event::TextPart { text, is_last } => (text.len(), is_last),
+                Event::BinaryPart { payload, is_last } => (payload.len(), is_last),
+                other => panic!("unexpected {other:?}"),
+            };
+            assert!(!ended, "something after the end");
+            (received, ended) = (received + len, is_last);
+        }
+    }
+    (received, ended)
+}
+
+#[test]
+fn a_message_of_a_gibibyte_passes_in_parts_through_the_memory_of_a_read() {
+    const GIB: usize = 1 << 30;
+    let parts = Config::new().with_parts(true).with_max_message_len(GIB);
+    let part = vec![b'p'; 64 * KIB];
+    let meter = Meter::new();
+    let mut server = Connection::server(Config::new());
+    let (mut client, mut input) = (Connection::client(parts, [7; 32]), Input::new());
+    let mut received = 0;
+    for sent in (1..=GIB / part.len()).map(|count| count * part.len()) {
+        server.send_fragment(&part, sent == GIB).expect("room");
+        let (len, ended) = transfer_parts(&mut server, &mut client, &mut input);
+        received += len;
+        assert_eq!((received, ended), (sent, sent == GIB));
+    }
+    meter.report("a gibibyte in parts");
+    assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+    assert_eq!(client.receive(&mut input).map(|event| event.is_none()), Ok(true));
+}
+
+#[test]
+fn a_frame_of_64_mebibytes_passes_in_parts_through_the_memory_of_a_read() -> Result<(), ProtocolError> {
+    const LEN: usize = 64 << 20;
+    let config = Config::new().with_parts(true).with_max_frame_len(LEN);
+    let chunk = wire::masked("0123456789abcdef".repeat(64).as_bytes(), Some([1, 2, 3, 4]));
+    for first in [FIN | BINARY, FIN | TEXT] {
+        let meter = Meter::new();
+        let (mut server, mut input) = (Connection::server(config), Input::new());
+        input.extend_from_slice(&wire::header(first, Length::Eight(LEN as u64), Some([1, 2, 3, 4])));
+        let (mut received, mut is_over) = (0, false);
+        for _ in 0..LEN / chunk.len() {
+            input.extend_from_slice(&chunk);
+            while let Some(event) = server.receive(&mut input)? {
+                let (part, is_last) = match event {
+                    Event::TextPart { text, is_last } => (text.as_bytes(), is_last),
+                    Event::BinaryPart { payload, is_last } => (payload, is_last),
+                    other => panic!("unexpected {other:?}"),
+                };
+                assert!(part.starts_with(b"0123456789abcdef") && !is_over);
+                (received, is_over) = (received + part.len(), is_last);
+            }
+        }
+        assert_eq!((received, is_over), (LEN, true));
+        meter.report("64 MiB in parts");
+        assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+    }
+    Ok(())
+}

@@ -96,9 +96,9 @@ pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::R
 
 /// For whoever opens a connection, or is about to: on top of `open`, `WebSocket::new` and the fields of `Incoming`.
 ///
-/// The tokio adapter passes the words that its functions have beyond those of the blocking one.
+/// The tokio adapter passes the words that its functions have beyond those of the blocking one, and `boxed` for `$body`.
 macro_rules! opening_functions {
-    ([$($bound:tt)+] $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
+    ([$($bound:tt)+], $body:ident $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
         /// Opens a connection as the client over any stream, with the defaults of [`Config`] and keepalive on.
         ///
         /// # Errors
@@ -132,10 +132,12 @@ macro_rules! opening_functions {
         where
             S: $($bound)+,
         {
-            let mut handshake = client_handshake(request, config)?;
-            let mut input = Input::new();
-            let (connection, response) = open(&mut stream, &mut handshake, &mut input)$($dot $await)??;
-            Ok(WebSocket::new(stream, connection, input, Some(Negotiated::Client(response))))
+            $body!({
+                let mut handshake = client_handshake(request, config)?;
+                let mut input = Input::new();
+                let (connection, response) = open(&mut stream, &mut handshake, &mut input)$($dot $await)??;
+                Ok(WebSocket::new(stream, connection, input, Some(Negotiated::Client(response))))
+            })
         }
 
         /// Opens a connection as the server over any stream, with the defaults of [`Config`] and keepalive on: requests from a web page of another
@@ -154,8 +156,10 @@ macro_rules! opening_functions {
         where
             S: $($bound)+,
         {
-            let handshake = ServerHandshake::new(Config::new().with_default_keepalive());
-            Incoming::receive(stream, handshake)$($dot $await)??.accept(None, &[])$($dot $await)?
+            $body!({
+                let handshake = ServerHandshake::new(Config::new().with_default_keepalive());
+                Incoming::receive(stream, handshake)$($dot $await)??.accept(None, &[])$($dot $await)?
+            })
         }
 
         impl<S: $($bound)+> Incoming<S> {
@@ -169,14 +173,16 @@ macro_rules! opening_functions {
                 #[doc = "Dropping the future drops the stream."]
             )?
             pub $($async)? fn receive(mut stream: S, mut handshake: ServerHandshake) -> Result<Self, Error> {
-                let mut input = Input::new();
-                match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
-                    Ok(request) => Ok(Self { stream, input, request }),
-                    Err(error) => {
-                        refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
-                        Err(error)
+                $body!({
+                    let mut input = Input::new();
+                    match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
+                        Ok(request) => Ok(Self { stream, input, request }),
+                        Err(error) => {
+                            refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
+                            Err(error)
+                        }
                     }
-                }
+                })
             }
 
             /// The request.
@@ -205,11 +211,13 @@ macro_rules! opening_functions {
                 subprotocol: Option<&str>,
                 headers: &[(&str, &str)],
             ) -> Result<WebSocket<S>, Error> {
-                let connection = self.request.accept(subprotocol, headers)?;
-                let negotiated = Negotiated::Server(self.request, subprotocol.map(Box::from));
-                let mut socket = WebSocket::new(self.stream, connection, self.input, Some(negotiated));
-                socket.flush()$($dot $await)??;
-                Ok(socket)
+                $body!({
+                    let connection = self.request.accept(subprotocol, headers)?;
+                    let negotiated = Negotiated::Server(self.request, subprotocol.map(Box::from));
+                    let mut socket = WebSocket::new(self.stream, connection, self.input, Some(negotiated));
+                    socket.flush()$($dot $await)??;
+                    Ok(socket)
+                })
             }
 
             /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
@@ -227,9 +235,11 @@ macro_rules! opening_functions {
                 headers: &[(&str, &str)],
                 body: &[u8],
             ) -> Result<(), Error> {
-                let connection = self.request.reject(status, headers, body)?;
-                refuse(self.stream, connection, self.input)$($dot $await)?;
-                Ok(())
+                $body!({
+                    let connection = self.request.reject(status, headers, body)?;
+                    refuse(self.stream, connection, self.input)$($dot $await)?;
+                    Ok(())
+                })
             }
         }
 

@@ -77,4 +77,10 @@ pub struct Incoming<S> {
     request: Request,
 }
 
-opening_functions!([Stream]);
+macro_rules! plain {
+    ($body:block) => {
+        $body
+    };
+}
+
+opening_functions!([Stream], plain);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
-use crate::adapter::{receiving_methods, sending_methods};
+use crate::adapter::{message, receiving_methods, sending_methods};
 use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 #[derive(Debug)]
@@ -39,10 +39,11 @@ where
     /// The next message; `None` when the connection has been closed, by whichever side.
     ///
     /// # Errors
-    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io).
+    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). `Io` of the kind `Unsupported` where messages are
+    /// delivered [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         while let Some(event) = self.recv_ref()? {
-            if let Some(message) = event.into_message() {
+            if let Some(message) = message(event)? {
                 return Ok(Some(message));
             }
         }

@@ -63,4 +63,11 @@ pub struct Incoming<S> {
     request: Request,
 }
 
-opening_functions!([AsyncRead + AsyncWrite + Unpin], async, .await, "# Cancel safety");
+/// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
+macro_rules! boxed {
+    ($body:block) => {
+        Box::pin(async move $body).await
+    };
+}
+
+opening_functions!([AsyncRead + AsyncWrite + Unpin], boxed, async, .await, "# Cancel safety");

@@ -3,6 +3,7 @@
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::boxed::Box;
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
@@ -10,7 +11,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::WebSocket;
 use super::link::Link;
-use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
+use crate::adapter::{Outlet, lock, message, receiving_methods, sending_methods};
 use crate::{
     CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State, Timestamp,
 };
@@ -115,13 +116,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// The next message; `None` when the connection has been closed, by whichever side.
     ///
     /// # Errors
-    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io).
+    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). `Io` of the kind `Unsupported` where messages are
+    /// delivered [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         while let Some(event) = self.recv_ref().await? {
-            if let Some(message) = event.into_message() {
+            if let Some(message) = message(event)? {
                 return Ok(Some(message));
             }
         }
@@ -146,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
             Ok(event) => Ok(Some(event)),
             Err(_) => {
                 // What is left in the input would be discarded.
-                let mut rest = Input::new();
+                let mut rest = Box::new(Input::new());
                 poll_fn(|cx| shared.poll_advance(receiver, &mut rest, cx)).await?;
                 Ok(None)
             }

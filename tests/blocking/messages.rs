@@ -83,3 +83,34 @@ fn an_echo_that_lends_answers_one_read_with_one_write() -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[test]
+fn parts_are_echoed_as_fragments_and_are_no_messages() -> Result<(), Error> {
+    for_each_case(|role, payload, read_len, write_len| {
+        let incoming = [wire::binary(role, payload), wire::text(role, "whole")].concat();
+        let stream = Scripted::new(incoming).with_lens(read_len, write_len);
+        let connection = role.connection(Config::new().with_parts(true));
+        let mut socket = WebSocket::from_parts(stream.clone(), connection, Input::new());
+        loop {
+            match socket.recv_ref()? {
+                Some((Event::BinaryPart { payload, is_last }, sender)) => {
+                    sender.send_fragment(payload, is_last)?;
+                    if is_last {
+                        break;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        socket.flush()?;
+        let frames = wire::parse(role, &stream.take_written());
+        let fin = frames.iter().map(|frame| frame.first & FIN != 0);
+        assert!(fin.eq((1..=frames.len()).map(|n| n == frames.len())), "the last fragment ends the message");
+        assert!(frames.iter().flat_map(|frame| &frame.payload).eq(payload));
+        match socket.recv() {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::Unsupported),
+            other => panic!("{other:?}"),
+        }
+        Ok(())
+    })
+}

@@ -124,7 +124,7 @@ impl<'s> Scenario<'s> {
         let mut storage = None;
         let expected = self.run_one(Chunking::Whole, Reads::Copied, &mut storage);
         for chunking in Chunking::all(self.bytes.len()) {
-            for reads in [Reads::Copied, Reads::IntoSpace] {
+            for reads in [Reads::Copied, Reads::IntoSpace, Reads::InParts] {
                 let outcome = self.run_one(chunking, reads, &mut storage);
                 assert!(
                     outcome == expected,
@@ -139,10 +139,11 @@ impl<'s> Scenario<'s> {
     /// One run, in the `storage` that the run before has left, if it has.
     fn run_one(&self, chunking: Chunking, reads: Reads, storage: &mut Option<Vec<u8>>) -> Outcome {
         let mut run = Run {
-            connection: self.role.connection(self.config),
+            connection: self.role.connection(self.config.with_parts(matches!(reads, Reads::InParts))),
             input: Input::new(),
             reads,
             events: Vec::new(),
+            part: Vec::new(),
             error: None,
             output: Vec::new(),
         };
@@ -180,6 +181,8 @@ struct Run {
     input: Input,
     reads: Reads,
     events: Vec<Seen>,
+    /// The parts of the message under way.
+    part: Vec<u8>,
     error: Option<ProtocolError>,
     output: Vec<u8>,
 }
@@ -187,7 +190,7 @@ struct Run {
 impl Run {
     fn read(&mut self, mut chunk: &[u8]) {
         match self.reads {
-            Reads::Copied => {
+            Reads::Copied | Reads::InParts => {
                 self.input.extend_from_slice(chunk);
                 self.receive();
             }
@@ -211,6 +214,10 @@ impl Run {
             // Half of the runs use `receive` and half its two parts.
             let result = match self.reads {
                 Reads::Copied => self.connection.receive(&mut self.input).map(|event| event.map(Seen::from)),
+                Reads::InParts => match self.receive_part() {
+                    Ok(Some(None)) => continue,
+                    result => result.map(Option::flatten),
+                },
                 Reads::IntoSpace => {
                     let ready = self.connection.advance(&mut self.input);
                     ready.map(|ready| ready.map(|ready| Seen::from(self.input.lend(ready))))
@@ -227,6 +234,24 @@ impl Run {
                 Err(error) => return assert_eq!(self.error, Some(error), "the same error for ever"),
             }
         }
+    }
+
+    /// The next event, with the parts of a message joined; `Some(None)` if another part follows.
+    fn receive_part(&mut self) -> Result<Option<Option<Seen>>, ProtocolError> {
+        let Some(event) = self.connection.receive(&mut self.input)? else { return Ok(None) };
+        let (part, is_last) = match &event {
+            Event::TextPart { text, is_last } => (text.as_bytes(), *is_last),
+            Event::BinaryPart { payload, is_last } => (*payload, *is_last),
+            Event::Text(_) | Event::Binary(_) => panic!("a whole message among parts"),
+            _ => return Ok(Some(Some(event.into()))),
+        };
+        assert!(is_last || !part.is_empty(), "an empty part in the middle");
+        self.part.extend_from_slice(part);
+        let is_text = matches!(event, Event::TextPart { .. });
+        Ok(Some(is_last.then(|| match core::mem::take(&mut self.part) {
+            text if is_text => Seen::Text(String::from_utf8(text).expect("UTF-8")),
+            payload => Seen::Binary(payload),
+        })))
     }
 
     fn drain(&mut self) {
@@ -264,6 +289,8 @@ impl Run {
 enum Reads {
     Copied,
     IntoSpace,
+    /// Copied, with messages delivered in parts.
+    InParts,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -154,3 +154,37 @@ fn fragments_with_control_frames_between_them_are_one_message() {
         }
     }
 }
+
+#[test]
+fn parts_are_echoed_as_fragments_and_are_no_messages() {
+    for role in Role::BOTH {
+        for script in scripts(200_000) {
+            let (mut socket, peer) = role.socket(Config::new().with_parts(true), script);
+            peer.send(role.frame(TEXT, text(200_000)));
+            let (mut received, mut count) = (String::new(), 0);
+            block_on(async {
+                loop {
+                    match socket.recv_ref().await.unwrap() {
+                        Some((Event::TextPart { text, is_last }, sender)) => {
+                            received.push_str(text);
+                            count += 1;
+                            sender.send_fragment(text, is_last).unwrap();
+                            if is_last {
+                                break;
+                            }
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+                socket.flush().await.unwrap();
+                assert!(received == text(200_000) && count > 1, "{role:?} {script:?}");
+
+                peer.send(role.frame(BINARY, "whole"));
+                match socket.recv().await {
+                    Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::Unsupported),
+                    other => panic!("{other:?}"),
+                }
+            });
+        }
+    }
+}
