@@ -13,29 +13,25 @@ use crate::{CloseFrame, Message, Outgoing, utf8};
 /// An event is ready to be [lent](Input::lend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Ready {
-    pub(crate) kind: Kind,
-    pub(crate) place: Place,
-}
+pub struct Ready(pub(crate) Kind);
 
 impl Ready {
-    /// A text message that came whole in one frame.
-    pub(crate) const TEXT_FRAME: Self = Self { kind: Kind::Text, place: Place::Frame };
-
-    /// The same for a binary message.
-    pub(crate) const BINARY_FRAME: Self = Self { kind: Kind::Binary, place: Place::Frame };
-
     /// True for a ping, a pong or a Close frame; false for a message or a part of one.
     #[must_use]
     pub fn is_control(self) -> bool {
-        matches!(self.kind, Kind::Ping | Kind::Pong | Kind::Close)
+        matches!(self.0, Kind::Ping | Kind::Pong | Kind::Close)
     }
 }
 
+/// What an event is, and where its payload lies in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// A message that came whole in one frame: it lies just before the unread bytes.
     Text,
     Binary,
+    /// A message that was put together from several reads or fragments.
+    AssembledText,
+    AssembledBinary,
     TextPart,
     LastTextPart,
     BinaryPart,
@@ -55,46 +51,40 @@ impl From<DataKind> for Kind {
     }
 }
 
-/// Where the payload is in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// It lies just before the unread bytes, as it came in one frame.
-    Frame,
-    /// It was put together from several reads or fragments.
-    Assembled,
-}
-
 impl Input {
     /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
     ///
     /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
     #[inline]
     pub fn lend(&mut self, ready: Ready) -> Event<'_> {
-        match ready {
-            Ready::BINARY_FRAME => Event::Binary(Payload::new(self, self.lent_range())),
-            _ => self.lend_any(ready),
+        match ready.0 {
+            Kind::Binary => Event::Binary(Payload::new(self, self.lent_range())),
+            kind => self.lend_any(kind),
         }
     }
 
-    fn lend_any(&mut self, ready: Ready) -> Event<'_> {
-        // Of a message under way nothing is lent before it is complete.
-        let place = if self.is_complete() { ready.place } else { Place::Frame };
-        match (ready.kind, place) {
-            (Kind::Text, Place::Frame) => {
+    fn lend_any(&mut self, kind: Kind) -> Event<'_> {
+        match kind {
+            // Of a message under way nothing is lent before it is complete.
+            Kind::AssembledText if self.is_complete() => {
+                Event::Text(Text(TextStorage::Assembled(self.text())))
+            }
+            Kind::AssembledBinary if self.is_complete() => {
+                Event::Binary(Payload::new(self, self.message_range()))
+            }
+            Kind::Text | Kind::AssembledText => {
                 Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
             }
-            (Kind::Text, Place::Assembled) => Event::Text(Text(TextStorage::Assembled(self.text()))),
-            (Kind::Binary, Place::Frame) => Event::Binary(Payload::new(self, self.lent_range())),
-            (Kind::Binary, Place::Assembled) => Event::Binary(Payload::new(self, self.message_range())),
-            (Kind::TextPart | Kind::LastTextPart, _) => {
-                Event::TextPart { text: self.part(), is_last: ready.kind == Kind::LastTextPart }
+            Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload::new(self, self.lent_range())),
+            Kind::TextPart | Kind::LastTextPart => {
+                Event::TextPart { text: self.part(), is_last: kind == Kind::LastTextPart }
             }
-            (Kind::BinaryPart | Kind::LastBinaryPart, _) => {
-                Event::BinaryPart { payload: self.lent(), is_last: ready.kind == Kind::LastBinaryPart }
+            Kind::BinaryPart | Kind::LastBinaryPart => {
+                Event::BinaryPart { payload: self.lent(), is_last: kind == Kind::LastBinaryPart }
             }
-            (Kind::Ping, _) => Event::Ping(self.lent()),
-            (Kind::Pong, _) => Event::Pong(self.lent()),
-            (Kind::Close, _) => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
+            Kind::Ping => Event::Ping(self.lent()),
+            Kind::Pong => Event::Pong(self.lent()),
+            Kind::Close => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
         }
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 #[cfg(feature = "blocking")]
 use core::time::Duration;
 
-use crate::event::{Event, Kind, Place, Ready, Text};
+use crate::event::{Event, Kind, Ready, Text};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
 use crate::message::DataKind;
@@ -118,7 +118,7 @@ impl Receiver {
             Some(ready) => Some(ready),
             None => self.step(input)?,
         };
-        if ready == Some(Ready::TEXT_FRAME) && utf8::decode(input.lent()).is_err() {
+        if ready == Some(Ready(Kind::Text)) && utf8::decode(input.lent()).is_err() {
             return Err(self.fail(ProtocolError::InvalidUtf8));
         }
         Ok(ready)
@@ -134,7 +134,7 @@ impl Receiver {
         input: &'i mut Input,
         ready: Ready,
     ) -> Result<Event<'i>, ProtocolError> {
-        if ready != Ready::TEXT_FRAME {
+        if ready != Ready(Kind::Text) {
             return Ok(input.lend(ready));
         }
         match utf8::decode(input.lent()) {
@@ -275,7 +275,7 @@ impl Receiver {
         input.consume(header_len);
         input.consume_lent(len);
         self.timers.frame();
-        Some(Ready { kind: kind.into(), place: Place::Frame })
+        Some(Ready(kind.into()))
     }
 
     /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
@@ -385,7 +385,7 @@ impl Receiver {
             }
         };
         self.reply = Some(reply);
-        Ok(Some(Ready { kind, place: Place::Frame }))
+        Ok(Some(Ready(kind)))
     }
 
     /// Takes what is there of a data frame; returns the message that it completes.
@@ -396,14 +396,13 @@ impl Receiver {
         if self.parts {
             return self.part(frame, data_kind, len, input);
         }
-        let kind = data_kind.into();
         if is_whole && frame.fin && !frame.begun && frame.opcode != OpCode::Continuation {
             // The common case: a message in one frame, complete in the input.
             mask::apply(&mut input.unread_mut()[..len], frame.key);
             input.consume_lent(len);
             self.timers.frame();
             self.message = None;
-            return Ok(Some(Ready { kind, place: Place::Frame }));
+            return Ok(Some(Ready(data_kind.into())));
         }
         match data_kind {
             DataKind::Binary => {
@@ -431,7 +430,10 @@ impl Receiver {
         self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
         self.message = None;
         input.set_complete();
-        Ok(Some(Ready { kind, place: Place::Assembled }))
+        Ok(Some(Ready(match data_kind {
+            DataKind::Text => Kind::AssembledText,
+            DataKind::Binary => Kind::AssembledBinary,
+        })))
     }
 
     /// Takes `len` bytes of a data frame as a part of its message; returns it unless it is empty and others follow.
@@ -475,7 +477,7 @@ impl Receiver {
         if let Kind::TextPart | Kind::LastTextPart = kind {
             input.set_complete();
         }
-        Ok(Some(Ready { kind, place: Place::Frame }))
+        Ok(Some(Ready(kind)))
     }
 
     /// Unmasks, validates and copies the next `len` bytes of a text message.
