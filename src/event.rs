@@ -133,6 +133,10 @@ impl Event<'_> {
     }
 }
 
+/// A message longer than this is given away with the memory that it lies in. A shorter one is copied, which takes less time than
+/// that memory would take to grow again.
+const COPY_LEN: usize = 1 << 20;
+
 /// A text message, lent; it dereferences to `str`.
 pub struct Text<'i>(TextStorage<'i>);
 
@@ -146,12 +150,14 @@ impl<'i> Text<'i> {
         Self(TextStorage::Lent(text))
     }
 
-    /// The text as an owned value: without a copy when it was put together from several reads or fragments.
+    /// The text as an owned value: without a copy when it is longer than 1 MiB and fills at least half of the memory that it lies in.
     #[must_use]
     pub fn into_string(self) -> String {
         match self.0 {
             TextStorage::Lent(text) => String::from(text),
-            TextStorage::Assembled(text) if text.len() >= text.capacity() / 2 => core::mem::take(text),
+            TextStorage::Assembled(text) if text.len() > COPY_LEN && text.len() >= text.capacity() / 2 => {
+                core::mem::take(text)
+            }
             TextStorage::Assembled(text) => String::from(text.as_str()),
         }
     }
@@ -188,15 +194,16 @@ impl<'i> Payload<'i> {
         }
     }
 
-    /// The payload as an owned value: without a copy when it fills at least half of the memory that it lies in.
+    /// The payload as an owned value: without a copy when it is longer than 1 MiB and fills at least half of the memory that it lies in.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             PayloadStorage::Lent(payload) => Bytes::copy_from_slice(payload),
-            PayloadStorage::Whole(input) => {
+            PayloadStorage::Whole(input) if input.message().len() > COPY_LEN => {
                 let range = input.message_range();
                 Bytes::from(input.take_storage()).slice(range)
             }
+            PayloadStorage::Whole(input) => Bytes::copy_from_slice(input.message()),
         }
     }
 }

@@ -348,6 +348,64 @@ fn a_fragmented_echo_of_text_lends_what_it_assembled_without_allocating() {
 }
 
 #[test]
+fn an_owned_message_in_steady_state_takes_one_allocation() {
+    for role in Role::BOTH {
+        for len in [0, 16, 600, 4095, 4096, 16 * KIB, 64 * KIB, 1024 * KIB] {
+            for first in [TEXT, BINARY] {
+                let bytes = wire::frame(role, FIN | first, vec![b'o'; len]);
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                let mut receive = || {
+                    let mut owned = None;
+                    for read in bytes.chunks(64 * KIB) {
+                        input.extend_from_slice(read);
+                        let event = connection.receive(&mut input).expect("valid");
+                        owned = event.and_then(Event::into_message);
+                    }
+                    assert_eq!(owned.expect("a message").len(), len);
+                };
+                for _ in 0..10 {
+                    receive();
+                }
+                let meter = Meter::new();
+                for _ in 0..10 {
+                    receive();
+                }
+                // Of nothing there is nothing to own.
+                let expected = if len == 0 { 0 } else { 10 };
+                assert_eq!(meter.allocations(), expected, "{role:?}, {first}, {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_that_are_kept_retain_at_most_twice_their_bytes() {
+    const COUNT: usize = 10_000;
+    for role in Role::BOTH {
+        for (first, len) in [(TEXT, 600), (BINARY, 600), (BINARY, 70_000)] {
+            let count = COUNT * 600 / len;
+            let mut bytes = wire::frame(role, FIN | first, vec![b'k'; len]);
+            // Two fragments as well.
+            bytes.extend(wire::frame(role, first, vec![b'k'; len / 2]));
+            bytes.extend(wire::frame(role, FIN | CONTINUATION, vec![b'k'; len / 2]));
+            let mut kept = Vec::with_capacity(2 * count);
+            let meter = Meter::new();
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            for _ in 0..count {
+                input.extend_from_slice(&bytes);
+                while let Some(event) = connection.receive(&mut input).expect("valid") {
+                    kept.push(event.into_message().expect("a message"));
+                }
+            }
+            drop((connection, input));
+            let len = kept.iter().map(tidewire::Message::len).sum::<usize>();
+            assert_eq!(kept.len(), 2 * count);
+            assert!(meter.retained() <= 2 * len, "{} for {len}", meter.retained());
+        }
+    }
+}
+
+#[test]
 fn a_ping_in_steady_state_allocates_nothing() {
     for role in Role::BOTH {
         let bytes = wire::ping(role, [b'p'; 125]);

@@ -70,18 +70,18 @@ fn messages_are_no_control_frames() {
 }
 
 #[test]
-fn the_storage_is_given_away_only_when_the_payload_fills_at_least_half_of_it() {
+fn the_storage_is_given_away_only_when_a_long_payload_fills_at_least_half_of_it() {
+    const MIB: usize = 1 << 20;
     for role in Role::BOTH {
-        // Alone in 64 KiB of storage: half of it and more is handed over, less is copied.
-        for (len, is_given) in
-            [(1_000, false), (20_000, false), (32_000, false), (40_000, true), (60_000, true)]
-        {
+        // Alone in storage of a power of two: what is longer than 1 MiB and at least half of that is handed over, the rest copied.
+        let cases = [(1_000, false), (60_000, false), (MIB, false), (MIB + 1, true), (2 * MIB - 14, true)];
+        for (len, is_given) in cases.into_iter().chain([(2 * MIB - 5, false), (2 * MIB, true)]) {
             let (owned, mut input) = message(role, &wire::binary(role, wire::noise(len)), usize::MAX);
             assert_eq!(owned.len(), len);
             assert_eq!(input.release().is_none(), is_given, "{len}");
         }
         // With more behind it nothing is given away.
-        let bytes = [wire::binary(role, wire::noise(50_000)), wire::text(role, "more")].concat();
+        let bytes = [wire::binary(role, wire::noise(2 * MIB - 100)), wire::text(role, "more")].concat();
         let (_, mut input) = message(role, &bytes, usize::MAX);
         assert!(!input.unread().is_empty());
         assert!(input.release().is_none());
@@ -91,14 +91,14 @@ fn the_storage_is_given_away_only_when_the_payload_fills_at_least_half_of_it() {
 #[test]
 fn an_assembled_text_is_given_away_without_a_copy() {
     for role in Role::BOTH {
-        let text = "x".repeat(3000);
+        let text = "x".repeat(3_000_000);
         let parts = [wire::frame(role, TEXT, &text), wire::frame(role, FIN | CONTINUATION, &text)].concat();
         let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
         input.extend_from_slice(&parts);
         let Ok(Some(Event::Text(lent))) = connection.receive(&mut input) else { panic!("no text") };
         let address = lent.as_ptr();
         let owned = lent.into_string();
-        assert_eq!((owned.as_ptr(), owned.len()), (address, 6000));
+        assert_eq!((owned.as_ptr(), owned.len()), (address, 6_000_000));
     }
 }
 
@@ -106,12 +106,13 @@ fn an_assembled_text_is_given_away_without_a_copy() {
 fn an_assembled_text_is_copied_out_of_memory_that_it_does_not_half_fill() {
     for role in Role::BOTH {
         let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
-        for (len, is_copied) in [(5000, false), (2000, true), (4000, false)] {
+        for (len, is_copied) in [(5_000_000, false), (2_000_000, true), (4_000_000, false), (1_000_000, true)]
+        {
             let text = "x".repeat(len / 2);
             let parts = [wire::frame(role, TEXT, &text), wire::frame(role, FIN | CONTINUATION, &text)];
             // The memory that a longer message has left behind.
             input.extend_from_slice(
-                &[wire::frame(role, TEXT, [b'y'; 5000]), wire::frame(role, FIN, "")].concat(),
+                &[wire::frame(role, TEXT, vec![b'y'; 5_000_000]), wire::frame(role, FIN, "")].concat(),
             );
             assert!(matches!(connection.receive(&mut input), Ok(Some(Event::Text(_)))));
             input.extend_from_slice(&parts.concat());
