@@ -377,3 +377,67 @@ fn a_connection_that_rests_after_a_large_message_holds_nothing_of_it() {
         assert!(retained <= MAX_RETAINED, "{retained}");
     }
 }
+
+/// Echoes one message from where it lies.
+fn echo(event: Option<(Event<'_>, &mut tidewire::Sender)>) {
+    match event {
+        Some((Event::Text(text), sender)) => sender.send(text).expect("room"),
+        Some((Event::Binary(payload), sender)) => sender.send(payload).expect("room"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_echo_in_steady_state_allocates_nothing() {
+    const COUNT: usize = 50;
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    for Role { name, open, mask, key } in ROLES {
+        for (opcode, len) in
+            [1, 2].into_iter().flat_map(|opcode| [16, 1000, 30_000, 300_000].map(|len| (opcode, len)))
+        {
+            let header = [&[0x80 | opcode, mask | 127][..], &(len as u64).to_be_bytes()].concat();
+            let header = match len {
+                16 => vec![0x80 | opcode, mask | 16],
+                1000 | 30_000 => [&[0x80 | opcode, mask | 126][..], &(len as u16).to_be_bytes()].concat(),
+                _ => header,
+            };
+            let unit = [&header, key, &vec![b'e'; len]].concat();
+            let stream = || Memory::new(Peer { unit: unit.clone(), accepts: true, ..Peer::default() });
+            let config = Config::new().with_default_keepalive();
+
+            // One message after the other: the thread has all the storage while nothing comes.
+            let peer = stream();
+            let mut socket = tokio::WebSocket::from_parts(peer.clone(), open(config), Input::new());
+            let mut echoes = || {
+                for _ in 0..COUNT {
+                    assert!(poll_once(socket.recv_ref()).is_pending());
+                    peer.0.borrow_mut().count += 1;
+                    let Poll::Ready(Ok(event)) = poll_once(socket.recv_ref()) else { panic!("no message") };
+                    echo(event);
+                }
+            };
+            echoes();
+            let meter = Meter::new();
+            echoes();
+            assert_eq!(meter.allocations(), 0, "tokio, {name}, opcode {opcode}, {len}");
+
+            // As many as a read brings at once.
+            let peer = stream();
+            peer.0.borrow_mut().count = 5 * COUNT;
+            let mut socket = blocking::WebSocket::from_parts(peer, open(config), Input::new());
+            let mut echoes = || {
+                for _ in 0..COUNT {
+                    socket.ready().expect("written");
+                    echo(socket.recv_ref().expect("a message"));
+                }
+                socket.flush().expect("written");
+            };
+            // Until the output has been as long as it gets.
+            (0..4).for_each(|_| echoes());
+            let meter = Meter::new();
+            echoes();
+            assert_eq!(meter.allocations(), 0, "blocking, {name}, opcode {opcode}, {len}");
+        }
+    }
+}
