@@ -151,9 +151,14 @@ impl Input {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
         self.retire();
-        let held_len = self.held_len();
-        (self.storage.len() == READ_LEN && held_len <= LITTLE_LEN)
-            .then(|| self.move_to(alloc::vec![0; held_len]))
+        if self.storage.len() != READ_LEN {
+            return None;
+        }
+        match self.held_len() {
+            0 => Some(self.take_storage()),
+            held_len @ ..=LITTLE_LEN => Some(self.move_to(alloc::vec![0; held_len])),
+            _ => None,
+        }
     }
 
     /// True when there is storage for a whole read.
@@ -289,6 +294,11 @@ impl Input {
 
     /// Moves what is buffered to the beginning of `storage`, which is long enough, and returns the former storage.
     fn move_to(&mut self, mut storage: Vec<u8>) -> Vec<u8> {
+        if self.held_len() == 0 {
+            let former = self.take_storage();
+            self.storage = storage;
+            return former;
+        }
         let (message, unread) = (self.message(), self.unread());
         let (message_len, held_len) = (message.len(), message.len() + unread.len());
         storage[..message_len].copy_from_slice(message);

@@ -157,8 +157,24 @@ impl Receiver {
     ///
     /// Deadlines that have no beginning yet begin at `now`.
     pub fn poll_timeout(&mut self, now: Timestamp, sender: &mut Sender) -> Option<Timestamp> {
+        #[cfg(any(feature = "blocking", feature = "tokio"))]
+        let resting = self.resting_timeout(sender);
         sender.measure(now);
-        self.timers.poll(now, &self.facts(sender))
+        let deadline = self.timers.poll(now, &self.facts(sender));
+        #[cfg(any(feature = "blocking", feature = "tokio"))]
+        debug_assert!(resting.is_none_or(|resting| resting == deadline));
+        deadline
+    }
+
+    /// What [`poll_timeout`](Self::poll_timeout) would say and change nothing, whatever the time is; `None` if it has to be asked.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn resting_timeout(&self, sender: &Sender) -> Option<Option<Timestamp>> {
+        let rests = matches!(self.status, Status::Open)
+            && !self.timers.is_over()
+            && !sender.is_closing()
+            && !sender.owes()
+            && !sender.is_measuring();
+        if rests { self.timers.resting() } else { None }
     }
 
     /// Does what is due at `now`: sends a keepalive ping, or gives the peer up. Calling it too early does nothing.

@@ -224,6 +224,12 @@ impl Sender {
         self.closed.get_or_insert(Closed::Failed(None));
     }
 
+    /// True while a round trip waits to be told the time.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_measuring(&self) -> bool {
+        matches!(self.round_trip.stage, Stage::Pinged(None) | Stage::Answered(_))
+    }
+
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
         self.round_trip.measure(now);

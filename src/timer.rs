@@ -178,6 +178,18 @@ impl Timers {
         firm.into_iter().chain(keepalive).min()
     }
 
+    /// What [`poll`](Self::poll) says at whatever time while the connection is open and owes nothing, as long as only the next
+    /// keepalive ping is waited for; `None` if it has to be asked.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn resting(&self) -> Option<Option<Timestamp>> {
+        let is_armed = self.deadline != Deadline::NONE;
+        let is_wanted = self.timing.ping_interval.duration().is_some();
+        let rests = matches!(self.keepalive, Keepalive::Resting)
+            && self.write == Deadline::NONE
+            && is_armed == is_wanted;
+        rests.then(|| is_armed.then_some(self.deadline.0))
+    }
+
     pub(crate) fn handle(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {
         self.handle_firm(now, facts)?;
         if facts.phase == Phase::Open && self.deadline.is_due(now) {

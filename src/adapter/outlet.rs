@@ -53,6 +53,13 @@ impl Outlet {
         self.unflushed || self.sender.owes()
     }
 
+    /// True when nothing has to be done to have at most `rest` bytes queued, or everything all the way through the stream.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_flushed(&self, rest: usize) -> bool {
+        let is_flushed = if rest > 0 { self.sender.queued_len() <= rest } else { !self.owes() };
+        is_flushed && self.broken.is_none()
+    }
+
     /// Returns storage that an echo has taken from `input`.
     pub(crate) fn return_storage(&mut self, input: &mut Input) {
         if let Some(storage) = self.sender.output().take_storage() {

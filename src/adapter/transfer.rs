@@ -30,9 +30,14 @@ pub(crate) fn drain(
     output: &mut Output,
     write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-    let count = output.chunks_vectored(&mut slices);
-    let written = ready!(write(&slices[..count]))?;
+    let chunk = output.chunk();
+    let written = if chunk.len() == output.len() {
+        ready!(write(&[IoSlice::new(chunk)]))?
+    } else {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = output.chunks_vectored(&mut slices);
+        ready!(write(&slices[..count]))?
+    };
     if written == 0 {
         return Poll::Ready(Err(ErrorKind::WriteZero.into()));
     }

@@ -18,6 +18,8 @@ pub(super) struct Link<S> {
     /// When the connection's clock began.
     start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// What `sleep` is set to.
+    wake_at: Timestamp,
     /// When storage that a large message has left behind is given back.
     rest: Option<Timestamp>,
     write_is_shut: bool,
@@ -25,7 +27,14 @@ pub(super) struct Link<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, start: Instant::now(), sleep: None, rest: None, write_is_shut: false }
+        Self {
+            stream,
+            start: Instant::now(),
+            sleep: None,
+            wake_at: Timestamp::default(),
+            rest: None,
+            write_is_shut: false,
+        }
     }
 
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
@@ -37,6 +46,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
+            if let Some(ready) = receiver.message_frame(input) {
+                return Poll::Ready(Ok(Some(ready)));
+            }
             let advanced = receiver.step(input);
             if let Some(reply) = receiver.take_reply(input) {
                 outlet.sender.reply(reply);
@@ -70,7 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
                     pool::collect_output(outlet.sender.output());
-                    let deadline = receiver.poll_timeout(self.now(), &mut outlet.sender);
+                    // As a rule there is nothing that would need the time.
+                    let resting = receiver.resting_timeout(&outlet.sender);
+                    let deadline =
+                        resting.unwrap_or_else(|| receiver.poll_timeout(self.now(), &mut outlet.sender));
                     let rest = self.rest(outlet.is_swollen(input));
                     let deadline = deadline.into_iter().chain(rest).min();
                     ready!(self.poll_sleep(deadline, cx));
@@ -93,6 +108,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         outlet: &mut Outlet,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
+        if outlet.is_flushed(rest) {
+            return Poll::Ready(Ok(()));
+        }
         loop {
             outlet.check()?;
             let Outlet { sender, unflushed, .. } = outlet;
@@ -153,10 +171,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.
     fn poll_sleep(&mut self, deadline: Option<Timestamp>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        let at = self.start + deadline.duration_since(Timestamp::default());
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(::tokio::time::sleep_until(at)));
-        if sleep.is_elapsed() || at < sleep.deadline() {
-            sleep.as_mut().reset(at);
+        let at = || self.start + deadline.duration_since(Timestamp::default());
+        let sleep = self.sleep.get_or_insert_with(|| {
+            self.wake_at = deadline;
+            Box::pin(::tokio::time::sleep_until(at()))
+        });
+        if deadline < self.wake_at || sleep.is_elapsed() {
+            self.wake_at = deadline;
+            sleep.as_mut().reset(at());
         }
         sleep.as_mut().poll(cx)
     }
