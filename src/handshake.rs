@@ -13,13 +13,15 @@ pub mod negotiate;
 
 mod answer;
 mod client;
+mod client_request;
 mod head;
 mod request;
 mod response;
 mod server;
 mod uri;
 
-pub use client::{ClientHandshake, ClientRequest};
+pub use client::ClientHandshake;
+pub use client_request::ClientRequest;
 pub use request::Request;
 pub use response::Response;
 pub use server::ServerHandshake;

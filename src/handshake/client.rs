@@ -1,6 +1,5 @@
 //! [`ClientHandshake`]: the client's part of the opening handshake (RFC 6455 4.1).
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,110 +7,13 @@ use core::fmt;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
+use super::client_request::ClientRequest;
 use super::head::{Head, Scan};
 use super::response::{Refusal, Response};
-use super::uri::Uri;
-use super::{accept_key, check_header, is_token};
+use super::{accept_key, is_token};
 use crate::connection::{Connection, Role};
 use crate::timer::{Deadline, Timestamp};
-use crate::{Config, HandshakeError, Input, InvalidRequest, Output, TimedOut};
-
-/// What a client asks for: a URI, subprotocols, and headers of its own.
-///
-/// ```
-/// use tidewire::ClientRequest;
-///
-/// let request = ClientRequest::new("wss://example.com/chat")?
-///     .with_subprotocol("wamp.2.json")?
-///     .with_header("Authorization", "Bearer ...")?;
-/// assert_eq!(request.uri().host(), "example.com");
-/// # Ok::<(), tidewire::InvalidRequest>(())
-/// ```
-#[derive(Clone)]
-pub struct ClientRequest {
-    uri: Uri,
-    subprotocols: Vec<String>,
-    /// As they are sent.
-    headers: String,
-    has_origin: bool,
-}
-
-impl ClientRequest {
-    /// Asks for the resource of a `ws` or `wss` URI.
-    ///
-    /// # Errors
-    /// Those of [`Uri`], whichever part is wrong.
-    pub fn new(uri: &str) -> Result<Self, InvalidRequest> {
-        Ok(Self { uri: uri.parse()?, subprotocols: Vec::new(), headers: String::new(), has_origin: false })
-    }
-
-    /// Adds a header, such as `Authorization`, `Cookie` or `Origin`.
-    ///
-    /// # Errors
-    /// - [`InvalidHeaderName`](InvalidRequest::InvalidHeaderName) if the name is not a token
-    /// - [`InvalidHeaderValue`](InvalidRequest::InvalidHeaderValue) if the value holds a control character, as a line end, or is
-    ///   not ASCII
-    /// - [`ReservedHeader`](InvalidRequest::ReservedHeader) if the handshake itself writes this header
-    /// - [`RepeatedOrigin`](InvalidRequest::RepeatedOrigin) for a second `Origin`
-    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {
-        check_header(name, value)?;
-        let is_origin = name.eq_ignore_ascii_case("Origin");
-        if is_origin && self.has_origin {
-            return Err(InvalidRequest::RepeatedOrigin);
-        }
-        self.has_origin |= is_origin;
-        self.headers.push_str(&format!("{name}: {value}\r\n"));
-        Ok(self)
-    }
-
-    /// Offers a subprotocol; the one that is preferred comes first (RFC 6455 1.9).
-    ///
-    /// # Errors
-    /// - [`InvalidSubprotocol`](InvalidRequest::InvalidSubprotocol) if the name is not a token
-    /// - [`RepeatedSubprotocol`](InvalidRequest::RepeatedSubprotocol) if it is offered already
-    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidRequest> {
-        // RFC 6455 4.1: non-empty tokens, and all unique.
-        if !is_token(name) {
-            return Err(InvalidRequest::InvalidSubprotocol);
-        }
-        if self.subprotocols.iter().any(|offered| offered == name) {
-            return Err(InvalidRequest::RepeatedSubprotocol);
-        }
-        self.subprotocols.push(name.into());
-        Ok(self)
-    }
-
-    /// The URI, which tells where to connect to.
-    #[must_use]
-    pub fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// The head to send (RFC 6455 4.1).
-    fn encode(&self, key: &str) -> String {
-        let subprotocols = match &self.subprotocols[..] {
-            [] => String::new(),
-            offered => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
-        };
-        format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{subprotocols}{}\r\n",
-            self.uri.resource_name(),
-            self.uri.authority(),
-            self.headers,
-        )
-    }
-}
-
-/// Without the headers and the query, which often hold secrets.
-impl fmt::Debug for ClientRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientRequest")
-            .field("uri", &self.uri)
-            .field("subprotocols", &self.subprotocols)
-            .finish_non_exhaustive()
-    }
-}
+use crate::{Config, HandshakeError, Input, Output, TimedOut};
 
 /// Sends a client's opening handshake and reads the server's.
 ///
@@ -158,7 +60,7 @@ impl ClientHandshake {
             config,
             seed,
             accept: accept_key(&key),
-            subprotocols: request.subprotocols.clone(),
+            subprotocols: request.subprotocols().into(),
             output,
             scan: Scan::new(&config),
             refusal: None,
