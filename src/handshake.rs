@@ -1,23 +1,28 @@
 //! The opening handshake (RFC 6455 4): [`ClientHandshake`], [`ServerHandshake`],
 //! and what servers of other HTTP versions need of them, in [`negotiate`].
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
-use base64::display::Base64Display;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
+
+use alphabet::TOKEN;
 
 use crate::{InvalidRequest, InvalidResponse};
 
 pub mod negotiate;
 
+mod alphabet;
 mod answer;
 mod client;
 mod client_request;
 mod head;
 mod request;
 mod response;
+mod scan;
 mod server;
+mod target;
 mod uri;
 
 pub use client::ClientHandshake;
@@ -35,25 +40,46 @@ pub use uri::Uri;
 /// ```
 #[must_use]
 pub fn accept_key(key: &str) -> String {
+    accept_value(key.as_bytes()).map(char::from).iter().collect()
+}
+
+fn accept_value(key: &[u8]) -> [u8; 28] {
     let digest =
         Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
-    Base64Display::new(&digest, &STANDARD).to_string()
+    base64(&digest)
+}
+
+/// The base64 form, with padding, which is `LEN` bytes long.
+fn base64<const LEN: usize>(bytes: &[u8]) -> [u8; LEN] {
+    let mut text = [0; LEN];
+    let written = STANDARD.encode_slice(bytes, &mut text);
+    debug_assert_eq!(written, Ok(LEN));
+    text
 }
 
 /// RFC 9110 5.6.2: one or more characters that are neither controls nor separators.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && TOKEN.has_all(text)
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// True if two names or tokens differ in nothing but the case of their letters.
+fn is_same(name: &[u8], other: &[u8]) -> bool {
+    // Nearly all are written as in the RFCs, which takes a fraction of the time to see.
+    name == other || name.eq_ignore_ascii_case(other)
 }
 
-/// The elements of a comma-separated list whose elements hold no commas, as RFC 9110 5.6.1 wants a recipient to read it: over
-/// all lines of the header, without surrounding whitespace, and without the empty ones.
-fn elements<'v>(lines: impl IntoIterator<Item = &'v str>) -> impl Iterator<Item = &'v str> {
-    let all = lines.into_iter().flat_map(|line| line.split(','));
-    all.map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty())
+/// The elements in a line of a comma-separated list whose elements hold no commas, as RFC 9110 5.6.1 wants a recipient to read it:
+/// without surrounding whitespace, and without the empty ones.
+fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+/// What is between optional whitespace (RFC 9110 5.6.3).
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Why a header must not be sent.
@@ -70,7 +96,7 @@ fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
     const RESERVED_PREFIX: &str = "Sec-WebSocket-";
 
     let prefix = name.get(..RESERVED_PREFIX.len()).unwrap_or_default();
-    if !is_token(name) {
+    if !is_token(name.as_bytes()) {
         Err(InvalidHeader::Name)
     } else if !value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
         Err(InvalidHeader::Value)

@@ -2,7 +2,27 @@
 
 use alloc::format;
 
+use super::accept_value;
 use crate::{HandshakeError, Output};
+
+/// The answer that opens the connection (RFC 6455 4.2.2).
+pub(super) fn acceptance(key: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)]) -> Output {
+    const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: ";
+
+    let accept = accept_value(key);
+    let subprotocol = subprotocol.map(|name| ("Sec-WebSocket-Protocol", name));
+    let headers_len = headers_len(subprotocol.as_slice()) + headers_len(headers);
+    let mut output = Output::new();
+    output.tail().reserve_exact(START.len() + accept.len() + 2 + headers_len + 2);
+    output.push(START);
+    output.push(&accept);
+    output.push(b"\r\n");
+    push_headers(&mut output, subprotocol.as_slice());
+    push_headers(&mut output, headers);
+    output.push(b"\r\n");
+    output
+}
 
 /// An answer that ends the connection.
 pub(super) fn refusal(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Output {
@@ -32,10 +52,17 @@ pub(super) fn failure(error: &HandshakeError) -> Output {
     refusal(status, &[&[content_type], headers].concat(), format!("{error}\n").as_bytes())
 }
 
-pub(super) fn push_headers(output: &mut Output, headers: &[(&str, &str)]) {
+fn push_headers(output: &mut Output, headers: &[(&str, &str)]) {
     for (name, value) in headers {
-        output.push(format!("{name}: {value}\r\n").as_bytes());
+        for part in [name, ": ", value, "\r\n"] {
+            output.push(part.as_bytes());
+        }
     }
+}
+
+/// How much [`push_headers`] pushes.
+fn headers_len(headers: &[(&str, &str)]) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum()
 }
 
 /// The reason phrase, which RFC 9112 4 allows to be empty.

@@ -1,16 +1,14 @@
 //! [`ClientHandshake`]: the client's part of the opening handshake (RFC 6455 4.1).
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-
 use super::client_request::ClientRequest;
-use super::head::{Head, Scan};
+use super::head::{Headers, RawHead, Slots};
 use super::response::{Refusal, Response};
-use super::{accept_key, is_token};
+use super::scan::Scan;
+use super::{accept_value, base64, is_same, is_token};
 use crate::connection::{Connection, Role};
 use crate::timer::{Deadline, Timestamp};
 use crate::{Config, HandshakeError, Input, Output, TimedOut};
@@ -36,9 +34,7 @@ use crate::{Config, HandshakeError, Input, Output, TimedOut};
 pub struct ClientHandshake {
     config: Config,
     seed: [u8; 32],
-    /// The value of `Sec-WebSocket-Accept` that the server owes.
-    accept: String,
-    subprotocols: Vec<String>,
+    owed: Owed,
     output: Output,
     scan: Scan,
     refusal: Option<Refusal>,
@@ -53,15 +49,12 @@ impl ClientHandshake {
     /// other come the masking keys (RFC 6455 4.1 and 10.3).
     #[must_use]
     pub fn new(config: Config, request: &ClientRequest, nonce: [u8; 16], seed: [u8; 32]) -> Self {
-        let key = Base64Display::new(&nonce, &STANDARD).to_string();
-        let mut output = Output::new();
-        output.push(request.encode(&key).as_bytes());
+        let key: [u8; 24] = base64(&nonce);
         Self {
             config,
             seed,
-            accept: accept_key(&key),
-            subprotocols: request.subprotocols().into(),
-            output,
+            owed: Owed { accept: accept_value(&key), subprotocols: request.subprotocols().into() },
+            output: request.encode(&key),
             scan: Scan::new(&config),
             refusal: None,
             deadline: Deadline::NONE,
@@ -123,14 +116,11 @@ impl ClientHandshake {
     /// Reads a response that opens the connection.
     fn read(&mut self, input: &mut Input) -> Result<Option<Response>, HandshakeError> {
         while self.refusal.is_none() {
-            let Some(head) = self.scan.receive(input)? else { return Ok(None) };
-            let response = Response::new(head)?;
-            match response.status() {
-                101 => return self.check(response.head()).map(|()| Some(response)),
-                // RFC 9110 15.2: interim responses, to which a head follows.
-                100..=199 => {}
-                // RFC 6455 4.1: any other response is handled as HTTP wants it.
-                _ => self.refusal = Some(Refusal::new(response)),
+            match self.scan.receive(input, |head| self.owed.compare(head))? {
+                None => return Ok(None),
+                Some(Answer::Accepted(response)) => return Ok(Some(response)),
+                Some(Answer::Interim) => {}
+                Some(Answer::Refused(refusal)) => self.refusal = Some(refusal),
             }
         }
         match self.refusal.take_if(|refusal| refusal.receive(input)) {
@@ -138,25 +128,58 @@ impl ClientHandshake {
             None => Ok(None),
         }
     }
+}
+
+/// What a server's head says.
+enum Answer {
+    Accepted(Response),
+    /// RFC 9110 15.2: another head follows.
+    Interim,
+    /// RFC 6455 4.1: any other response is handled as HTTP wants it.
+    Refused(Refusal),
+}
+
+/// What the server owes to this request if it accepts.
+struct Owed {
+    /// The value of `Sec-WebSocket-Accept`.
+    accept: [u8; 28],
+    /// One of these, or none.
+    subprotocols: Vec<String>,
+}
+
+impl Owed {
+    fn compare(&self, head: RawHead<'_>) -> Result<Answer, HandshakeError> {
+        let mut slots = Slots::new();
+        let (version, status, headers) = head.into_response(&mut slots)?;
+        // What is not HTTP/1.1 can refuse a connection but not open one.
+        if version == 0 && status < 200 {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        match status {
+            101 => self.check(&headers).map(|()| Answer::Accepted(Response::new(status, &headers))),
+            100..=199 => Ok(Answer::Interim),
+            _ => Ok(Answer::Refused(Refusal::new(status, &headers))),
+        }
+    }
 
     /// RFC 6455 4.1: what a response must have to open the connection.
-    fn check(&self, head: &Head) -> Result<(), HandshakeError> {
-        if !head.lists("Upgrade", "websocket", |element| element.eq_ignore_ascii_case("websocket")) {
+    fn check(&self, headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
+        if !headers.lists("Upgrade", "websocket", |element| is_same(element, b"websocket")) {
             return Err(HandshakeError::InvalidUpgrade);
         }
-        if !head.lists("Connection", "Upgrade", is_token) {
+        if !headers.lists("Connection", "Upgrade", is_token) {
             return Err(HandshakeError::InvalidConnection);
         }
-        if !matches!(head.single("Sec-WebSocket-Accept"), Ok(Some(accept)) if accept == self.accept) {
+        if !matches!(headers.single("Sec-WebSocket-Accept"), Ok(Some(accept)) if accept == self.accept) {
             return Err(HandshakeError::InvalidAccept);
         }
         // None is offered.
-        if head.values("Sec-WebSocket-Extensions").next().is_some() {
+        if headers.values("Sec-WebSocket-Extensions").next().is_some() {
             return Err(HandshakeError::UnexpectedExtension);
         }
-        match head.single("Sec-WebSocket-Protocol") {
+        match headers.single("Sec-WebSocket-Protocol") {
             Ok(None) => Ok(()),
-            Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered == name) => Ok(()),
+            Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered.as_bytes() == name) => Ok(()),
             _ => Err(HandshakeError::UnexpectedSubprotocol),
         }
     }
@@ -167,7 +190,7 @@ impl fmt::Debug for ClientHandshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandshake")
             .field("config", &self.config)
-            .field("subprotocols", &self.subprotocols)
+            .field("subprotocols", &self.owed.subprotocols)
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::uri::Uri;
 use super::{check_header, is_token};
-use crate::InvalidRequest;
+use crate::{InvalidRequest, Output};
 
 /// What a client asks for: a URI, subprotocols, and headers of its own.
 ///
@@ -64,7 +64,7 @@ impl ClientRequest {
     /// - [`RepeatedSubprotocol`](InvalidRequest::RepeatedSubprotocol) if it is offered already
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidRequest> {
         // RFC 6455 4.1: non-empty tokens, and all unique.
-        if !is_token(name) {
+        if !is_token(name.as_bytes()) {
             return Err(InvalidRequest::InvalidSubprotocol);
         }
         if self.subprotocols.iter().any(|offered| offered == name) {
@@ -85,18 +85,26 @@ impl ClientRequest {
     }
 
     /// The head to send (RFC 6455 4.1).
-    pub(super) fn encode(&self, key: &str) -> String {
+    pub(super) fn encode(&self, key: &[u8]) -> Output {
         let subprotocols = match &self.subprotocols[..] {
             [] => String::new(),
             offered => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
         };
-        format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{subprotocols}{}\r\n",
-            self.uri.resource_name(),
-            self.uri.authority(),
-            self.headers,
-        )
+        let mut output = Output::new();
+        *output.tail() = [
+            b"GET ",
+            self.uri.resource_name().as_bytes(),
+            b" HTTP/1.1\r\nHost: ",
+            self.uri.authority().as_bytes(),
+            b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
+            key,
+            b"\r\nSec-WebSocket-Version: 13\r\n",
+            subprotocols.as_bytes(),
+            self.headers.as_bytes(),
+            b"\r\n",
+        ]
+        .concat();
+        output
     }
 }
 

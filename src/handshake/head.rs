@@ -1,90 +1,33 @@
-//! The heads of HTTP/1.1 messages: found as their bytes arrive, and parsed once when they are complete.
+//! The heads of HTTP/1.1 messages: parsed once when they are complete, and kept as they were sent.
 
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use httparse::Status;
+use httparse::{ParserConfig, Status};
 
-use super::elements;
-use crate::{Config, HandshakeError, Input};
-
-/// Looks for the end of a head, at each byte once.
-pub(super) struct Scan {
-    /// How many bytes may still follow those that were looked at.
-    budget: usize,
-    max_headers: usize,
-    /// How many of the input's bytes were looked at.
-    position: usize,
-    /// The complete lines so far, the first one included.
-    lines: usize,
-    /// The line under way is empty so far.
-    line_is_empty: bool,
-    after_cr: bool,
-}
-
-impl Scan {
-    pub(super) fn new(config: &Config) -> Self {
-        Self::with_budget(config.max_head_len(), config.max_headers())
-    }
-
-    fn with_budget(budget: usize, max_headers: usize) -> Self {
-        Self { budget, max_headers, position: 0, lines: 0, line_is_empty: true, after_cr: false }
-    }
-
-    /// Takes a complete head out of `input`, and nothing of what follows it.
-    pub(super) fn receive(&mut self, input: &mut Input) -> Result<Option<RawHead>, HandshakeError> {
-        let unread = input.unread();
-        for &byte in unread.get(self.position..).unwrap_or_default() {
-            if self.push(byte)? {
-                let bytes = unread[..self.position].into();
-                input.consume(self.position);
-                let head = RawHead { bytes, lines: self.lines };
-                // Whatever head comes next shares the limit.
-                *self = Self::with_budget(self.budget, self.max_headers);
-                return Ok(Some(head));
-            }
-        }
-        if input.is_eof() { Err(HandshakeError::UnexpectedEof) } else { Ok(None) }
-    }
-
-    /// Looks at the next byte; true if it ends the head.
-    fn push(&mut self, byte: u8) -> Result<bool, HandshakeError> {
-        self.budget = self.budget.checked_sub(1).ok_or(HandshakeError::HeadTooLong)?;
-        self.position += 1;
-        match (self.after_cr, byte) {
-            (true, b'\n') if self.line_is_empty => return Ok(true),
-            (true, b'\n') => {
-                self.lines += 1;
-                (self.line_is_empty, self.after_cr) = (true, false);
-                // The first line is no header.
-                if self.lines - 1 > self.max_headers {
-                    return Err(HandshakeError::TooManyHeaders);
-                }
-            }
-            // CR and LF stand only together.
-            (true, _) | (_, b'\n' | b'\0') => return Err(HandshakeError::MalformedHead),
-            (false, b'\r') => self.after_cr = true,
-            (false, _) => self.line_is_empty = false,
-        }
-        Ok(false)
-    }
-}
+use super::{elements, is_same};
+use crate::HandshakeError;
 
 /// A complete head that is not parsed yet.
-pub(super) struct RawHead {
-    bytes: Box<[u8]>,
+pub(super) struct RawHead<'i> {
+    bytes: &'i [u8],
     lines: usize,
 }
 
-impl RawHead {
-    /// Reads a request: the head, and the request-target.
-    pub(super) fn into_request(self) -> Result<(Head, String), HandshakeError> {
-        let mut slots = self.slots();
-        let mut request = httparse::Request::new(&mut slots);
-        match request.parse(&self.bytes) {
+impl<'i> RawHead<'i> {
+    pub(super) fn new(bytes: &'i [u8], lines: usize) -> Self {
+        Self { bytes, lines }
+    }
+
+    /// Reads a request: the request-target, and the headers.
+    pub(super) fn into_request<'s>(
+        self,
+        slots: &'s mut Slots<'i>,
+    ) -> Result<(&'i str, Headers<'s, 'i>), HandshakeError> {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(self.bytes, slots.of(self.lines)) {
             Ok(Status::Complete(len)) if len == self.bytes.len() => {}
             Err(httparse::Error::Version) if matches!(self.words()[..], [_, _, word] if is_version(word)) => {
                 return Err(HandshakeError::UnsupportedHttpVersion);
@@ -98,16 +41,17 @@ impl RawHead {
         if request.method != Some("GET") {
             return Err(HandshakeError::MethodNotGet);
         }
-        let target = request.path.unwrap_or_default().into();
-        let fields = self.fields(request.headers);
-        Ok((Head { bytes: self.bytes, fields }, target))
+        Ok((request.path.unwrap_or_default(), Headers { bytes: self.bytes, all: request.headers }))
     }
 
-    /// Reads a response: the head, the minor HTTP version, and the status code.
-    pub(super) fn into_response(self) -> Result<(Head, u8, u16), HandshakeError> {
-        let mut slots = self.slots();
-        let mut response = httparse::Response::new(&mut slots);
-        match response.parse(&self.bytes) {
+    /// Reads a response: the minor HTTP version, the status code, and the headers.
+    pub(super) fn into_response<'s>(
+        self,
+        slots: &'s mut Slots<'i>,
+    ) -> Result<(u8, u16, Headers<'s, 'i>), HandshakeError> {
+        let mut response = httparse::Response::new(&mut []);
+        let config = ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut response, self.bytes, slots.of(self.lines)) {
             Ok(Status::Complete(len)) if len == self.bytes.len() => {}
             Err(httparse::Error::Version) if matches!(self.words()[..], [word, _, ..] if is_version(word)) => {
                 return Err(HandshakeError::UnsupportedHttpVersion);
@@ -120,30 +64,13 @@ impl RawHead {
         else {
             return Err(HandshakeError::MalformedHead);
         };
-        let fields = self.fields(response.headers);
-        Ok((Head { bytes: self.bytes, fields }, version, status))
-    }
-
-    fn slots<'b>(&self) -> Vec<httparse::Header<'b>> {
-        vec![httparse::EMPTY_HEADER; self.lines]
+        Ok((version, status, Headers { bytes: self.bytes, all: response.headers }))
     }
 
     /// The words of the first line, up to the fourth.
     fn words(&self) -> Vec<&[u8]> {
         let line = self.bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
         line.splitn(4, |&byte| byte == b' ').collect()
-    }
-
-    fn fields(&self, headers: &[httparse::Header<'_>]) -> Box<[Field]> {
-        let start = self.bytes.as_ptr().addr();
-        let range = |part: &[u8]| {
-            let from = part.as_ptr().addr() - start;
-            from..from + part.len()
-        };
-        headers
-            .iter()
-            .map(|header| Field { name: range(header.name.as_bytes()), value: range(header.value) })
-            .collect()
     }
 }
 
@@ -152,55 +79,131 @@ fn is_version(word: &[u8]) -> bool {
     matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-/// The headers of a message.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    bytes: Box<[u8]>,
-    fields: Box<[Field]>,
+/// More lines than browsers and proxies send.
+const USUAL_LINES: usize = 32;
+
+/// Where the headers of a head go while they are checked: on the stack, unless there are unusually many.
+pub(super) struct Slots<'i> {
+    few: [MaybeUninit<httparse::Header<'i>>; USUAL_LINES],
+    many: Vec<MaybeUninit<httparse::Header<'i>>>,
 }
 
-/// Where a header lies in its head.
-#[derive(Clone, PartialEq, Eq)]
-struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
+impl<'i> Slots<'i> {
+    pub(super) const fn new() -> Self {
+        Self { few: [const { MaybeUninit::uninit() }; USUAL_LINES], many: Vec::new() }
+    }
+
+    fn of(&mut self, lines: usize) -> &mut [MaybeUninit<httparse::Header<'i>>] {
+        if lines <= USUAL_LINES {
+            &mut self.few
+        } else {
+            self.many.resize_with(lines, MaybeUninit::uninit);
+            &mut self.many
+        }
+    }
 }
 
-/// A header that may stand once is repeated, or is not text.
-pub(super) struct NotSingle;
+/// The headers of a head while they are checked.
+pub(super) struct Headers<'s, 'i> {
+    bytes: &'i [u8],
+    all: &'s [httparse::Header<'i>],
+}
+
+/// A header that may stand once is repeated.
+pub(super) struct Repeated;
+
+impl<'i> Headers<'_, 'i> {
+    /// The values of a header, whose name is compared without regard to case.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'i [u8]> {
+        let named = self.all.iter().filter(move |header| is_same(header.name.as_bytes(), name.as_bytes()));
+        named.map(|header| header.value)
+    }
+
+    /// The value of a header that must not be repeated.
+    pub(super) fn single(&self, name: &str) -> Result<Option<&'i [u8]>, Repeated> {
+        let mut values = self.values(name);
+        let value = values.next();
+        if values.next().is_none() { Ok(value) } else { Err(Repeated) }
+    }
+
+    /// The value of a header that stands once and is text.
+    pub(super) fn single_text(&self, name: &str) -> Option<&'i str> {
+        core::str::from_utf8(self.single(name).ok()??).ok()
+    }
+
+    /// True if `wanted`, whatever its case, is in the list that a header holds, and all of that is valid.
+    pub(super) fn lists(&self, name: &str, wanted: &str, is_valid: impl Fn(&[u8]) -> bool) -> bool {
+        let mut found = false;
+        let mut check = |element: &[u8]| {
+            found |= is_same(element, wanted.as_bytes());
+            is_valid(element)
+        };
+        self.values(name).all(|line| elements(line).all(&mut check)) && found
+    }
+
+    /// Where a part of the head lies in it.
+    pub(super) fn span(&self, part: &'i [u8]) -> Span {
+        let start = part.as_ptr().addr() - self.bytes.as_ptr().addr();
+        Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    /// The head, to keep.
+    pub(super) fn head(&self) -> Head {
+        Head(self.bytes.into())
+    }
+}
+
+/// Where a part of a head lies, of which no byte is beyond 4 GiB.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A valid head, as it was sent: its lines tell where its headers are.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Head(Box<[u8]>);
 
 impl Head {
-    /// All headers in order, as they were sent.
+    /// All headers in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|field| {
-            let name = core::str::from_utf8(&self.bytes[field.name.clone()]).unwrap_or_default();
-            (name, &self.bytes[field.value.clone()])
-        })
+        self.fields().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     /// The values of a header, whose name is compared without regard to case.
     pub(super) fn values<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let named = self.fields().filter(move |(other, _)| is_same(other, name.as_bytes()));
+        named.map(|(_, value)| value)
     }
 
-    /// The values of a header that may be repeated; `None` if one of them is not text.
-    pub(super) fn lines(&self, name: &str) -> Option<Vec<&str>> {
-        self.values(name).map(|value| core::str::from_utf8(value).ok()).collect()
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        &self.0[span.range()]
     }
 
-    /// The value of a header that must not be repeated.
-    pub(super) fn single(&self, name: &str) -> Result<Option<&str>, NotSingle> {
-        match self.lines(name).as_deref() {
-            Some([]) => Ok(None),
-            Some([value]) => Ok(Some(value)),
-            _ => Err(NotSingle),
+    pub(super) fn text(&self, span: Span) -> &str {
+        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    /// Puts a slash before `path`, where `authority` ends, which moves onto what is before that.
+    pub(super) fn insert_slash(&mut self, authority: &mut Span, path: &mut Span) {
+        self.0.copy_within(authority.range(), authority.start as usize - 1);
+        for place in [&mut authority.start, &mut authority.end, &mut path.start] {
+            *place -= 1;
         }
+        self.0[path.start as usize] = b'/';
     }
 
-    /// True if `wanted`, whatever its case, is in the list that a header holds, and all of that is valid.
-    pub(super) fn lists(&self, name: &str, wanted: &str, is_valid: fn(&str) -> bool) -> bool {
-        let lines = self.lines(name).unwrap_or_default();
-        elements(lines.iter().copied()).all(is_valid)
-            && elements(lines).any(|element| element.eq_ignore_ascii_case(wanted))
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        // The parser has found a colon in each line but the first and the empty one, and no line that goes on in the next.
+        self.0.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        })
     }
 }

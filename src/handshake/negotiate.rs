@@ -7,8 +7,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::alphabet::TOKEN;
 use super::uri::Authority;
-use super::{elements, is_token, is_token_byte};
+use super::{elements, is_token};
 use crate::HandshakeError;
 
 /// From which origins a browser may connect (RFC 6455 4.2.2 and 10.2).
@@ -103,14 +104,25 @@ fn default_port(scheme: &str) -> Option<u16> {
 /// [`InvalidSubprotocols`](HandshakeError::InvalidSubprotocols) if one is not a token or is repeated, or if there is none in spite of
 /// the header.
 pub fn subprotocols<'v>(lines: &[&'v str]) -> Result<Vec<&'v str>, HandshakeError> {
-    let offered: Vec<_> = elements(lines.iter().copied()).collect();
+    offered_subprotocols(lines.iter().map(|line| line.as_bytes()))
+}
+
+pub(super) fn offered_subprotocols<'v>(
+    lines: impl Iterator<Item = &'v [u8]>,
+) -> Result<Vec<&'v str>, HandshakeError> {
+    let mut lines = lines.peekable();
+    let has_lines = lines.peek().is_some();
+    let offered = lines.flat_map(elements).map(token).collect::<Option<Vec<_>>>();
+    let offered = offered.ok_or(HandshakeError::InvalidSubprotocols)?;
     let mut sorted = offered.clone();
     sorted.sort_unstable();
-    // RFC 6455 4.1: tokens, and all unique.
-    let valid = offered.iter().all(|name| is_token(name)) && sorted.windows(2).all(|pair| pair[0] != pair[1]);
-    // RFC 6455 4.3: 1#token.
-    let valid = valid && offered.is_empty() == lines.is_empty();
+    // RFC 6455 4.1: all unique; 4.3: 1#token.
+    let valid = sorted.windows(2).all(|pair| pair[0] != pair[1]) && offered.is_empty() != has_lines;
     if valid { Ok(offered) } else { Err(HandshakeError::InvalidSubprotocols) }
+}
+
+fn token(text: &[u8]) -> Option<&str> {
+    if is_token(text) { core::str::from_utf8(text).ok() } else { None }
 }
 
 /// The first of the `supported` subprotocols, in the server's order of preference, that the client offers.
@@ -227,13 +239,13 @@ impl<'v> Scanner<'v> {
             if quoted.contains('\\') { Cow::Owned(quoted.replace('\\', "")) } else { Cow::Borrowed(quoted) };
         // RFC 6455 9.1: after unescaping, the value is a token. A token holds no backslash and no quote, so each backslash here
         // escapes what follows it, which is neither.
-        let is_valid = is_token(&value) && !quoted.contains(r"\\") && !quoted.ends_with('\\');
+        let is_valid = is_token(value.as_bytes()) && !quoted.contains(r"\\") && !quoted.ends_with('\\');
         is_valid.then_some(value)
     }
 
     fn token(&mut self) -> Option<&'v str> {
         self.skip_space();
-        let len = self.0.bytes().take_while(|&byte| is_token_byte(byte)).count();
+        let len = TOKEN.prefix_len(self.0.as_bytes());
         let (token, rest) = self.0.split_at(len);
         self.0 = rest;
         (len > 0).then_some(token)

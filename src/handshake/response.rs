@@ -6,8 +6,8 @@ use core::fmt;
 use httparse::Status;
 
 use super::elements;
-use super::head::{Head, RawHead};
-use crate::{HandshakeError, Input};
+use super::head::{Head, Headers};
+use crate::Input;
 
 /// How much of a refusal's body is kept: enough for a message, whatever the server sends.
 const MAX_BODY_LEN: usize = 4 << 10;
@@ -24,13 +24,8 @@ pub struct Response {
 }
 
 impl Response {
-    pub(super) fn new(head: RawHead) -> Result<Self, HandshakeError> {
-        let (head, version, status) = head.into_response()?;
-        // What is not HTTP/1.1 can refuse a connection but not open one.
-        if version == 0 && status < 200 {
-            return Err(HandshakeError::UnsupportedHttpVersion);
-        }
-        Ok(Self { status, head, body: Vec::new() })
+    pub(super) fn new(status: u16, headers: &Headers<'_, '_>) -> Self {
+        Self { status, head: headers.head(), body: Vec::new() }
     }
 
     /// The status code: 101 if the connection is open.
@@ -42,7 +37,8 @@ impl Response {
     /// The subprotocol in use, one of those that the client offered.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.head.single("Sec-WebSocket-Protocol").ok().flatten().filter(|_| self.status == 101)
+        let name = self.header("Sec-WebSocket-Protocol").filter(|_| self.status == 101)?;
+        core::str::from_utf8(name).ok()
     }
 
     /// The first header with this name, which is compared without regard to case.
@@ -60,15 +56,6 @@ impl Response {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
-    }
-
-    pub(super) fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn is_chunked(&self) -> bool {
-        let lines = self.head.lines("Transfer-Encoding").unwrap_or_default();
-        elements(lines).last().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
     }
 }
 
@@ -97,19 +84,20 @@ enum Part {
 }
 
 impl Refusal {
-    pub(super) fn new(response: Response) -> Self {
-        let is_chunked = response.is_chunked();
-        let has_coding = response.header("Transfer-Encoding").is_some();
-        let len = response.head.single("Content-Length").ok().flatten().and_then(|len| len.parse().ok());
+    pub(super) fn new(status: u16, headers: &Headers<'_, '_>) -> Self {
+        let codings = headers.values("Transfer-Encoding").flat_map(elements);
+        let is_chunked = codings.last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        let has_coding = headers.values("Transfer-Encoding").next().is_some();
+        let len = headers.single_text("Content-Length").and_then(|len| len.parse().ok());
         let next = match len {
             // RFC 9110 15: these have no body.
-            _ if matches!(response.status, 204 | 304) => Part::Nothing,
+            _ if matches!(status, 204 | 304) => Part::Nothing,
             _ if is_chunked => Part::ChunkSize,
             Some(len) if !has_coding => Part::Data(len),
             // Whatever comes until the server ends the transport.
             _ => Part::Data(u64::MAX),
         };
-        Self { response, is_chunked, next }
+        Self { response: Response::new(status, headers), is_chunked, next }
     }
 
     /// Reads what has arrived; true when the body is complete, ends early, or is as long as what is kept.

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::head::Scan;
 use super::request::Request;
+use super::scan::Scan;
 use super::{answer, negotiate::Origins};
 use crate::connection::Connection;
 use crate::timer::{Deadline, Timestamp};
@@ -70,10 +70,7 @@ impl ServerHandshake {
         if let Some(outcome) = &self.outcome {
             return outcome.clone().map(|()| None);
         }
-        let request = self
-            .scan
-            .receive(input)
-            .and_then(|head| head.map(|head| Request::new(self.config, head, &self.origins)).transpose());
+        let request = self.scan.receive(input, |head| Request::new(self.config, head, &self.origins));
         match &request {
             Ok(None) => {}
             Ok(Some(_)) => self.outcome = Some(Ok(())),

@@ -2,11 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 use core::fmt;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
+use super::alphabet::{Alphabet, NAME, RESOURCE};
 use crate::InvalidRequest;
 
 /// A `ws` or `wss` URI (RFC 6455 3).
@@ -84,10 +84,12 @@ impl FromStr for Uri {
         }
         let (authority, path_and_query) = split_authority(rest);
         let Authority { host, port } = Authority::parse(authority)?;
-        if !is_encoded(path_and_query, is_resource_byte) {
+        if !is_encoded(path_and_query, &RESOURCE) {
             return Err(InvalidRequest::InvalidResourceName);
         }
         let default_port = if secure { 443 } else { 80 };
+        // RFC 6455 3: "/" for an empty path.
+        let slash = if path_and_query.starts_with('/') { "" } else { "/" };
         Ok(Self {
             secure,
             authority: match port {
@@ -96,7 +98,7 @@ impl FromStr for Uri {
             },
             host_len: host.len(),
             port: port.unwrap_or(default_port),
-            resource_name: resource_name(path_and_query).into(),
+            resource_name: format!("{slash}{}", without_empty_query(path_and_query)).into(),
         })
     }
 }
@@ -133,18 +135,18 @@ pub(super) struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     pub(super) fn parse(authority: &'a str) -> Result<Self, InvalidRequest> {
-        if authority.contains('@') {
+        if authority.as_bytes().contains(&b'@') {
             return Err(InvalidRequest::UnexpectedUserInfo);
         }
         let host_len = if authority.starts_with('[') {
             authority.find(']').map_or(0, |bracket| bracket + 1)
         } else {
-            authority.find(':').unwrap_or(authority.len())
+            authority.bytes().position(|byte| byte == b':').unwrap_or(authority.len())
         };
         let (host, port) = authority.split_at(host_len);
         let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && is_encoded(host, is_name_byte),
+            None => !host.is_empty() && is_encoded(host, &NAME),
         };
         if !valid {
             return Err(InvalidRequest::InvalidHost);
@@ -168,14 +170,12 @@ pub(super) fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
-/// RFC 6455 3: "/" for an empty path, and a query only if it is not empty.
-pub(super) fn resource_name(path_and_query: &str) -> String {
-    let text = match path_and_query.split_once('?') {
-        Some((path, "")) => path,
+/// RFC 6455 3: there is a query only if it is not empty.
+pub(super) fn without_empty_query(path_and_query: &str) -> &str {
+    match path_and_query.strip_suffix('?') {
+        Some(path) if !path.contains('?') => path,
         _ => path_and_query,
-    };
-    let slash = if text.starts_with('/') { "" } else { "/" };
-    format!("{slash}{text}")
+    }
 }
 
 /// The path of a resource name.
@@ -184,28 +184,15 @@ pub(super) fn path(resource_name: &str) -> &str {
 }
 
 /// True if each byte is allowed as it is, or begins a percent-encoded one.
-fn is_encoded(text: &str, is_allowed: fn(u8) -> bool) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
-            _ => is_allowed(byte),
-        };
-        if !valid {
-            return false;
+fn is_encoded(text: &str, allowed: &Alphabet) -> bool {
+    let mut rest = text.as_bytes();
+    loop {
+        match &rest[allowed.prefix_len(rest)..] {
+            [] => return true,
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after
+            }
+            _ => return false,
         }
     }
-    true
-}
-
-/// RFC 3986 3.2.2: what stands in a registered name.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
-
-/// RFC 3986 3.3 and 3.4: what stands in a path or a query.
-fn is_resource_byte(byte: u8) -> bool {
-    is_name_byte(byte) || b":@/?".contains(&byte)
 }

@@ -1,0 +1,97 @@
+//! What the opening handshake allocates, and what a connection keeps of it.
+
+mod counting;
+mod handshake;
+
+use core::mem::size_of;
+
+use counting::Meter;
+use handshake::{NONCE, REQUEST, RESPONSE, with};
+use tidewire::{
+    ClientHandshake, ClientRequest, Config, Connection, Input, Request, Response, ServerHandshake,
+};
+
+fn input(bytes: &str) -> Input {
+    let mut input = Input::new();
+    input.extend_from_slice(bytes.as_bytes());
+    input
+}
+
+/// Asserts how many blocks a request takes, of which its head is all that stays.
+#[track_caller]
+fn received(head: &str, allocations: usize) -> Request {
+    let mut input = input(head);
+    let meter = Meter::new();
+    let request = ServerHandshake::new(Config::new()).receive(&mut input).expect("valid").expect("complete");
+    assert_eq!((meter.allocations(), meter.retained()), (allocations, head.len()));
+    request
+}
+
+/// Asserts that the answer is one block of its own length.
+#[track_caller]
+fn accepted(request: &Request, subprotocol: Option<&str>, headers: &[(&str, &str)]) -> Connection {
+    let meter = Meter::new();
+    let mut connection = request.accept(subprotocol, headers).expect("accepted");
+    assert_eq!((meter.allocations(), meter.retained()), (1, connection.output().len()));
+    connection
+}
+
+#[test]
+fn what_is_kept_is_small() {
+    assert!(size_of::<Request>() <= size_of::<Config>() + 40, "{}", size_of::<Request>());
+    assert!(size_of::<Response>() <= 48, "{}", size_of::<Response>());
+}
+
+#[test]
+fn a_server_allocates_the_head_and_the_answer() {
+    let request = received(&with(REQUEST, "Origin: http://server.example.com\r\nCookie: a=b\r\n"), 1);
+    accepted(&request, None, &[]);
+    accepted(&request, None, &[("Server", "tides"), ("Set-Cookie", "")]);
+}
+
+#[test]
+fn subprotocols_are_compared_in_two_more_blocks() {
+    let request = received(&with(REQUEST, "Sec-WebSocket-Protocol: a, b, c\r\n"), 3);
+    accepted(&request, Some("c"), &[("Server", "tides")]);
+}
+
+#[test]
+fn only_unusually_many_headers_take_memory_while_they_are_checked() {
+    let filler = |lines: usize| "A: b\r\n".repeat(lines - REQUEST.lines().count());
+    assert_eq!(received(&with(REQUEST, &filler(32)), 1).headers().count(), 31);
+    assert_eq!(received(&with(REQUEST, &filler(33)), 2).headers().count(), 32);
+}
+
+#[test]
+fn an_absolute_uri_is_read_where_it_lies() {
+    for (target, host, resource_name) in [
+        ("http://other", "other", "/"),
+        ("http://other?", "other", "/"),
+        ("https://other:81?a?", "other:81", "/?a?"),
+        ("http://[::1]/?", "[::1]", "/"),
+        ("http://other/a:b?c", "other", "/a:b?c"),
+    ] {
+        let request = received(&with(&REQUEST.replace("/chat", target), ""), 1);
+        assert_eq!((request.host(), request.target()), (host, resource_name));
+        assert_eq!(request.headers().next(), Some(("Host", &b"server.example.com"[..])));
+        accepted(&request, None, &[]);
+    }
+}
+
+#[test]
+fn a_client_allocates_the_request_and_the_head() {
+    let request = ClientRequest::new("ws://server.example.com/chat").expect("valid");
+    let head = with(RESPONSE, "Server: tides\r\n");
+    // Of an interim response nothing is kept.
+    for interim in ["", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"] {
+        let mut input = input(&format!("{interim}{head}"));
+        let meter = Meter::new();
+        let mut handshake = ClientHandshake::new(Config::new(), &request, NONCE, [7; 32]);
+        assert_eq!((meter.allocations(), meter.retained()), (1, handshake.output().len()));
+        let request_len = handshake.output().len();
+        let opened = handshake.receive(&mut input).expect("valid").expect("complete");
+        drop(handshake);
+        assert_eq!((meter.allocations(), meter.retained()), (2, request_len + head.len()));
+        drop(opened);
+    }
+}
