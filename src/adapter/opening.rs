@@ -158,8 +158,35 @@ macro_rules! opening_functions {
         {
             $body!({
                 let handshake = ServerHandshake::new(Config::new().with_default_keepalive());
-                Incoming::receive(stream, handshake)$($dot $await)??.accept(None, &[])$($dot $await)?
+                let incoming = receive_request(stream, handshake)$($dot $await)??;
+                accept_request(incoming, None, &[])$($dot $await)?
             })
+        }
+
+        $($async)? fn receive_request<S: $($bound)+>(
+            mut stream: S,
+            mut handshake: ServerHandshake,
+        ) -> Result<Incoming<S>, Error> {
+            let mut input = Input::new();
+            match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
+                Ok(request) => Ok(Incoming { stream, input, request }),
+                Err(error) => {
+                    refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
+                    Err(error)
+                }
+            }
+        }
+
+        $($async)? fn accept_request<S: $($bound)+>(
+            Incoming { stream, input, request }: Incoming<S>,
+            subprotocol: Option<&str>,
+            headers: &[(&str, &str)],
+        ) -> Result<WebSocket<S>, Error> {
+            let connection = request.accept(subprotocol, headers)?;
+            let negotiated = Negotiated::Server(request, subprotocol.map(Box::from));
+            let mut socket = WebSocket::new(stream, connection, input, Some(negotiated));
+            socket.flush()$($dot $await)??;
+            Ok(socket)
         }
 
         impl<S: $($bound)+> Incoming<S> {
@@ -172,17 +199,8 @@ macro_rules! opening_functions {
                 #[doc = $cancel_safety]
                 #[doc = "Dropping the future drops the stream."]
             )?
-            pub $($async)? fn receive(mut stream: S, mut handshake: ServerHandshake) -> Result<Self, Error> {
-                $body!({
-                    let mut input = Input::new();
-                    match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
-                        Ok(request) => Ok(Self { stream, input, request }),
-                        Err(error) => {
-                            refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
-                            Err(error)
-                        }
-                    }
-                })
+            pub $($async)? fn receive(stream: S, handshake: ServerHandshake) -> Result<Self, Error> {
+                $body!({ receive_request(stream, handshake)$($dot $await)? })
             }
 
             /// The request.
@@ -211,13 +229,7 @@ macro_rules! opening_functions {
                 subprotocol: Option<&str>,
                 headers: &[(&str, &str)],
             ) -> Result<WebSocket<S>, Error> {
-                $body!({
-                    let connection = self.request.accept(subprotocol, headers)?;
-                    let negotiated = Negotiated::Server(self.request, subprotocol.map(Box::from));
-                    let mut socket = WebSocket::new(self.stream, connection, self.input, Some(negotiated));
-                    socket.flush()$($dot $await)??;
-                    Ok(socket)
-                })
+                $body!({ accept_request(self, subprotocol, headers)$($dot $await)? })
             }
 
             /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
