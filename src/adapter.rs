@@ -26,9 +26,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.
+#[inline]
 pub(crate) fn message(event: Event<'_>) -> Result<Option<Message>, Error> {
     match event {
-        Event::TextPart { .. } | Event::BinaryPart { .. } => {
+        Event::TextPart(_) | Event::BinaryPart(_) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, "messages are delivered in parts").into())
         }
         event => Ok(event.into_message()),

@@ -170,7 +170,7 @@ pub use connection::Connection;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::Error;
 pub use error::{HandshakeError, InvalidRequest, InvalidResponse, ProtocolError, SendError, TimedOut};
-pub use event::{Event, Payload, Ready, Text};
+pub use event::{Event, Part, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;
 pub use handshake::{ClientHandshake, ClientRequest, Request, Response, ServerHandshake, Uri, accept_key};
 pub use input::Input;

@@ -448,8 +448,8 @@ fn transfer_parts(from: &mut Connection, to: &mut Connection, input: &mut Input)
         output.advance(len);
         while let Some(event) = to.receive(input).expect("valid") {
             let (len, is_last) = match event {
-                Event::TextPart { text, is_last } => (text.len(), is_last),
-                Event::BinaryPart { payload, is_last } => (payload.len(), is_last),
+                Event::TextPart(part) => (part.len(), part.is_last()),
+                Event::BinaryPart(part) => (part.len(), part.is_last()),
                 other => panic!("unexpected {other:?}"),
             };
             assert!(!ended, "something after the end");
@@ -492,9 +492,9 @@ fn a_frame_of_64_mebibytes_passes_in_parts_through_the_memory_of_a_read() -> Res
         for _ in 0..LEN / chunk.len() {
             input.extend_from_slice(&chunk);
             while let Some(event) = server.receive(&mut input)? {
-                let (part, is_last) = match event {
-                    Event::TextPart { text, is_last } => (text.as_bytes(), is_last),
-                    Event::BinaryPart { payload, is_last } => (payload, is_last),
+                let (part, is_last) = match &event {
+                    Event::TextPart(part) => (part.as_bytes(), part.is_last()),
+                    Event::BinaryPart(part) => (&**part, part.is_last()),
                     other => panic!("unexpected {other:?}"),
                 };
                 assert!(part.starts_with(b"0123456789abcdef") && !is_over);

@@ -93,9 +93,9 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() -> Result<(), Error> {
         let mut socket = WebSocket::from_parts(stream.clone(), connection, Input::new());
         loop {
             match socket.recv_ref()? {
-                Some((Event::BinaryPart { payload, is_last }, sender)) => {
-                    sender.send_fragment(payload, is_last)?;
-                    if is_last {
+                Some((Event::BinaryPart(part), sender)) => {
+                    sender.send_fragment(&*part, part.is_last())?;
+                    if part.is_last() {
                         break;
                     }
                 }

@@ -240,14 +240,14 @@ impl Run {
     fn receive_part(&mut self) -> Result<Option<Option<Seen>>, ProtocolError> {
         let Some(event) = self.connection.receive(&mut self.input)? else { return Ok(None) };
         let (part, is_last) = match &event {
-            Event::TextPart { text, is_last } => (text.as_bytes(), *is_last),
-            Event::BinaryPart { payload, is_last } => (*payload, *is_last),
+            Event::TextPart(part) => (part.as_bytes(), part.is_last()),
+            Event::BinaryPart(part) => (&**part, part.is_last()),
             Event::Text(_) | Event::Binary(_) => panic!("a whole message among parts"),
             _ => return Ok(Some(Some(event.into()))),
         };
         assert!(is_last || !part.is_empty(), "an empty part in the middle");
         self.part.extend_from_slice(part);
-        let is_text = matches!(event, Event::TextPart { .. });
+        let is_text = matches!(event, Event::TextPart(_));
         Ok(Some(is_last.then(|| match core::mem::take(&mut self.part) {
             text if is_text => Seen::Text(String::from_utf8(text).expect("UTF-8")),
             payload => Seen::Binary(payload),

@@ -165,11 +165,11 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() {
             block_on(async {
                 loop {
                     match socket.recv_ref().await.unwrap() {
-                        Some((Event::TextPart { text, is_last }, sender)) => {
-                            received.push_str(text);
+                        Some((Event::TextPart(part), sender)) => {
+                            received.push_str(&part);
                             count += 1;
-                            sender.send_fragment(text, is_last).unwrap();
-                            if is_last {
+                            sender.send_fragment(&*part, part.is_last()).unwrap();
+                            if part.is_last() {
                                 break;
                             }
                         }
