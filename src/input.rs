@@ -8,6 +8,10 @@ use core::ops::Range;
 /// How much room a read gets.
 const READ_LEN: usize = 64 << 10;
 
+/// Storage of up to this length serves all connections of a thread; more stays with the connection that needed it.
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+const SHARED_LEN: usize = 256 << 10;
+
 /// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
 const LITTLE_LEN: usize = 4 << 10;
 
@@ -147,11 +151,11 @@ impl Input {
         self.text.capacity() > 0 || self.storage.len() > READ_LEN
     }
 
-    /// Gives back the storage of one read, unless much is buffered; what little is buffered moves to storage of its own length.
+    /// Gives back storage that others can use, of one read or a few, unless much is buffered; what little is buffered moves to storage of its own length.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
         self.retire();
-        if self.storage.len() != READ_LEN {
+        if !(READ_LEN..=SHARED_LEN).contains(&self.storage.len()) {
             return None;
         }
         match self.held_len() {

@@ -91,7 +91,8 @@
 //!
 //! - [`Connection`] is the protocol after the opening handshake; it [receives](Connection::receive) from an [`Input`] and owes an
 //!   [`Output`]. It [splits](Connection::split) into a [`Receiver`] and a [`Sender`].
-//! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`]; [`Message`] owns it. [`Outgoing`] is anything that can be sent,
+//! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`], or in [`Part`]s where [`Config::with_parts`] asks for it; [`Message`] owns it.
+//!   [`Outgoing`] is anything that can be sent,
 //!   and [`Prepared`] is encoded once and sent to many.
 //! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected; [`ClientHandshake`] turns a [`ClientRequest`] into a
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
@@ -115,13 +116,17 @@
 //! # Performance
 //!
 //! A complete small frame is unmasked in place and lent: no allocation, no copy, no clock. Many sends leave in one write, a large
-//! owned payload of a server leaves without being copied, and an idle connection holds nothing on the heap.
+//! owned payload of a server leaves without being copied, and an idle connection holds nothing on the heap. What is owned is copied once.
+//!
+//! [`recv_ref`](tokio::WebSocket::recv_ref) is the fastest way to receive, `queue` or `feed` the fastest to send many small messages. A message of any
+//! length passes through the memory of one read with [`Config::with_parts`] and [`Sender::send_fragment`].
 //!
 //! # Features
 //!
 //! - `std` (default): the standard library; without it the core needs `alloc` only.
 //! - `blocking`: [`blocking`], for sockets and threads.
 //! - `tokio`: [`tokio`], the same names, asynchronous.
+//! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has, which is found out when the program runs.
 
 #![forbid(unsafe_code)]
 // The lints of Cargo.toml hold everywhere; these only here, since tests and examples have `std`.

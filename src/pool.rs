@@ -14,7 +14,7 @@ const MAX_PIECES: usize = 4;
 type Pool = RefCell<Vec<Vec<u8>>>;
 
 std::thread_local! {
-    /// For one read each.
+    /// For a read or a few each.
     static READS: Pool = const { RefCell::new(Vec::new()) };
     #[cfg(feature = "tokio")]
     static WRITES: Pool = const { RefCell::new(Vec::new()) };
@@ -29,7 +29,7 @@ pub(crate) fn supply(input: &mut Input) {
     }
 }
 
-/// Takes the storage of one read back from an input in which little is buffered.
+/// Takes storage back from an input in which little is buffered, unless it is very long.
 pub(crate) fn collect(input: &mut Input) {
     if let Some(storage) = input.release_read() {
         put(&READS, storage);

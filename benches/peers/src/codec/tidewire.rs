@@ -58,7 +58,7 @@ impl Contender for Core {
         let mut connection = connection(role);
         Box::new(move || {
             for _ in 0..count {
-                connection.send(payload.clone()).expect("room");
+                connection.send(&payload).expect("room");
             }
             let output = connection.output();
             while output.has_remaining() {
