@@ -75,10 +75,7 @@ impl Outlet {
     /// Gives that back.
     pub(crate) fn shrink(&mut self, input: &mut Input) {
         input.shrink();
-        let output = self.sender.output();
-        if output.is_swollen() {
-            output.release();
-        }
+        self.sender.output().release();
     }
 
     /// Nobody will read any more: gives up what is owed, for the first reason there was.
