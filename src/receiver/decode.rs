@@ -1,0 +1,278 @@
+//! From frames to events, or to parts of them: fragmentation, limits, UTF-8 (RFC 6455 5.4 to 5.6 and 8.1).
+
+use alloc::boxed::Box;
+
+use super::{Receiver, ReplyDue, Status};
+use crate::event::{Kind, Ready};
+use crate::frame::{Header, OpCode};
+use crate::input::Input;
+use crate::message::DataKind;
+use crate::{CloseFrame, ProtocolError, mask};
+
+/// How much is unmasked before it is validated and copied: small enough to be still in the first-level cache, and for a copy
+/// that goes through it.
+const TILE_LEN: usize = 2 << 10;
+
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    /// Some of the payload has been taken already.
+    begun: bool,
+    /// The masking key for the next byte of the payload; zero for none.
+    key: [u8; 4],
+    missing: usize,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct PartialMessage {
+    kind: DataKind,
+    /// The length of the message including the whole frame under way.
+    len: usize,
+}
+
+impl Receiver {
+    /// Takes a message that lies whole in the input, in one frame: the common case, which [`step`](Self::step) would find as well. Its
+    /// text is not yet validated.
+    #[inline]
+    pub(crate) fn message_frame(&mut self, input: &mut Input) -> Option<Ready> {
+        input.retire();
+        let is_usual = matches!(self.status, Status::Open) && !self.parts;
+        if !is_usual || self.frame.is_some() || self.message.is_some() {
+            return None;
+        }
+        let unread = input.unread_mut();
+        let (kind, header_len, len) = Header::decode_message(unread, self.is_server)?;
+        if len > self.max_frame_len || len > self.max_message_len {
+            return None;
+        }
+        let (header, payload) = unread.get_mut(..header_len + len)?.split_at_mut(header_len);
+        if self.is_server {
+            mask::apply(payload, *header.last_chunk()?);
+        }
+        input.consume(header_len);
+        input.consume_lent(len);
+        self.timers.frame();
+        Some(Ready(kind.into()))
+    }
+
+    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
+    pub(crate) fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        input.retire();
+        match self.status {
+            Status::Open => match self.decode(input) {
+                Ok(ready) => Ok(ready),
+                Err(error) => {
+                    self.discard(input);
+                    Err(self.fail(error))
+                }
+            },
+            Status::Failed(error) => {
+                self.discard(input);
+                Err(error)
+            }
+            Status::Closed | Status::Ended => {
+                self.discard(input);
+                Ok(None)
+            }
+        }
+    }
+
+    fn decode(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        loop {
+            let frame = match self.frame.take() {
+                Some(frame) => frame,
+                None => match Header::decode(input.unread())? {
+                    Some((header, len)) => {
+                        input.consume(len);
+                        self.begin(header)?
+                    }
+                    None => return self.starve(input),
+                },
+            };
+            let ready = if frame.opcode.is_control() {
+                self.control(frame, input)?
+            } else {
+                self.data(frame, input)?
+            };
+            if ready.is_some() {
+                return Ok(ready);
+            }
+            if self.frame.is_some() {
+                return self.starve(input);
+            }
+        }
+    }
+
+    /// Checks a header before any of its payload is looked at.
+    fn begin(&mut self, header: Header) -> Result<Frame, ProtocolError> {
+        // RFC 6455 5.2: the reserved bits are 0 unless an extension was negotiated.
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(ProtocolError::ReservedBit);
+        }
+        // RFC 6455 5.1: a client masks every frame, a server none.
+        match (self.is_server, header.mask) {
+            (true, None) => return Err(ProtocolError::UnmaskedFrame),
+            (false, Some(_)) => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
+        // A length that memory has no addresses for is above every limit.
+        let missing = usize::try_from(header.payload_len).map_err(|_| ProtocolError::FrameTooLong)?;
+        if !header.opcode.is_control() {
+            self.begin_fragment(header.opcode, missing)?;
+        }
+        let Header { opcode, fin, mask, .. } = header;
+        Ok(Frame { opcode, fin, begun: false, key: mask.unwrap_or_default(), missing })
+    }
+
+    fn begin_fragment(&mut self, opcode: OpCode, frame_len: usize) -> Result<(), ProtocolError> {
+        // RFC 6455 5.4: fragments of different messages are not interleaved.
+        let (kind, len) = match (opcode, self.message) {
+            (OpCode::Continuation, Some(message)) => (message.kind, message.len),
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
+            (OpCode::Text, None) => (DataKind::Text, 0),
+            (_, None) => (DataKind::Binary, 0),
+        };
+        // RFC 6455 10.4: the limits hold before anything is kept.
+        if frame_len > self.max_frame_len {
+            return Err(ProtocolError::FrameTooLong);
+        }
+        let len = frame_len.checked_add(len).filter(|&len| len <= self.max_message_len);
+        let len = len.ok_or(ProtocolError::MessageTooLong)?;
+        self.message = Some(PartialMessage { kind, len });
+        Ok(())
+    }
+
+    /// Takes a control frame if it is complete.
+    fn control(&mut self, frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let Some(payload) = input.unread_mut().get_mut(..frame.missing) else {
+            self.frame = Some(frame);
+            return Ok(None);
+        };
+        mask::apply(payload, frame.key);
+        input.consume_lent(frame.missing);
+        self.timers.frame();
+        let (kind, reply) = match frame.opcode {
+            OpCode::Ping => (Kind::Ping, ReplyDue::Ping),
+            OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
+            _ => {
+                self.close = Some(Box::new(CloseFrame::decode(input.lent())?));
+                self.status = Status::Closed;
+                (Kind::Close, ReplyDue::Close)
+            }
+        };
+        self.reply = Some(reply);
+        Ok(Some(Ready(kind)))
+    }
+
+    /// Takes what is there of a data frame; returns the message that it completes.
+    fn data(&mut self, mut frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        let Some(PartialMessage { kind: data_kind, .. }) = self.message else { return Ok(None) };
+        let len = frame.missing.min(input.unread().len());
+        let is_whole = len == frame.missing;
+        if self.parts {
+            return self.part(frame, data_kind, len, input);
+        }
+        if is_whole && frame.fin && !frame.begun && frame.opcode != OpCode::Continuation {
+            // The common case: a message in one frame, complete in the input.
+            mask::apply(&mut input.unread_mut()[..len], frame.key);
+            input.consume_lent(len);
+            self.timers.frame();
+            self.message = None;
+            return Ok(Some(Ready(data_kind.into())));
+        }
+        match data_kind {
+            DataKind::Binary => {
+                mask::apply(&mut input.unread_mut()[..len], frame.key);
+                input.keep(len);
+            }
+            DataKind::Text => self.text(frame.key, len, input)?,
+        }
+        if !is_whole {
+            frame.begun = true;
+            frame.key = mask::rotate(frame.key, len);
+            frame.missing -= len;
+            // Text is copied as it is validated, so it does not matter where it is read.
+            input.set_missing(if data_kind == DataKind::Binary { frame.missing } else { 0 });
+            self.timers.bytes(len);
+            self.frame = Some(frame);
+            return Ok(None);
+        }
+        input.set_missing(0);
+        self.timers.frame();
+        if !frame.fin {
+            return Ok(None);
+        }
+        // RFC 6455 8.1: a message may not end inside a character.
+        self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        self.message = None;
+        input.set_complete();
+        Ok(Some(Ready(match data_kind {
+            DataKind::Text => Kind::AssembledText,
+            DataKind::Binary => Kind::AssembledBinary,
+        })))
+    }
+
+    /// Takes `len` bytes of a data frame as a part of its message; returns it unless it is empty and others follow.
+    fn part(
+        &mut self,
+        mut frame: Frame,
+        kind: DataKind,
+        len: usize,
+        input: &mut Input,
+    ) -> Result<Option<Ready>, ProtocolError> {
+        match kind {
+            DataKind::Binary => {
+                mask::apply(&mut input.unread_mut()[..len], frame.key);
+                input.consume_lent(len);
+            }
+            DataKind::Text => self.text(frame.key, len, input)?,
+        }
+        if len < frame.missing {
+            frame.key = mask::rotate(frame.key, len);
+            frame.missing -= len;
+            self.timers.bytes(len);
+            self.frame = Some(frame);
+        } else {
+            self.timers.frame();
+        }
+        let is_last = self.frame.is_none() && frame.fin;
+        if is_last {
+            // RFC 6455 8.1: a message may not end inside a character.
+            self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.message = None;
+        }
+        let (kind, is_empty) = match (kind, is_last) {
+            (DataKind::Text, false) => (Kind::TextPart, input.text().is_empty()),
+            (DataKind::Text, true) => (Kind::LastTextPart, false),
+            (DataKind::Binary, false) => (Kind::BinaryPart, len == 0),
+            (DataKind::Binary, true) => (Kind::LastBinaryPart, false),
+        };
+        if is_empty {
+            return Ok(None);
+        }
+        if let Kind::TextPart | Kind::LastTextPart = kind {
+            input.set_complete();
+        }
+        Ok(Some(Ready(kind)))
+    }
+
+    /// Unmasks, validates and copies the next `len` bytes of a text message.
+    fn text(&mut self, key: [u8; 4], len: usize, input: &mut Input) -> Result<(), ProtocolError> {
+        let (payload, text) = input.text_parts(len);
+        text.reserve(len);
+        for tile in payload.chunks_mut(TILE_LEN) {
+            mask::apply(tile, key);
+            self.utf8.push(tile, text).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        input.consume(len);
+        Ok(())
+    }
+
+    /// Nothing more can be decoded now.
+    fn starve(&mut self, input: &Input) -> Result<Option<Ready>, ProtocolError> {
+        // RFC 6455 7.2.1: the loss of the transport fails the connection.
+        if input.is_eof() { Err(ProtocolError::UnexpectedEof) } else { Ok(None) }
+    }
+}
