@@ -6,7 +6,6 @@
 use alloc::vec::Vec;
 
 use crate::ProtocolError;
-use crate::message::DataKind;
 
 /// What a frame carries (RFC 6455 5.2 and 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -163,19 +162,19 @@ impl Header {
     /// As [`decode`](Self::decode), for the common case alone: the header of a message in one frame of less than 64 KiB, from a
     /// peer whose frames are `masked` or not. Where it is anything else, or flawed, it is for `decode` to tell.
     #[inline]
-    pub(crate) fn decode_message(bytes: &[u8], masked: bool) -> Option<(DataKind, usize, usize)> {
+    pub(crate) fn decode_message(bytes: &[u8], masked: bool) -> Option<(OpCode, usize, usize)> {
         let &[first, second, ref rest @ ..] = bytes else { return None };
-        let kind = match first {
-            TEXT_MESSAGE => DataKind::Text,
-            BINARY_MESSAGE => DataKind::Binary,
+        let opcode = match first {
+            TEXT_MESSAGE => OpCode::Text,
+            BINARY_MESSAGE => OpCode::Binary,
             _ => return None,
         };
         let (key_len, mask) = if masked { (4, MASK) } else { (0, 0) };
         match second ^ mask {
-            len @ 0..126 => Some((kind, 2 + key_len, usize::from(len))),
+            len @ 0..126 => Some((opcode, 2 + key_len, usize::from(len))),
             126 => {
                 let len = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
-                (len >= 126).then_some((kind, 4 + key_len, len))
+                (len >= 126).then_some((opcode, 4 + key_len, len))
             }
             _ => None,
         }
@@ -268,7 +267,7 @@ mod tests {
                 for (bytes, masked) in
                     (0..bytes.len()).flat_map(|n| [true, false].map(|masked| (&bytes[..n], masked)))
                 {
-                    let Some((kind, header_len, len)) = Header::decode_message(bytes, masked) else {
+                    let Some((opcode, header_len, len)) = Header::decode_message(bytes, masked) else {
                         continue;
                     };
                     found += 1;
@@ -280,7 +279,7 @@ mod tests {
                         key.copy_from_slice(&bytes[header_len - 4..header_len]);
                         key
                     });
-                    let header = Header { mask, ..Header::new(kind.opcode(), len as u64) };
+                    let header = Header { mask, ..Header::new(opcode, len as u64) };
                     assert_eq!(Header::decode(bytes), Ok(Some((header, header_len))));
                 }
             }

@@ -42,7 +42,7 @@ impl Receiver {
             return None;
         }
         let unread = input.unread_mut();
-        let (kind, header_len, len) = Header::decode_message(unread, self.is_server)?;
+        let (opcode, header_len, len) = Header::decode_message(unread, self.is_server)?;
         if len > self.max_frame_len || len > self.max_message_len {
             return None;
         }
@@ -53,7 +53,7 @@ impl Receiver {
         input.consume(header_len);
         input.consume_lent(len);
         self.timers.frame();
-        Some(Ready(kind.into()))
+        Some(Ready(if opcode == OpCode::Text { Kind::Text } else { Kind::Binary }))
     }
 
     /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.

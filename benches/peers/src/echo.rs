@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::Effort;
 use crate::load::Crowd;
-use crate::process::{self, Process, Setting};
+use crate::process::{self, Process};
 use crate::report::{self, Table};
-use crate::servers::{Role, SERVERS, Server};
+use crate::servers::{Role, SERVERS, Server, Setting};
 
 const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 const CONNECTIONS: [usize; 3] = [1, 64, 512];

@@ -15,9 +15,9 @@ use bytes::Buf as _;
 use tidewire::{Config, Input, ServerHandshake};
 
 use crate::pipe::{self, Pipe, Sink};
-use crate::process::{self, Process, Setting};
+use crate::process::{self, Process};
 use crate::report::{self, Column, Kind, Table};
-use crate::servers::{Role, SERVERS, Server};
+use crate::servers::{Role, SERVERS, Server, Setting};
 use crate::wire::{ANSWER, REQUEST};
 use crate::{Effort, clock, load};
 

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use crate::Effort;
 use crate::load::Crowd;
-use crate::process::{self, Process, Setting};
+use crate::process::{self, Process};
 use crate::report::Table;
-use crate::servers::{Role, SERVERS, Server};
+use crate::servers::{Role, SERVERS, Server, Setting};
 
 /// File descriptors for everything but connections.
 const SPARE_FILES: u64 = 64;

@@ -29,7 +29,7 @@ mod wire;
 
 use std::error::Error;
 
-use crate::process::Setting;
+use crate::servers::Setting;
 use crate::wire::READ_LEN;
 
 /// How thorough a section is to be.

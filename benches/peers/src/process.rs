@@ -15,18 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::clock;
-use crate::servers::{SERVERS, Server};
-
-/// How a server is run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Setting {
-    /// The core that it is pinned to.
-    pub(crate) core: Option<usize>,
-    /// The threads of its runtime; one means that everything happens on the main thread.
-    pub(crate) workers: usize,
-    /// How long buffers should be, for servers that can be told.
-    pub(crate) buffer_len: usize,
-}
+use crate::servers::{SERVERS, Server, Setting};
 
 /// A server that runs until this is dropped.
 pub(crate) struct Process {

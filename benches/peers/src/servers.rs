@@ -14,11 +14,21 @@ use std::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
-use crate::process::Setting;
 use crate::report::{Column, Kind};
 
 /// What a connection ends with.
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// How a server is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// The core that it is pinned to.
+    pub(crate) core: Option<usize>,
+    /// The threads of its runtime; one means that everything happens on the main thread.
+    pub(crate) workers: usize,
+    /// How long buffers should be, for servers that can be told.
+    pub(crate) buffer_len: usize,
+}
 
 pub(crate) struct Server {
     pub(crate) column: Column,

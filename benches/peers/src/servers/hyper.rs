@@ -7,8 +7,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::{Outcome, streams};
-use crate::process::Setting;
+use super::{Outcome, Setting, streams};
 
 /// Only the handshake: nothing is echoed.
 pub(super) async fn fastwebsockets(stream: TcpStream, _: Setting) -> Outcome {

@@ -15,8 +15,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::Outcome;
-use crate::process::Setting;
+use super::{Outcome, Setting};
 use crate::wire::{ANSWER, READ_LEN, is_whole_head};
 
 thread_local! {

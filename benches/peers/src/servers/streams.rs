@@ -10,8 +10,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_websockets::ServerBuilder;
 use tungstenite::protocol::WebSocketConfig;
 
-use super::{Outcome, raw};
-use crate::process::Setting;
+use super::{Outcome, Setting, raw};
 use crate::wire::READ_LEN;
 
 /// Feeds the messages that are there, and flushes when there are no more: many that came in one read leave in one write.

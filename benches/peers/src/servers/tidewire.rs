@@ -3,8 +3,7 @@
 use tidewire::Event;
 use tokio::net::TcpStream;
 
-use super::Outcome;
-use crate::process::Setting;
+use super::{Outcome, Setting};
 
 pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
     let mut socket = tidewire::tokio::accept(stream).await?;
