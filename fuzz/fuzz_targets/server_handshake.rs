@@ -43,7 +43,7 @@ impl Run<'_> {
                 Ok(found) => request = found,
                 Err(next) => assert_eq!(*error.get_or_insert(next.clone()), next),
             }
-            // What has arrived, and the head once more with the places of its headers and what is read from it.
+            // What has arrived, and the head once more with what is read from it.
             heap.assert_at_most(Heap::READ_LEN + 2 * self.bytes.len() + 3 * MAX_HEAD_LEN + Heap::LITTLE_LEN);
         }
         let output = drain(handshake.output());
