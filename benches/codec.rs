@@ -1,4 +1,5 @@
-//! What a user of the core feels: masking, receiving and sending frames, and an echo between two connections in memory.
+//! What a user of the core feels: masking, receiving and sending frames, an echo between two connections in memory, and the opening
+//! handshake.
 //!
 //! ```text
 //! cargo bench --bench codec
@@ -7,7 +8,7 @@
 use bytes::Buf as _;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use tidewire::{Config, Connection, Event, Input};
+use tidewire::{ClientHandshake, ClientRequest, Config, Connection, Event, Input, Output, ServerHandshake};
 
 const LENGTHS: [usize; 9] = [0, 16, 125, 126, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20];
 
@@ -96,17 +97,33 @@ fn echo(bencher: Bencher<'_, '_>, len: usize) {
     let (mut to_server, mut to_client) = (Input::new(), Input::new());
     bencher.counter(BytesCount::new(len)).bench_local(|| {
         client.send(&payload).expect("room");
-        transfer(&mut client, &mut to_server);
+        transfer(client.output(), &mut to_server);
         let Ok(Some(Event::Binary(payload))) = server.receive(&mut to_server) else { panic!("no message") };
         server.send(payload).expect("room");
-        transfer(&mut server, &mut to_client);
+        transfer(server.output(), &mut to_client);
         let Ok(Some(Event::Binary(payload))) = client.receive(&mut to_client) else { panic!("no echo") };
         assert_eq!(payload.len(), len);
     });
 }
 
-fn transfer(from: &mut Connection, to: &mut Input) {
-    let output = from.output();
+/// Both sides of the opening handshake.
+#[divan::bench]
+fn handshake(bencher: Bencher<'_, '_>) {
+    let request = ClientRequest::new("ws://localhost/chat").expect("a URI");
+    let (mut to_server, mut to_client) = (Input::new(), Input::new());
+    bencher.bench_local(|| {
+        let mut client = ClientHandshake::new(Config::new(), black_box(&request), [7; 16], [7; 32]);
+        let mut server = ServerHandshake::new(Config::new());
+        transfer(client.output(), &mut to_server);
+        let request = server.receive(&mut to_server).expect("valid").expect("whole");
+        let mut server = request.accept(None, &[]).expect("acceptable");
+        transfer(server.output(), &mut to_client);
+        let opened = client.receive(&mut to_client).expect("valid").expect("whole");
+        (server, opened)
+    });
+}
+
+fn transfer(output: &mut Output, to: &mut Input) {
     while output.has_remaining() {
         let chunk = output.chunk();
         let len = chunk.len();
