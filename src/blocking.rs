@@ -18,8 +18,8 @@ pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
 use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
-    Sender, State, Timestamp,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
+    State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.

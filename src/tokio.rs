@@ -19,8 +19,8 @@ pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 use crate::adapter::{Negotiated, Outlet, message, receiving_methods, sending_methods, whole_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Request, Response,
-    Sender, State, Timestamp,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
+    State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.

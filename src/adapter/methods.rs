@@ -121,13 +121,7 @@ macro_rules! whole_methods {
             self.negotiated.as_ref()?.subprotocol()
         }
 
-        /// The client's request, on a server.
-        #[must_use]
-        pub fn request(&self) -> Option<&Request> {
-            self.negotiated.as_ref()?.request()
-        }
-
-        /// The server's response, on a client.
+        /// The server's response, on a client. What a server wants to know of the request, it takes from [`Incoming`].
         #[must_use]
         pub fn response(&self) -> Option<&Response> {
             self.negotiated.as_ref()?.response()

@@ -46,33 +46,26 @@ macro_rules! impl_opening {
 impl_opening!(ClientHandshake, (Connection, Response));
 impl_opening!(ServerHandshake, Request);
 
-/// What the opening handshake settled.
+/// What is kept of the opening handshake.
 #[derive(Debug)]
 pub(crate) enum Negotiated {
-    /// As the server, with the subprotocol that was chosen.
-    Server(Request, Option<Box<str>>),
-    /// As the client.
+    /// By the server: the subprotocol that was chosen.
+    Server(Box<str>),
+    /// By the client.
     Client(Response),
 }
 
 impl Negotiated {
     pub(crate) fn subprotocol(&self) -> Option<&str> {
         match self {
-            Self::Server(_, subprotocol) => subprotocol.as_deref(),
+            Self::Server(subprotocol) => Some(subprotocol),
             Self::Client(response) => response.subprotocol(),
-        }
-    }
-
-    pub(crate) fn request(&self) -> Option<&Request> {
-        match self {
-            Self::Server(request, _) => Some(request),
-            Self::Client(_) => None,
         }
     }
 
     pub(crate) fn response(&self) -> Option<&Response> {
         match self {
-            Self::Server(..) => None,
+            Self::Server(_) => None,
             Self::Client(response) => Some(response),
         }
     }
@@ -141,7 +134,7 @@ macro_rules! opening_functions {
         }
 
         /// Opens a connection as the server over any stream, with the defaults of [`Config`] and keepalive on: requests from a web page of another
-        /// origin are refused, and no subprotocol is chosen. [`Incoming`] leaves both to you.
+        /// origin are refused, no subprotocol is chosen, and the request is forgotten. [`Incoming`] shows it and leaves the rest to you.
         ///
         /// Turn `TCP_NODELAY` on for TCP, as [`connect`] does.
         ///
@@ -183,8 +176,8 @@ macro_rules! opening_functions {
             headers: &[(&str, &str)],
         ) -> Result<WebSocket<S>, Error> {
             let connection = request.accept(subprotocol, headers)?;
-            let negotiated = Negotiated::Server(request, subprotocol.map(Box::from));
-            let mut socket = WebSocket::new(stream, connection, input, Some(negotiated));
+            let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
+            let mut socket = WebSocket::new(stream, connection, input, negotiated);
             socket.flush()$($dot $await)??;
             Ok(socket)
         }

@@ -1,7 +1,6 @@
 //! Opening a connection: `connect`, `client`, `accept`, and [`Incoming`], the accept in two steps.
 
 use core::time::Duration;
-use std::boxed::Box;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Instant;

@@ -95,20 +95,24 @@ mod tokio_adapter {
     use crate::connection::{client_request, config, echo};
     use crate::tokio_stream::{Peer, Script, Stream, block_on, scripted};
 
-    async fn open(start: Start, stream: Stream) -> Result<WebSocket<Stream>, Error> {
+    async fn open(start: Start, stream: Stream, trace: &mut Trace) -> Result<WebSocket<Stream>, Error> {
         match start {
             Start::Open(role) => Ok(WebSocket::from_parts(stream, role.connection(config()), Input::new())),
             Start::Server => {
-                Incoming::receive(stream, ServerHandshake::new(config())).await?.accept(None, &[]).await
+                let incoming = Incoming::receive(stream, ServerHandshake::new(config())).await?;
+                trace.opened = Some(Ok(incoming.request().into()));
+                incoming.accept(None, &[]).await
             }
-            Start::Client(_) => client_with(stream, &client_request(), config()).await,
+            Start::Client(_) => {
+                let socket = client_with(stream, &client_request(), config()).await?;
+                trace.opened = socket.response().map(|response| Ok(response.into()));
+                Ok(socket)
+            }
         }
     }
 
     async fn receive(start: Start, stream: Stream, trace: &mut Trace) -> Result<(), Error> {
-        let mut socket = open(start, stream).await?;
-        trace.opened = socket.request().map(|request| Ok(request.into()));
-        trace.opened = trace.opened.take().or_else(|| socket.response().map(|response| Ok(response.into())));
+        let mut socket = open(start, stream, trace).await?;
         let mut result = Ok(());
         loop {
             match socket.recv_ref().await {
@@ -184,18 +188,24 @@ mod blocking_adapter {
     use crate::blocking_stream::Scripted;
     use crate::connection::{client_request, config, echo};
 
-    fn open(start: Start, stream: Scripted) -> Result<WebSocket<Scripted>, Error> {
+    fn open(start: Start, stream: Scripted, trace: &mut Trace) -> Result<WebSocket<Scripted>, Error> {
         match start {
             Start::Open(role) => Ok(WebSocket::from_parts(stream, role.connection(config()), Input::new())),
-            Start::Server => Incoming::receive(stream, ServerHandshake::new(config()))?.accept(None, &[]),
-            Start::Client(_) => client_with(stream, &client_request(), config()),
+            Start::Server => {
+                let incoming = Incoming::receive(stream, ServerHandshake::new(config()))?;
+                trace.opened = Some(Ok(incoming.request().into()));
+                incoming.accept(None, &[])
+            }
+            Start::Client(_) => {
+                let socket = client_with(stream, &client_request(), config())?;
+                trace.opened = socket.response().map(|response| Ok(response.into()));
+                Ok(socket)
+            }
         }
     }
 
     fn receive(start: Start, stream: Scripted, trace: &mut Trace) -> Result<(), Error> {
-        let mut socket = open(start, stream)?;
-        trace.opened = socket.request().map(|request| Ok(request.into()));
-        trace.opened = trace.opened.take().or_else(|| socket.response().map(|response| Ok(response.into())));
+        let mut socket = open(start, stream, trace)?;
         let result = loop {
             match socket.recv_ref() {
                 Ok(Some((event, sender))) => {

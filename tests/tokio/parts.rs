@@ -15,7 +15,7 @@ fn bytes_that_were_read_before_come_first() {
     peer.send(&early[7..]);
     let mut socket = WebSocket::from_parts(stream, Connection::server(Config::new()), input);
     assert_eq!(block_on(socket.recv()).unwrap(), Some("early".into()));
-    assert!(socket.request().is_none() && socket.response().is_none() && socket.subprotocol().is_none());
+    assert!(socket.response().is_none() && socket.subprotocol().is_none());
 }
 
 #[test]
