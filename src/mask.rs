@@ -90,36 +90,34 @@ fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 /// The source of a client's masking keys: a ChaCha keystream, so that no key reveals another (RFC 6455 5.3).
 ///
 /// The generator is set up when the first key is asked for and put away while the connection is idle, so that an
-/// idle client holds 32 bytes of seed and nothing on the heap.
-pub(crate) struct Keys {
-    seed: [u8; 32],
-    keystream: Option<Box<ChaCha12Rng>>,
+/// idle client holds 32 bytes of seed.
+pub(crate) enum Keys {
+    Idle(Box<[u8; 32]>),
+    Running(Box<ChaCha12Rng>),
 }
 
 impl Keys {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self { seed, keystream: None }
+        Self::Idle(Box::new(seed))
     }
 
     /// A fresh key. RFC 6455 5.3: a new one for every frame.
     #[inline]
     pub(crate) fn next(&mut self) -> [u8; 4] {
-        let keystream = match &mut self.keystream {
-            Some(keystream) => keystream,
-            None => self.begin(),
-        };
-        keystream.next_u32().to_ne_bytes()
+        loop {
+            match self {
+                Self::Running(keystream) => return keystream.next_u32().to_ne_bytes(),
+                Self::Idle(seed) => *self = Self::Running(Box::new(ChaCha12Rng::from_seed(**seed))),
+            }
+        }
     }
 
-    #[cold]
-    fn begin(&mut self) -> &mut ChaCha12Rng {
-        self.keystream.insert(Box::new(ChaCha12Rng::from_seed(self.seed)))
-    }
-
-    /// Gives the heap back. The keystream goes on from a seed of its own making, so no key ever repeats.
+    /// Puts the generator away. The keystream goes on from a seed of its own making, so no key ever repeats.
     pub(crate) fn release(&mut self) {
-        if let Some(mut keystream) = self.keystream.take() {
-            keystream.fill_bytes(&mut self.seed);
+        if let Self::Running(keystream) = self {
+            let mut seed = Box::new([0; 32]);
+            keystream.fill_bytes(&mut *seed);
+            *self = Self::Idle(seed);
         }
     }
 }
@@ -168,7 +166,7 @@ mod tests {
                 assert!(seen.insert(others.next()));
             }
             keys.release();
-            assert!(keys.keystream.is_none());
+            assert!(matches!(keys, Keys::Idle(_)));
         }
     }
 }

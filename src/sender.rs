@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-
 use core::fmt;
+use core::num::NonZero;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -166,7 +166,7 @@ impl Sender {
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
-        self.round_trip.last.map(|micros| Duration::from_micros(micros.into()))
+        self.round_trip.last.map(|micros| Duration::from_micros(micros.get().into()))
     }
 
     /// Gives back the heap that is not needed while nothing is owed.
@@ -361,8 +361,8 @@ struct RoundTrip {
     /// Stands for the payload of the ping, which may be 125 bytes long.
     digest: u32,
     stage: Stage,
-    /// In microseconds.
-    last: Option<u32>,
+    /// In microseconds, rounded up to one.
+    last: Option<NonZero<u32>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -401,7 +401,7 @@ impl RoundTrip {
             Stage::Pinged(None) => self.stage = Stage::Pinged(Some(now)),
             Stage::Answered(sent_at) => {
                 let micros = now.duration_since(sent_at).as_micros();
-                self.last = Some(u32::try_from(micros).unwrap_or(u32::MAX));
+                self.last = NonZero::new(u32::try_from(micros).unwrap_or(u32::MAX).max(1));
                 self.stage = Stage::Idle;
             }
             Stage::Idle | Stage::Pinged(Some(_)) => {}

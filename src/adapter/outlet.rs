@@ -15,6 +15,8 @@ pub(crate) struct Outlet {
     pub(crate) sender: Sender,
     /// The stream may hold back what was written.
     pub(crate) unflushed: bool,
+    /// The stream's write side is shut down.
+    pub(crate) is_shut: bool,
     /// What is left of [`PATIENCE`].
     patience: u8,
     broken: Option<Broken>,
@@ -45,7 +47,7 @@ impl From<Broken> for Error {
 
 impl Outlet {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, unflushed: false, patience: PATIENCE, broken: None, lost: false }
+        Self { sender, unflushed: false, is_shut: false, patience: PATIENCE, broken: None, lost: false }
     }
 
     /// True while the stream has not got everything, all the way through.

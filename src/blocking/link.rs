@@ -5,6 +5,7 @@
 //!
 //! What came to nothing in the time that it had is [`Poll::Pending`], and a wait of [`Duration::MAX`] has no end.
 
+use core::mem;
 use core::task::{Poll, ready};
 use core::time::Duration;
 use std::io::{self, ErrorKind};
@@ -34,7 +35,6 @@ pub(super) struct Inbox {
     pub(super) receiver: Receiver,
     pub(super) input: Input,
     reading: Timeout,
-    write_is_shut: bool,
     /// Something was left when the output was last written: for want of room, or of time.
     is_behind: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
@@ -52,7 +52,7 @@ pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
     };
     let reading = Timeout::default();
     let max_wait = Duration::MAX;
-    (Inbox { receiver, input, reading, write_is_shut: false, is_behind: false, max_wait }, outbox)
+    (Inbox { receiver, input, reading, is_behind: false, max_wait }, outbox)
 }
 
 impl Outbox {
@@ -136,6 +136,13 @@ impl Outbox {
         outlet.sender.output().put_back(output);
         written.map_err(|error| outlet.write_failed(&error))
     }
+
+    fn shut_down<T: Stream>(&self, stream: &mut T) {
+        if !mem::replace(&mut self.outlet().is_shut, true) {
+            // An error means that the transport has ended, which reading shows as well.
+            let _ = stream.shutdown_write();
+        }
+    }
 }
 
 impl Inbox {
@@ -162,11 +169,11 @@ impl Inbox {
             let action = outbox.outlet().transport_action(&mut self.receiver, || outbox.now());
             match action {
                 Transport::KeepOpen | Transport::AwaitEof => {}
-                Transport::ShutdownWrite => self.shutdown_write(stream),
+                Transport::ShutdownWrite => outbox.shut_down(stream),
                 Transport::Close => {
                     let ended = outbox.outlet().end(&self.receiver, advanced.err());
                     // The peer sees the end even if the stream is kept.
-                    self.shutdown_write(stream);
+                    outbox.shut_down(stream);
                     return ended.map(|()| None);
                 }
             }
@@ -202,14 +209,6 @@ impl Inbox {
             return Poll::Pending;
         }
         read(stream, &mut self.reading, wait, &mut self.input)
-    }
-
-    fn shutdown_write<T: Stream>(&mut self, stream: &mut T) {
-        if !self.write_is_shut {
-            self.write_is_shut = true;
-            // An error means that the transport has ended, which reading shows as well.
-            let _ = stream.shutdown_write();
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
+use crate::timer::Deadline;
 use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
 
 #[derive(Debug)]
@@ -18,23 +19,13 @@ pub(super) struct Link<S> {
     /// When the connection's clock began.
     start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// What `sleep` is set to.
-    wake_at: Timestamp,
     /// When storage that a large message has left behind is given back.
-    rest: Option<Timestamp>,
-    write_is_shut: bool,
+    rest: Deadline,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            start: Instant::now(),
-            sleep: None,
-            wake_at: Timestamp::default(),
-            rest: None,
-            write_is_shut: false,
-        }
+        Self { stream, start: Instant::now(), sleep: None, rest: Deadline::NONE }
     }
 
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
@@ -65,11 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let _ = self.poll_flush(0, None, outlet, cx);
             match outlet.transport_action(receiver, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
-                Transport::ShutdownWrite => self.poll_shutdown(cx),
+                Transport::ShutdownWrite => self.poll_shutdown(outlet, cx),
                 Transport::Close => {
                     let ended = outlet.end(receiver, advanced.err());
                     // The peer sees the end even if the stream is kept.
-                    self.poll_shutdown(cx);
+                    self.poll_shutdown(outlet, cx);
                     return Poll::Ready(ended.map(|()| None));
                 }
             }
@@ -92,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
                     outlet.shrink(input);
-                    self.rest = None;
+                    self.rest.clear();
                 }
             }
         }
@@ -153,32 +144,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        if !self.write_is_shut {
+    fn poll_shutdown(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) {
+        if !outlet.is_shut {
             // An error means that the transport has ended, which reading shows as well.
-            self.write_is_shut = Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
+            outlet.is_shut = Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
         }
     }
 
     /// When storage that a large message has left behind is given back.
     fn rest(&mut self, is_swollen: bool) -> Option<Timestamp> {
-        if is_swollen && self.rest.is_none() {
-            self.rest = Some(self.now() + REST);
+        if !is_swollen && self.rest == Deadline::NONE {
+            return None;
         }
-        self.rest
+        let now = self.now();
+        self.rest.poll(now, Some(REST))
     }
 
     /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.
     fn poll_sleep(&mut self, deadline: Option<Timestamp>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        let at = || self.start + deadline.duration_since(Timestamp::default());
-        let sleep = self.sleep.get_or_insert_with(|| {
-            self.wake_at = deadline;
-            Box::pin(::tokio::time::sleep_until(at()))
-        });
-        if deadline < self.wake_at || sleep.is_elapsed() {
-            self.wake_at = deadline;
-            sleep.as_mut().reset(at());
+        let at = self.start + deadline.duration_since(Timestamp::default());
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(::tokio::time::sleep_until(at)));
+        if at < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(at);
         }
         sleep.as_mut().poll(cx)
     }
