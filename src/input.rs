@@ -6,16 +6,12 @@ use core::fmt;
 use core::ops::Range;
 
 /// How much room a read gets.
-const READ_LEN: usize = 64 << 10;
-
-/// Storage of up to this length serves all connections of a thread; more stays with the connection that needed it.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-const SHARED_LEN: usize = 256 << 10;
+pub(crate) const READ_LEN: usize = 64 << 10;
 
 /// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
 const LITTLE_LEN: usize = 4 << 10;
 
-/// A frame of which more than this is missing is read to exactly its end, so that its payload lies alone in the storage.
+/// A message that lacks more than this is read to exactly its end, so that it lies alone in the storage.
 const LARGE_LEN: usize = 16 << 10;
 
 /// The peer's bytes, apart from the protocol's state: an event borrows the input while the connection stays free to send.
@@ -45,7 +41,7 @@ pub struct Input {
     end: usize,
     /// The length of the payload that ends at `start` and may be lent.
     lent_len: usize,
-    /// How much of the frame under way is missing, when its payload stays where it is read.
+    /// How much the message under way lacks, when that is known and its payload stays where it is read.
     missing: usize,
     /// The text message under way.
     text: String,
@@ -74,13 +70,12 @@ impl Input {
 
     /// Where to read the transport into; never empty. Tell how much was read with [`filled`](Self::filled).
     ///
-    /// Its length is chosen so that the payload of a large frame ends where the room ends.
+    /// Its length is chosen so that a long message ends where the room ends.
     pub fn space(&mut self) -> &mut [u8] {
         self.retire();
         self.close_gap();
-        let max_len = if self.missing > LARGE_LEN { self.missing } else { usize::MAX };
-        self.make_room(max_len);
-        let end = self.storage.len().min(self.end.saturating_add(max_len));
+        self.make_room();
+        let end = self.storage.len().min(self.end.saturating_add(self.max_read_len()));
         &mut self.storage[self.end..end]
     }
 
@@ -123,14 +118,15 @@ impl Input {
         (self.held_len() == 0 && !self.storage.is_empty()).then(|| self.move_to(Vec::new()))
     }
 
-    /// Takes over storage that another input released, if it is longer than what is here.
+    /// Takes over storage that another input released, if it is longer than what is here, and returns the one that is not needed.
     ///
     /// All of its length is used for reading, whatever it holds.
-    pub fn adopt(&mut self, storage: Vec<u8>) {
-        if storage.len() > self.storage.len() {
-            self.retire();
-            drop(self.move_to(storage));
+    pub fn adopt(&mut self, storage: Vec<u8>) -> Vec<u8> {
+        if storage.len() <= self.storage.len() {
+            return storage;
         }
+        self.retire();
+        self.move_to(storage)
     }
 
     /// Gives back what a large message left behind: the text, and storage beyond one read of 64 KiB in which little is buffered.
@@ -151,13 +147,10 @@ impl Input {
         self.text.capacity() > 0 || self.storage.len() > READ_LEN
     }
 
-    /// Gives back storage that others can use, of one read or a few, unless much is buffered; what little is buffered moves to storage of its own length.
+    /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
         self.retire();
-        if !(READ_LEN..=SHARED_LEN).contains(&self.storage.len()) {
-            return None;
-        }
         match self.held_len() {
             0 => Some(self.take_storage()),
             held_len @ ..=LITTLE_LEN => Some(self.move_to(alloc::vec![0; held_len])),
@@ -165,10 +158,15 @@ impl Input {
         }
     }
 
-    /// True when there is storage for a whole read.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn has_storage(&self) -> bool {
-        self.storage.len() >= READ_LEN
+    pub(crate) fn storage_len(&self) -> usize {
+        self.storage.len()
+    }
+
+    /// True when the storage has to grow for the next read.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_full(&self) -> bool {
+        self.storage.len() - self.held_len() < self.min_read_len()
     }
 
     /// The storage and everything in it.
@@ -262,7 +260,7 @@ impl Input {
         if self.complete { &self.text } else { "" }
     }
 
-    /// How much of a frame is missing whose payload stays where it is read; 0 when the next read may take whatever comes.
+    /// How much a message lacks whose payload stays where it is read; 0 when the next read may take whatever comes.
     #[inline]
     pub(crate) fn set_missing(&mut self, len: usize) {
         self.missing = len;
@@ -323,9 +321,19 @@ impl Input {
         }
     }
 
-    /// Makes room for a read, of at most `max_len` bytes.
-    fn make_room(&mut self, max_len: usize) {
-        let enough = max_len.min(READ_LEN / 2);
+    /// How long the next read may be: not beyond the end of a long message.
+    fn max_read_len(&self) -> usize {
+        if self.missing > LARGE_LEN { self.missing } else { usize::MAX }
+    }
+
+    /// How much room the next read wants at least.
+    fn min_read_len(&self) -> usize {
+        self.max_read_len().min(READ_LEN / 2)
+    }
+
+    /// Makes room for a read.
+    fn make_room(&mut self) {
+        let enough = self.min_read_len();
         if self.storage.len() - self.end >= enough {
             return;
         }
@@ -336,7 +344,8 @@ impl Input {
         // Growing at most doubles what has arrived, whatever was announced.
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        let len = len.min(self.end.saturating_add(max_len));
+        let enough = if self.missing > 0 { self.missing.max(enough) } else { usize::MAX };
+        let len = len.min(self.end.saturating_add(enough));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);
     }
@@ -382,13 +391,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_read_is_storage_and_not_yet_swollen() {
+    fn storage_is_full_with_less_than_half_a_read_of_room_and_swollen_beyond_one() {
         let mut input = Input::new();
-        assert!(!input.has_storage() && !input.is_swollen());
-        input.adopt(vec![0; READ_LEN - 1]);
-        assert!(!input.has_storage());
+        assert!(input.is_full() && !input.is_swollen());
         input.adopt(vec![0; READ_LEN]);
-        assert!(input.has_storage() && !input.is_swollen());
+        assert!(!input.is_full() && !input.is_swollen());
+        input.extend_from_slice(&[0; READ_LEN / 2]);
+        assert!(!input.is_full());
+        input.extend_from_slice(&[0]);
+        assert!(input.is_full());
+        // Unless that is more than the frame under way lacks.
+        input.set_missing(READ_LEN / 2);
+        assert!(input.is_full());
+        input.set_missing(READ_LEN / 2 - 1);
+        assert!(!input.is_full());
         input.adopt(vec![0; READ_LEN + 1]);
         assert!(input.is_swollen());
     }

@@ -1,15 +1,23 @@
-//! Storage shared by the connections of a thread: one that waits holds little more than what has arrived.
+//! Storage shared by connections: one that waits holds little more than what has arrived.
 
 use core::cell::RefCell;
+use std::sync::Mutex;
 use std::thread::LocalKey;
 use std::vec::Vec;
 
 use crate::Input;
 #[cfg(feature = "tokio")]
 use crate::Output;
+use crate::input::READ_LEN;
 
 /// How many pieces of storage a thread keeps of either kind: enough for connections that are in the middle of a message.
 const MAX_PIECES: usize = 4;
+
+/// Storage of up to this length belongs to a thread.
+const SHORT_LEN: usize = 256 << 10;
+
+/// How much of longer storage is kept for all threads together: enough for messages of 1 MiB that are echoed.
+const MAX_LONG_LEN: usize = 4 << 20;
 
 type Pool = RefCell<Vec<Vec<u8>>>;
 
@@ -20,20 +28,27 @@ std::thread_local! {
     static WRITES: Pool = const { RefCell::new(Vec::new()) };
 }
 
+/// What long messages have grown.
+static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
 /// Lends storage to an input that is about to be read into.
 pub(crate) fn supply(input: &mut Input) {
-    if !input.has_storage()
-        && let Some(storage) = take(&READS)
-    {
-        input.adopt(storage);
+    if input.is_full() {
+        let len = input.storage_len();
+        let storage = if len < READ_LEN { take(&READS) } else { take_long(len) };
+        storage.into_iter().for_each(|storage| exchange(input, storage));
     }
 }
 
-/// Takes storage back from an input in which little is buffered, unless it is very long.
+/// Gives `storage` to `input` if it is longer than what is there, and keeps the other one.
+pub(crate) fn exchange(input: &mut Input, storage: Vec<u8>) {
+    let storage = input.adopt(storage);
+    keep(storage.len(), || Some(storage));
+}
+
+/// Takes storage back from an input in which little is buffered, as long as there is room for it.
 pub(crate) fn collect(input: &mut Input) {
-    if let Some(storage) = input.release_read() {
-        put(&READS, storage);
-    }
+    keep(input.storage_len(), || input.release_read());
 }
 
 /// Lends storage to an output that something may be queued in.
@@ -59,6 +74,15 @@ fn take(pool: &'static LocalKey<Pool>) -> Option<Vec<u8>> {
     pool.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
 }
 
+/// Keeps the storage of length `len` that `release` gives.
+fn keep(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
+    match len {
+        READ_LEN..=SHORT_LEN => release().into_iter().for_each(|storage| put(&READS, storage)),
+        len if len > SHORT_LEN => put_long(len, release),
+        _ => {}
+    }
+}
+
 fn put(pool: &'static LocalKey<Pool>, storage: Vec<u8>) {
     // What does not fit is freed.
     let _ = pool.try_with(|pool| {
@@ -67,4 +91,62 @@ fn put(pool: &'static LocalKey<Pool>, storage: Vec<u8>) {
             pool.push(storage);
         }
     });
+}
+
+/// Storage longer than `len`. Nobody waits for it.
+fn take_long(len: usize) -> Option<Vec<u8>> {
+    let mut long = LONG.try_lock().ok()?;
+    let at = long.iter().rposition(|storage| storage.len() > len)?;
+    Some(long.remove(at))
+}
+
+/// Keeps the storage of length `len` that `release` gives, if there is room.
+fn put_long(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
+    let Ok(mut long) = LONG.try_lock() else { return };
+    let kept_len: usize = long.iter().map(Vec::len).sum();
+    if kept_len + len <= MAX_LONG_LEN {
+        long.extend(release());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn storage_goes_to_whoever_needs_it_as_far_as_there_is_room_for_it() {
+        let mut first = Input::new();
+        // Less than a read is no use to anybody.
+        exchange(&mut first, vec![0; READ_LEN - 1]);
+        collect(&mut first);
+        assert_eq!(first.storage_len(), READ_LEN - 1);
+        // One read serves this thread.
+        exchange(&mut first, vec![0; READ_LEN]);
+        collect(&mut first);
+        assert_eq!(first.storage_len(), 0);
+        supply(&mut first);
+        assert_eq!(first.storage_len(), READ_LEN);
+        // There is room for one of these, and the input goes on with what it had.
+        let mut others = [Input::new(), Input::new()];
+        for other in &mut others {
+            exchange(other, vec![0; MAX_LONG_LEN / 2 + 1]);
+            collect(other);
+        }
+        assert_eq!(others.map(|other| other.storage_len()), [0, MAX_LONG_LEN / 2 + 1]);
+        supply(&mut first);
+        assert_eq!(first.storage_len(), READ_LEN, "there is still room");
+        first.extend_from_slice(&[7; READ_LEN]);
+        supply(&mut first);
+        assert_eq!((first.storage_len(), first.unread()), (MAX_LONG_LEN / 2 + 1, &[7; READ_LEN][..]));
+        // Of what it had, the thread makes use again.
+        let mut second = Input::new();
+        supply(&mut second);
+        assert_eq!(second.storage_len(), READ_LEN);
+        // Nothing longer is left.
+        second.extend_from_slice(&[7; READ_LEN]);
+        supply(&mut second);
+        assert_eq!(second.storage_len(), READ_LEN);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Counted is what one thread allocates and frees; a reallocation counts as if the old and the new block both live for a moment.
 //! Not counted are the one read buffer of 64 KiB that the thread keeps for all its connections, which is there before and after
-//! every measurement, the runtime, the streams and the peer's bytes.
+//! every measurement, the runtime, the streams and the peer's bytes. What long messages leave behind is kept for all threads, so tests
+//! with such messages take turns.
 //!
 //! Shows the figures with `cargo test --features blocking,tokio --test adapter_memory -- --nocapture`.
 #![cfg(all(feature = "blocking", feature = "tokio"))]
@@ -14,6 +15,7 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tidewire::{ClientRequest, Config, Connection, Error, Event, Input, ServerHandshake, blocking, tokio};
@@ -26,6 +28,9 @@ const KIB: usize = 1024;
 const MAX_PEAK: usize = 256 * KIB;
 const MAX_RETAINED: usize = 4 * KIB;
 const MILLION: usize = 1_000_000;
+
+/// Whoever has it has the storage of long messages.
+static LONG: Mutex<()> = Mutex::new(());
 
 /// What a peer sends: some bytes, others many times, and then nothing more.
 #[derive(Default)]
@@ -355,6 +360,7 @@ fn a_frame_as_long_as_the_limit_that_never_ends() {
 
 #[test]
 fn a_connection_that_rests_after_a_large_message_holds_nothing_of_it() {
+    let _turn = LONG.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     Adapter::Tokio.warm_up();
@@ -388,7 +394,45 @@ fn echo(event: Option<(Event<'_>, &mut tidewire::Sender)>) {
 }
 
 #[test]
+fn connections_that_echoed_a_long_message_share_its_storage() {
+    let _turn = LONG.lock().unwrap_or_else(PoisonError::into_inner);
+    const COUNT: usize = 200;
+    const LEN: usize = 1 << 20;
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    let unit = [&[0x82, 0x80 | 127][..], &(LEN as u64).to_be_bytes(), &[0; 4], &vec![b'e'; LEN]].concat();
+    for is_lent in [true, false] {
+        let stream = || Memory::new(Peer { unit: unit.clone(), count: 1, accepts: true, ..Peer::default() });
+        let streams: Vec<_> = (0..COUNT).map(|_| stream()).collect();
+        let mut sockets: Vec<_> = Vec::with_capacity(COUNT);
+        let meter = Meter::new();
+        let mut for_all = 0;
+        for stream in streams {
+            let connection = Connection::server(Config::new().with_default_keepalive());
+            let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
+            if is_lent {
+                let Poll::Ready(Ok(event)) = poll_once(socket.recv_ref()) else { panic!("no message") };
+                echo(event);
+            } else {
+                let Poll::Ready(Ok(Some(message))) = poll_once(socket.recv()) else { panic!("no message") };
+                assert!(matches!(poll_once(socket.feed(message)), Poll::Ready(Ok(()))));
+            }
+            assert!(poll_once(socket.recv_ref()).is_pending());
+            sockets.push(socket);
+            if sockets.len() == 1 {
+                for_all = meter.retained();
+            }
+        }
+        let each = (meter.retained() - for_all) / (COUNT - 1);
+        println!("after an echo of 1 MiB, lent {is_lent}: {each}, and {for_all} for all");
+        assert!(each <= MAX_RETAINED, "{each}");
+        assert!(for_all <= 2 * LEN, "{for_all}");
+    }
+}
+
+#[test]
 fn an_echo_in_steady_state_allocates_nothing() {
+    let _turn = LONG.lock().unwrap_or_else(PoisonError::into_inner);
     const COUNT: usize = 50;
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();

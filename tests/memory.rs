@@ -98,6 +98,22 @@ fn a_million_pings_cost_the_high_water_mark_when_the_peer_never_reads() -> Resul
     Ok(())
 }
 
+#[test]
+fn a_message_in_fragments_moves_a_number_of_times_that_grows_with_its_logarithm() -> Result<(), ProtocolError>
+{
+    for role in Role::BOTH {
+        for len in [10 * KIB, 20 * KIB, 40 * KIB, 100 * KIB] {
+            let fragment = wire::frame(role, CONTINUATION, vec![b'f'; len]);
+            let mut side = Side::new(role, Config::new());
+            side.read(&wire::frame(role, BINARY, ""))?;
+            let meter = Meter::new();
+            side.read_repeated(&fragment, (16 << 20) / len)?;
+            assert!(meter.allocations() <= 10, "{} for fragments of {len}", meter.allocations());
+        }
+    }
+    Ok(())
+}
+
 /// What the masking keys of a connection begin with.
 fn seed_len(role: Role) -> usize {
     if role == Role::Client { 32 } else { 0 }

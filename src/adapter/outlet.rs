@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::{
-    Error, Input, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport,
+    Error, Input, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
 };
 
 /// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
@@ -65,7 +65,7 @@ impl Outlet {
     /// Returns storage that an echo has taken from `input`.
     pub(crate) fn return_storage(&mut self, input: &mut Input) {
         if let Some(storage) = self.sender.output().take_storage() {
-            input.adopt(storage);
+            pool::exchange(input, storage);
         }
     }
 

@@ -194,7 +194,8 @@ impl Receiver {
             frame.key = mask::rotate(frame.key, len);
             frame.missing -= len;
             // Text is copied as it is validated, so it does not matter where it is read.
-            input.set_missing(if data_kind == DataKind::Binary { frame.missing } else { 0 });
+            let is_last = data_kind == DataKind::Binary && frame.fin;
+            input.set_missing(if is_last { frame.missing } else { 0 });
             self.timers.bytes(len);
             self.frame = Some(frame);
             return Ok(None);

@@ -23,33 +23,46 @@ fn advance(connection: &mut Connection, input: &mut Input) -> Option<usize> {
 }
 
 #[test]
-fn the_space_ends_where_a_large_frame_ends() {
+fn the_space_ends_where_a_long_message_ends() {
     for role in Role::BOTH {
-        for opcode in [FIN | BINARY, BINARY] {
+        for (begin, begin_len) in [(vec![], 0), (wire::frame(role, BINARY, "begin"), 5)] {
             for len in [200_000, 1 << 20] {
                 let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
-                let frame = wire::frame(role, opcode, wire::noise(len));
-                let next = if opcode & FIN == 0 { FIN | CONTINUATION } else { FIN | BINARY };
-                let bytes = [frame.clone(), wire::frame(role, next, "next")].concat();
+                let opcode = if begin.is_empty() { BINARY } else { CONTINUATION };
+                let message = [begin.clone(), wire::frame(role, FIN | opcode, wire::noise(len))].concat();
+                let bytes = [message.clone(), wire::binary(role, "next")].concat();
                 let mut at = read(&mut input, &bytes[..1000]);
-                while at < frame.len() {
+                while at < message.len() {
                     assert_eq!(advance(&mut connection, &mut input), None);
-                    let missing = frame.len() - at;
+                    let missing = message.len() - at;
                     let len = read(&mut input, &bytes[at..]);
-                    // A frame of which no more than 16 KiB is missing comes with what follows it.
+                    // A message that lacks no more than 16 KiB comes with what follows it.
                     assert!(len <= missing || missing <= 16 * 1024, "{len} of {missing}");
                     at += len;
                 }
-                read(&mut input, &bytes[at..]);
-                let message_len = if opcode & FIN == 0 { len + 4 } else { len };
-                assert_eq!(advance(&mut connection, &mut input), Some(message_len));
+                assert_eq!(advance(&mut connection, &mut input), Some(begin_len + len));
+                let storage_len = input.release().map_or(0, |storage| storage.len());
+                assert!(storage_len <= begin_len + len + 64 * 1024, "{storage_len}");
             }
         }
     }
 }
 
 #[test]
-fn a_frame_is_read_alone_when_more_than_16_kib_of_it_is_missing() {
+fn what_follows_a_fragment_is_read_with_it() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let fragment = wire::frame(role, BINARY, wire::noise(30_000));
+        let bytes = [fragment, wire::frame(role, FIN | CONTINUATION, "end")].concat();
+        read(&mut input, &bytes[..1000]);
+        assert_eq!(advance(&mut connection, &mut input), None);
+        assert_eq!(read(&mut input, &bytes[1000..]), bytes.len() - 1000);
+        assert_eq!(advance(&mut connection, &mut input), Some(30_003));
+    }
+}
+
+#[test]
+fn a_message_is_read_alone_when_it_lacks_more_than_16_kib() {
     for role in Role::BOTH {
         for (missing, is_alone) in [(16 * 1024, false), (16 * 1024 + 1, true)] {
             let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
