@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use super::Stream;
 use crate::adapter::{Opening, Outlet, REST, drain, fill, lock};
-use crate::{Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport};
+use crate::{
+    Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
+};
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
 const SHORT: Duration = Duration::from_millis(10);
@@ -223,6 +225,7 @@ pub(super) fn open<T: Stream, H: Opening>(
     let mut unflushed = false;
     loop {
         if let Some(opened) = handshake.receive(input)? {
+            pool::collect(input);
             return Ok(opened);
         }
         let now = start.elapsed().into();

@@ -191,6 +191,7 @@ where
     poll_fn(|cx| {
         loop {
             if let Some(opened) = handshake.receive(input)? {
+                pool::collect(input);
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.
