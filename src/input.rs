@@ -48,6 +48,8 @@ pub struct Input {
     eof: bool,
     /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
     complete: bool,
+    /// The storage has held more than one read.
+    long: bool,
 }
 
 impl Input {
@@ -65,6 +67,7 @@ impl Input {
             text: String::new(),
             eof: false,
             complete: false,
+            long: false,
         }
     }
 
@@ -82,6 +85,7 @@ impl Input {
     /// The first `n` bytes of [`space`](Self::space) now hold what was read.
     pub fn filled(&mut self, n: usize) {
         self.end = self.end.saturating_add(n).min(self.storage.len());
+        self.long |= self.end > READ_LEN;
     }
 
     /// Appends bytes that were read elsewhere.
@@ -161,6 +165,12 @@ impl Input {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn storage_len(&self) -> usize {
         self.storage.len()
+    }
+
+    /// True if the storage has held more than one read since this was last asked.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn was_long(&mut self) -> bool {
+        core::mem::take(&mut self.long)
     }
 
     /// True when the storage has to grow for the next read.
@@ -344,7 +354,12 @@ impl Input {
         // Growing at most doubles what has arrived, whatever was announced.
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        let enough = if self.missing > 0 { self.missing.max(enough) } else { usize::MAX };
+        // Where the end of a long message is known, that is enough; where little is missing, it is with one more read.
+        let enough = match self.missing {
+            0 => usize::MAX,
+            missing @ ..=LARGE_LEN => missing + READ_LEN,
+            missing => missing,
+        };
         let len = len.min(self.end.saturating_add(enough));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);

@@ -35,7 +35,9 @@ static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 pub(crate) fn supply(input: &mut Input) {
     if input.is_full() {
         let len = input.storage_len();
-        let storage = if len < READ_LEN { take(&READS) } else { take_long(len) };
+        // After a long message there comes another, as a rule.
+        let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
+        let storage = long.or_else(|| if len < READ_LEN { take(&READS) } else { None });
         storage.into_iter().for_each(|storage| exchange(input, storage));
     }
 }
@@ -148,5 +150,15 @@ mod tests {
         second.extend_from_slice(&[7; READ_LEN]);
         supply(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
+        // Whoever has read much begins with long storage the next time, and that time only.
+        first.extend_from_slice(&[7]);
+        second.consume(READ_LEN);
+        collect(&mut second);
+        for len in [MAX_LONG_LEN / 2 + 1, READ_LEN] {
+            first.consume(first.unread().len());
+            collect(&mut first);
+            supply(&mut first);
+            assert_eq!(first.storage_len(), len);
+        }
     }
 }
