@@ -129,6 +129,9 @@ impl Input {
         if storage.len() <= self.storage.len() {
             return storage;
         }
+        if self.storage.is_empty() {
+            return core::mem::replace(&mut self.storage, storage);
+        }
         self.retire();
         self.move_to(storage)
     }

@@ -33,19 +33,24 @@ static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Lends storage to an input that is about to be read into.
 pub(crate) fn supply(input: &mut Input) {
-    if input.is_full() {
-        let len = input.storage_len();
-        // After a long message there comes another, as a rule.
-        let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
-        let storage = long.or_else(|| if len < READ_LEN { take(&READS) } else { None });
-        storage.into_iter().for_each(|storage| exchange(input, storage));
+    if !input.is_full() {
+        return;
+    }
+    let len = input.storage_len();
+    // After a long message there comes another, as a rule.
+    let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
+    let storage = if long.is_none() && len < READ_LEN { take(&READS) } else { long };
+    if let Some(storage) = storage {
+        exchange(input, storage);
     }
 }
 
 /// Gives `storage` to `input` if it is longer than what is there, and keeps the other one.
 pub(crate) fn exchange(input: &mut Input, storage: Vec<u8>) {
     let storage = input.adopt(storage);
-    keep(storage.len(), || Some(storage));
+    if !storage.is_empty() {
+        keep(storage.len(), || Some(storage));
+    }
 }
 
 /// Takes storage back from an input in which little is buffered, as long as there is room for it.
@@ -79,7 +84,11 @@ fn take(pool: &'static LocalKey<Pool>) -> Option<Vec<u8>> {
 /// Keeps the storage of length `len` that `release` gives.
 fn keep(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
     match len {
-        READ_LEN..=SHORT_LEN => release().into_iter().for_each(|storage| put(&READS, storage)),
+        READ_LEN..=SHORT_LEN => {
+            if let Some(storage) = release() {
+                put(&READS, storage);
+            }
+        }
         len if len > SHORT_LEN => put_long(len, release),
         _ => {}
     }

@@ -86,6 +86,20 @@ impl Receiver {
         Self { status: Status::Ended, ..Self::new(true, config) }
     }
 
+    /// True while nothing can be decoded until more arrives, or the end.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn is_starved(&self, input: &Input) -> bool {
+        self.is_open() && input.unread().is_empty() && !input.is_eof()
+    }
+
+    /// True while frames are received.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.status, Status::Open)
+    }
+
     /// Decodes up to the next event, which [`Input::lend`] lends. What [`take_reply`](Self::take_reply) returns then goes to the sender.
     ///
     /// `Ok(None)` means that there is no event now.
@@ -148,7 +162,7 @@ impl Receiver {
     /// What [`poll_timeout`](Self::poll_timeout) would say and change nothing, whatever the time is; `None` if it has to be asked.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn resting_timeout(&self, sender: &Sender) -> Option<Option<Timestamp>> {
-        let rests = matches!(self.status, Status::Open)
+        let rests = self.is_open()
             && !self.timers.is_over()
             && !sender.is_closing()
             && !sender.owes()

@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZero;
 use core::time::Duration;
@@ -187,6 +189,12 @@ impl Sender {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn ready_len(&self) -> usize {
         self.high_water_len.saturating_sub(1)
+    }
+
+    /// Storage that an echo has taken from an input, once its payload is written.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn take_storage(&mut self) -> Option<Vec<u8>> {
+        self.output.take_storage()
     }
 
     /// Forgets the output: nobody will read it.

@@ -57,6 +57,7 @@ impl Outlet {
 
     /// True when nothing has to be done to have at most `rest` bytes queued, or everything all the way through the stream.
     #[cfg(feature = "tokio")]
+    #[inline]
     pub(crate) fn is_flushed(&self, rest: usize) -> bool {
         let is_flushed = if rest > 0 { self.sender.queued_len() <= rest } else { !self.owes() };
         is_flushed && self.broken.is_none()
@@ -64,7 +65,7 @@ impl Outlet {
 
     /// Returns storage that an echo has taken from `input`.
     pub(crate) fn return_storage(&mut self, input: &mut Input) {
-        if let Some(storage) = self.sender.output().take_storage() {
+        if let Some(storage) = self.sender.take_storage() {
             pool::exchange(input, storage);
         }
     }
@@ -119,12 +120,17 @@ impl Outlet {
     }
 
     /// What to do with the transport before the next read, when as much has been written as goes.
+    #[inline]
     pub(crate) fn transport_action(
         &mut self,
         receiver: &mut Receiver,
         now: impl FnOnce() -> Timestamp,
     ) -> Transport {
-        if self.owes() || self.sender.is_closing() {
+        let is_busy = self.owes() || self.sender.is_closing();
+        if !is_busy && receiver.is_open() {
+            return Transport::KeepOpen;
+        }
+        if is_busy {
             let now = now();
             let deadline = receiver.poll_firm_timeout(now, &self.sender);
             if deadline.is_none_or(|deadline| deadline > now) {

@@ -11,7 +11,7 @@ use ::tokio::time::{Instant, Sleep};
 
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
 use crate::timer::Deadline;
-use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
+use crate::{Error, Input, Output, ProtocolError, Ready, Receiver, Timestamp, Transport, pool};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -37,13 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Ready>, Error>> {
         loop {
-            if let Some(ready) = receiver.message_frame(input) {
-                return Poll::Ready(Ok(Some(ready)));
-            }
-            let advanced = receiver.step(input);
-            if let Some(reply) = receiver.take_reply(input) {
-                outlet.sender.reply(reply);
-            }
+            let advanced = advance(receiver, outlet, input);
             // A write error waits: what the peer has said counts for more than that it does not listen.
             if let Ok(Some(ready)) = advanced {
                 if ready.is_control() {
@@ -53,7 +47,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
-            let _ = self.poll_flush(0, None, outlet, cx);
+            if !outlet.is_flushed(0) {
+                let _ = self.poll_flush(0, None, outlet, cx);
+            }
             match outlet.transport_action(receiver, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 Transport::ShutdownWrite => self.poll_shutdown(outlet, cx),
@@ -174,6 +170,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn now(&self) -> Timestamp {
         self.start.elapsed().into()
     }
+}
+
+/// Decodes up to the next event, to be lent by the receiver, and queues the reply that it asks for.
+#[inline(always)]
+fn advance(
+    receiver: &mut Receiver,
+    outlet: &mut Outlet,
+    input: &mut Input,
+) -> Result<Option<Ready>, ProtocolError> {
+    if receiver.is_starved(input) {
+        return Ok(None);
+    }
+    if let Some(ready) = receiver.message_frame(input) {
+        return Ok(Some(ready));
+    }
+    let advanced = receiver.step(input);
+    if let Some(reply) = receiver.take_reply(input) {
+        outlet.sender.reply(reply);
+    }
+    advanced
 }
 
 /// Runs an opening handshake to its end.
