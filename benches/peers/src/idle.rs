@@ -57,10 +57,10 @@ fn kept(
         let frames = server.frames();
         // What the first connection brings about is not the connections'.
         let mut first = Crowd::connect(process.port, 1, len, 1, frames)?;
-        first.echo_once()?;
+        first.echo_once(1)?;
         let before = process.memory()?;
         let mut crowd = Crowd::connect(process.port, count, len, 1, frames)?;
-        crowd.echo_once()?;
+        crowd.echo_once(1)?;
         sleep(quiet);
         let after = process.memory()?;
         kept.push(Some(after.saturating_sub(before) as f64 / count as f64));

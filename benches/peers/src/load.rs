@@ -112,11 +112,11 @@ impl Crowd {
         self.echoes
     }
 
-    /// Every connection echoes one message, one connection after the other.
-    pub(crate) fn echo_once(&mut self) -> io::Result<()> {
+    /// Every connection echoes `depth` messages that are sent at once, one connection after the other.
+    pub(crate) fn echo_once(&mut self, depth: usize) -> io::Result<()> {
         for index in 0..self.connections.len() {
-            let goal = self.echoes + 1;
-            self.send(index, 1)?;
+            let goal = self.echoes + depth as u64;
+            self.send(index, depth)?;
             while self.echoes < goal {
                 self.turn(false)?;
             }

@@ -8,18 +8,20 @@
 //!
 //! - `codec`: frames in memory, nanoseconds of CPU time each.
 //! - `echo`: servers on loopback TCP, microseconds of CPU time per message.
+//! - `instructions`: of the same servers, outside the kernel: exact.
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.
 //!
 //! Options: `--quick` for a smoke run, whose figures mean nothing, and `--rounds N` for how often every contender gets its turn.
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
-//! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise.
+//! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise, `instructions` wants valgrind.
 
 mod clock;
 mod codec;
 mod echo;
 mod handshake;
 mod idle;
+mod instructions;
 mod load;
 mod pipe;
 mod process;
@@ -52,9 +54,10 @@ impl Effort {
 
 type Section = fn(Effort) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("codec", codec::report),
     ("echo", echo::report),
+    ("instructions", instructions::report),
     ("idle", idle::report),
     ("handshake", handshake::report),
 ];

@@ -2,10 +2,11 @@
 //!
 //! The parent starts this program again with `--serve`. The child prints the port that it listens on and then answers each
 //! line on its standard input with one number: `cpu` with the nanoseconds of CPU time of all its threads, `memory`
-//! with its resident bytes. It ends with its standard input.
+//! with its resident bytes, `count` with zero, from where valgrind counts its instructions if it runs there. It ends with `end`, or with its
+//! standard input.
 
 use std::error::Error;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -27,7 +28,19 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::spawn(Command::new(std::env::current_exe()?), server, setting)
+    }
+
+    /// One whose instructions are counted.
+    pub(crate) fn start_counted(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        command.arg(format!("--zero-before=*{COUNT_FROM_HERE}*")).arg(std::env::current_exe()?);
+        command.stderr(Stdio::piped());
+        Self::spawn(command, server, setting)
+    }
+
+    fn spawn(mut command: Command, server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
         command.args(["--serve", server.id(), "--workers", &setting.workers.to_string()]);
         command.args(["--buffer-len", &setting.buffer_len.to_string()]);
         if let Some(core) = setting.core {
@@ -54,6 +67,21 @@ impl Process {
     pub(crate) fn memory(&mut self) -> Result<u64, Box<dyn Error>> {
         self.commands.write_all(b"memory\n")?;
         self.answer()
+    }
+
+    /// Counts instructions from here.
+    pub(crate) fn count(&mut self) -> Result<(), Box<dyn Error>> {
+        self.commands.write_all(b"count\n")?;
+        self.answer::<u64>().map(drop)
+    }
+
+    /// Ends it, and returns the number of instructions since [`count`](Self::count).
+    pub(crate) fn instructions(mut self) -> Result<u64, Box<dyn Error>> {
+        self.commands.write_all(b"end\n")?;
+        let mut log = String::new();
+        self.child.stderr.take().ok_or("it is not counted")?.read_to_string(&mut log)?;
+        let count = log.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+        Ok(count.ok_or(log)?)
     }
 
     fn answer<T: std::str::FromStr<Err: Error + 'static>>(&mut self) -> Result<T, Box<dyn Error>> {
@@ -91,10 +119,20 @@ fn answer_parent() -> io::Result<()> {
     for line in io::stdin().lines() {
         match line?.as_str() {
             "cpu" => println!("{}", clock::process_time().as_nanos()),
+            "count" => println!("{}", count_from_here()),
+            "end" => break,
             _ => println!("{}", resident()?),
         }
     }
     Ok(())
+}
+
+/// The name of the function that follows, for valgrind.
+const COUNT_FROM_HERE: &str = "count_from_here";
+
+#[inline(never)]
+fn count_from_here() -> u64 {
+    std::hint::black_box(0)
 }
 
 /// The resident bytes of this process.

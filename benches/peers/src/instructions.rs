@@ -1,0 +1,54 @@
+//! Instructions of an echo server per message: exact where CPU time is noisy.
+//!
+//! The server runs under valgrind, whose callgrind counts what it does outside the kernel. One connection echoes a number of
+//! messages that are sent at once, waits for them all, and begins again; the opening handshake and the first messages are not counted.
+//!
+//! Not measured: the kernel, which takes several times as much, and the caches. Valgrind knows no AVX-512, and counts a long copy that
+//! is one string instruction byte by byte, so messages are short here.
+
+use std::error::Error;
+
+use crate::Effort;
+use crate::load::Crowd;
+use crate::process::Process;
+use crate::report::{self, Table};
+use crate::servers::{Role, SERVERS, Server, Setting};
+
+const LENGTHS: [usize; 3] = [16, 125, 1 << 10];
+const DEPTHS: [usize; 2] = [1, 16];
+
+/// Measures the section and prints it.
+pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
+    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
+    println!("## Instructions of an echo\n");
+    println!(
+        "Outside the kernel, counted by callgrind, on one connection and one thread. Each is set up as for echo.\n"
+    );
+    let columns = servers.iter().map(|server| server.column).collect();
+    let mut table = Table::new("Length × messages in flight", "instructions per message", columns);
+    let rounds = effort.rounds(20, 200);
+    for len in effort.choose(&LENGTHS[..1], &LENGTHS) {
+        for depth in DEPTHS {
+            let counts = servers.iter().map(|server| count(server, *len, depth, rounds).map(Some));
+            table.push(format!("{} × {depth}", report::length(*len)), counts.collect::<Result<_, _>>()?);
+        }
+    }
+    table.print();
+    Ok(())
+}
+
+/// The server's instructions per message.
+fn count(server: &Server, len: usize, depth: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
+    let setting = Setting { core: None, workers: 1, buffer_len: 16 << 10 };
+    let mut process = Process::start_counted(server, setting)?;
+    let mut crowd = Crowd::connect(process.port, 1, len, depth, server.frames())?;
+    // Until buffers have grown.
+    for _ in 0..rounds {
+        crowd.echo_once(depth)?;
+    }
+    process.count()?;
+    for _ in 0..rounds {
+        crowd.echo_once(depth)?;
+    }
+    Ok(process.instructions()? as f64 / (rounds * depth) as f64)
+}
