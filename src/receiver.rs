@@ -247,12 +247,6 @@ impl Receiver {
         self.timers.timed_out()
     }
 
-    /// True when the transport is to be cut, whatever is still to be written.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_over(&self, sender: &Sender) -> bool {
-        self.phase(sender) == Phase::Over
-    }
-
     #[cfg(feature = "blocking")]
     pub(crate) fn close_timeout(&self) -> Option<Duration> {
         self.timers.timing().close_timeout.duration()

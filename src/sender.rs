@@ -29,6 +29,8 @@ pub struct Sender {
     /// The type of the message that is being sent in fragments.
     fragmented: Option<DataKind>,
     closed: Option<Closed>,
+    /// The stream may hold back what was written.
+    pub(crate) unflushed: bool,
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
     late_pong: Option<Box<[u8]>>,
     round_trip: RoundTrip,
@@ -43,6 +45,7 @@ impl Sender {
             max_output_len: config.max_output_len(),
             fragmented: None,
             closed: None,
+            unflushed: false,
             late_pong: None,
             round_trip: RoundTrip::default(),
         }
@@ -202,6 +205,7 @@ impl Sender {
     pub(crate) fn abandon(&mut self) {
         self.output.clear();
         self.late_pong = None;
+        self.unflushed = false;
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -212,9 +216,9 @@ impl Sender {
         self.closed
     }
 
-    /// True while output waits for the transport, or is held back by the high-water mark.
+    /// True while output waits for the transport, or is held back by the high-water mark or the stream.
     pub(crate) fn owes(&self) -> bool {
-        !self.output.is_empty() || self.late_pong.is_some()
+        self.unflushed || !self.output.is_empty() || self.late_pong.is_some()
     }
 
     pub(crate) fn written(&self) -> u64 {

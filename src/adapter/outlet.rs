@@ -13,8 +13,6 @@ const PATIENCE: u8 = 128;
 #[derive(Debug)]
 pub(crate) struct Outlet {
     pub(crate) sender: Sender,
-    /// The stream may hold back what was written.
-    pub(crate) unflushed: bool,
     /// The stream's write side is shut down.
     pub(crate) is_shut: bool,
     /// What is left of [`PATIENCE`].
@@ -47,19 +45,14 @@ impl From<Broken> for Error {
 
 impl Outlet {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, unflushed: false, is_shut: false, patience: PATIENCE, broken: None, lost: false }
-    }
-
-    /// True while the stream has not got everything, all the way through.
-    pub(crate) fn owes(&self) -> bool {
-        self.unflushed || self.sender.owes()
+        Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false }
     }
 
     /// True when nothing has to be done to have at most `rest` bytes queued, or everything all the way through the stream.
     #[cfg(feature = "tokio")]
     #[inline]
     pub(crate) fn is_flushed(&self, rest: usize) -> bool {
-        let is_flushed = if rest > 0 { self.sender.queued_len() <= rest } else { !self.owes() };
+        let is_flushed = if rest > 0 { self.sender.queued_len() <= rest } else { !self.sender.owes() };
         is_flushed && self.broken.is_none()
     }
 
@@ -85,7 +78,6 @@ impl Outlet {
     fn break_off(&mut self, reason: Broken) -> Broken {
         self.lost |= self.sender.owes();
         self.sender.abandon();
-        self.unflushed = false;
         *self.broken.get_or_insert(reason)
     }
 
@@ -126,7 +118,7 @@ impl Outlet {
         receiver: &mut Receiver,
         now: impl FnOnce() -> Timestamp,
     ) -> Transport {
-        let is_busy = self.owes() || self.sender.is_closing();
+        let is_busy = self.sender.owes() || self.sender.is_closing();
         if !is_busy && receiver.is_open() {
             return Transport::KeepOpen;
         }
@@ -143,15 +135,7 @@ impl Outlet {
                 let _ = receiver.handle_firm_timeout(now, &mut self.sender);
             }
         }
-        match receiver.transport_action(&self.sender) {
-            // What the stream holds back goes first, as long as there is time.
-            Transport::ShutdownWrite | Transport::Close
-                if self.unflushed && !receiver.is_over(&self.sender) =>
-            {
-                Transport::KeepOpen
-            }
-            action => action,
-        }
+        receiver.transport_action(&self.sender)
     }
 
     /// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is

@@ -88,7 +88,7 @@ impl Outbox {
             // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
             let mut outlet = self.outlet();
             outlet.check()?;
-            if outlet.sender.queued_len() <= rest && (rest > 0 || !outlet.owes()) {
+            if outlet.sender.queued_len() <= rest && (rest > 0 || !outlet.sender.owes()) {
                 return Ok(());
             }
             let now = self.now();
@@ -111,12 +111,12 @@ impl Outbox {
     /// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
     fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
         let start = Instant::now();
-        while self.outlet().owes() && start.elapsed() < SHORT {
+        while self.outlet().sender.owes() && start.elapsed() < SHORT {
             let Ok(mut writing) = self.writing.try_lock() else { return false };
             // An error waits: what the peer has said counts for more than that it does not listen.
             let _ = self.write_once(stream, &mut writing, SHORT);
         }
-        self.outlet().owes()
+        self.outlet().sender.owes()
     }
 
     /// One write, of at most `wait`, by whoever has the lock of `writing`.
@@ -128,13 +128,13 @@ impl Outbox {
     ) -> Poll<Result<(), Error>> {
         let mut outlet = self.outlet();
         outlet.check()?;
-        outlet.unflushed = true;
+        outlet.sender.unflushed = true;
         // The output is out of the sender while the write blocks, so that others can queue.
         let mut output = outlet.sender.output().take();
         drop(outlet);
         let written = write(stream, writing, wait, &mut output);
         let mut outlet = self.outlet();
-        outlet.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
+        outlet.sender.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
         outlet.sender.output().put_back(output);
         written.map_err(|error| outlet.write_failed(&error))
     }
@@ -201,7 +201,7 @@ impl Inbox {
         outlet.return_storage(&mut self.input);
         let rest = outlet.is_swollen(&self.input).then(|| now + REST);
         let mut wait = until(deadline.into_iter().chain(rest).min(), now).min(self.max_wait);
-        if outlet.owes() {
+        if outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
         drop(outlet);

@@ -100,8 +100,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         loop {
             outlet.check()?;
-            let Outlet { sender, unflushed, .. } = outlet;
-            if let Poll::Ready(written) = self.poll_write(sender.output(), rest, unflushed, cx) {
+            let mut unflushed = outlet.sender.unflushed;
+            let written = self.poll_write(outlet.sender.output(), rest, &mut unflushed, cx);
+            outlet.sender.unflushed = unflushed;
+            if let Poll::Ready(written) = written {
                 return Poll::Ready(written.map_err(|error| outlet.write_failed(&error)));
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };

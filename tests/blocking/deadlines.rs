@@ -1,8 +1,9 @@
 //! Deadlines in real time: short ones, and only what comes of them is looked at.
 
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
-use tidewire::blocking::{Incoming, WebSocket, client_with};
+use tidewire::blocking::{Incoming, Stream, WebSocket, client_with};
 use tidewire::{
     ClientRequest, CloseCode, Config, Error, Event, HandshakeError, Input, ServerHandshake, State, TimedOut,
 };
@@ -19,6 +20,57 @@ fn open(stream: &Scripted, role: Role, config: Config) -> WebSocket<Scripted> {
 
 fn config() -> Config {
     Config::new().with_open_timeout(SHORT).with_close_timeout(SHORT).with_write_timeout(SHORT)
+}
+
+/// A stream that takes whatever is written and gets rid of nothing, as TLS may over a peer that does not read.
+struct Hoarding(Scripted);
+
+impl Read for Hoarding {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.0.read(space)
+    }
+}
+
+impl Write for Hoarding {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        std::thread::sleep(Duration::from_millis(1));
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Stream for Hoarding {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown_write()
+    }
+}
+
+#[test]
+fn a_stream_that_takes_everything_and_gets_rid_of_nothing_times_out() {
+    for role in Role::BOTH {
+        let open = || {
+            let stream = Hoarding(Scripted::new([]).without_end());
+            WebSocket::from_parts(stream, role.connection(config()), Input::new())
+        };
+        let mut socket = open();
+        let sent = socket.send("x");
+        assert!(matches!(sent, Err(Error::TimedOut(TimedOut::Write))), "{sent:?}");
+        let mut socket = open();
+        socket.queue("x").expect("room");
+        let received = socket.recv();
+        assert!(matches!(received, Err(Error::TimedOut(TimedOut::Write))), "{received:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! A peer that does not read, or does not answer a Close frame, is given up in time.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidewire::tokio::WebSocket;
 use tidewire::{CloseCode, Config, Connection, Error, Input, State, TimedOut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Script, block_on};
+use crate::stream::{Script, Stream, block_on, scripted};
 use crate::wire::{CLOSE, PING, Role, TEXT, close_body, frame};
 
 const WRITE: Duration = Duration::from_secs(9);
@@ -30,6 +34,64 @@ fn a_send_to_a_peer_that_does_not_read_times_out() {
             assert_eq!(begun.elapsed(), WRITE, "{role:?}");
         });
         assert_eq!(socket.state(), State::Closed);
+    }
+}
+
+/// A stream that takes whatever is written and gets rid of nothing, as TLS may over a peer that does not read.
+struct Hoarding(Stream);
+
+impl AsyncRead for Hoarding {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, space)
+    }
+}
+
+impl AsyncWrite for Hoarding {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[test]
+fn a_stream_that_takes_everything_and_gets_rid_of_nothing_times_out() {
+    for role in Role::BOTH {
+        let open = || {
+            let (stream, peer) = scripted(Script::SMOOTH);
+            (WebSocket::from_parts(Hoarding(stream), role.connection(config()), Input::new()), peer)
+        };
+        block_on(async {
+            let (mut socket, _peer) = open();
+            let begun = Instant::now();
+            is_write_timeout(socket.send("x").await);
+            assert_eq!(begun.elapsed(), WRITE, "{role:?}, sending");
+            is_write_timeout(socket.recv().await);
+
+            let (mut socket, _peer) = open();
+            let begun = Instant::now();
+            socket.queue("x").unwrap();
+            is_write_timeout(socket.recv().await);
+            assert_eq!(begun.elapsed(), WRITE, "{role:?}, receiving");
+
+            let (socket, _peer) = open();
+            let (mut reader, mut writer) = socket.split();
+            let begun = Instant::now();
+            let (received, sent) = tokio::join!(reader.recv(), writer.send("x"));
+            is_write_timeout(received);
+            is_write_timeout(sent);
+            assert_eq!(begun.elapsed(), WRITE, "{role:?}, in halves");
+        });
     }
 }
 
