@@ -194,6 +194,13 @@ impl Sender {
         self.high_water_len.saturating_sub(1)
     }
 
+    /// The output, and whether the stream may hold back what was written.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn output_to_flush(&mut self) -> (&mut Output, &mut bool) {
+        self.catch_up();
+        (&mut self.output, &mut self.unflushed)
+    }
+
     /// Storage that an echo has taken from an input, once its payload is written.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn take_storage(&mut self) -> Option<Vec<u8>> {

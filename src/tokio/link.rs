@@ -100,10 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         loop {
             outlet.check()?;
-            let mut unflushed = outlet.sender.unflushed;
-            let written = self.poll_write(outlet.sender.output(), rest, &mut unflushed, cx);
-            outlet.sender.unflushed = unflushed;
-            if let Poll::Ready(written) = written {
+            let (output, unflushed) = outlet.sender.output_to_flush();
+            if let Poll::Ready(written) = self.poll_write(output, rest, unflushed, cx) {
                 return Poll::Ready(written.map_err(|error| outlet.write_failed(&error)));
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
