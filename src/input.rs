@@ -357,12 +357,9 @@ impl Input {
         // Growing at most doubles what has arrived, whatever was announced.
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        // Where the end of a long message is known, that is enough; where little is missing, it is with one more read.
-        let enough = match self.missing {
-            0 => usize::MAX,
-            missing @ ..=LARGE_LEN => missing + READ_LEN,
-            missing => missing,
-        };
+        // Where the end of the message is known, that is enough, or the least that a read wants: the more is read of the next one, the
+        // more has to move later.
+        let enough = if self.missing > 0 { self.missing.max(READ_LEN / 2) } else { usize::MAX };
         let len = len.min(self.end.saturating_add(enough));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);

@@ -42,7 +42,7 @@ fn the_space_ends_where_a_long_message_ends() {
                 }
                 assert_eq!(advance(&mut connection, &mut input), Some(begin_len + len));
                 let storage_len = input.release().map_or(0, |storage| storage.len());
-                assert!(storage_len <= begin_len + len + 64 * 1024, "{storage_len}");
+                assert!(storage_len <= begin_len + len + 33 * 1024, "{storage_len}");
             }
         }
     }
