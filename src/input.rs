@@ -423,4 +423,15 @@ mod tests {
         input.adopt(vec![0; READ_LEN + 1]);
         assert!(input.is_swollen());
     }
+
+    #[test]
+    fn storage_that_has_held_more_than_one_read_was_long_once() {
+        let mut input = Input::new();
+        input.adopt(vec![0; 2 * READ_LEN]);
+        input.filled(READ_LEN);
+        assert!(!input.was_long());
+        input.filled(1);
+        assert!(input.was_long());
+        assert!(!input.was_long());
+    }
 }
