@@ -25,6 +25,8 @@ impl Ready {
 
 /// What an event is, and where its payload lies in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// A word: where an error shares the place of a single byte, the compiler puts a word of the event together from parts, as below.
+#[repr(u64)]
 pub(crate) enum Kind {
     /// A message that came whole in one frame: it lies just before the unread bytes.
     Text,
