@@ -107,21 +107,26 @@ impl Receiver {
     /// # Errors
     /// A [`ProtocolError`], then and ever after.
     pub fn advance(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        let ready = match self.message_frame(input) {
-            Some(ready) => Some(ready),
-            None => self.step(input)?,
-        };
+        let ready = self.next(input)?;
         if ready == Some(Ready(Kind::Text)) && utf8::decode(input.lent()).is_err() {
             return Err(self.fail(ProtocolError::InvalidUtf8));
         }
         Ok(ready)
     }
 
-    /// The event of a [`message_frame`](Self::message_frame) or [`step`](Self::step), whose text is validated only now: once, where
-    /// [`advance`](Self::advance) and [`Input::lend`] do it twice.
+    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+        match self.message_frame(input) {
+            Some(ready) => Ok(Some(ready)),
+            None => self.step(input),
+        }
+    }
+
+    /// The event of a [`message_frame`](Self::message_frame), of [`next`](Self::next) or [`step`](Self::step), whose text is validated only
+    /// now: once, where [`advance`](Self::advance) and [`Input::lend`] do it twice.
     ///
     /// If that fails the connection, the rest of `input` is left to be discarded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend<'i>(
         &mut self,
         input: &'i mut Input,

@@ -6,9 +6,11 @@
 
 mod link;
 mod open;
+mod receive;
 mod split;
 
 use core::future::poll_fn;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
 
@@ -16,11 +18,12 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
+use self::receive::{Receiving, Recv, RecvRef};
 pub use self::split::{Reader, Writer};
-use crate::adapter::{Negotiated, Outlet, message, receiving_methods, sending_methods, whole_methods};
+use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
-    State, Timestamp,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Ready, Receiver, Response,
+    Sender, State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.
@@ -47,23 +50,47 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
+    whole: Whole<S>,
+    input: Input,
+    negotiated: Option<Box<Negotiated>>,
+}
+
+/// A connection, but for the input.
+#[derive(Debug)]
+struct Whole<S> {
     link: Link<S>,
     receiver: Receiver,
     outlet: Outlet,
-    input: Input,
-    negotiated: Option<Box<Negotiated>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Whole<S> {
+    type Lent<'r>
+        = (Event<'r>, &'r mut Sender)
+    where
+        S: 'r;
+
+    fn receiver(&mut self) -> &mut Receiver {
+        &mut self.receiver
+    }
+
+    fn poll_advance(
+        &mut self,
+        input: &mut Input,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        self.link.poll_advance(&mut self.receiver, &mut self.outlet, input, cx)
+    }
+
+    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
+        (event, &mut self.outlet.sender)
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
-        Self {
-            link: Link::new(stream),
-            receiver,
-            outlet: Outlet::new(sender),
-            input,
-            negotiated: negotiated.map(Box::new),
-        }
+        let whole = Whole { link: Link::new(stream), receiver, outlet: Outlet::new(sender) };
+        Self { whole, input, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -75,7 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The stream, the connection and what was read and not consumed.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        (self.link.stream, Connection::reunite(self.receiver, self.outlet.sender), self.input)
+        let Whole { link, receiver, outlet } = self.whole;
+        (link.stream, Connection::reunite(receiver, outlet.sender), self.input)
     }
 
     /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
@@ -90,13 +118,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some((event, _)) = self.recv_ref().await? {
-            if let Some(message) = message(event)? {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        Recv::new(&mut self.whole, &mut self.input)
     }
 
     /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.
@@ -123,22 +147,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// }
     /// # }
     /// ```
-    pub async fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
-        let Self { link, receiver, outlet, input, .. } = self;
-        let ready = match receiver.message_frame(input) {
-            Some(ready) => Some(ready),
-            None => poll_fn(|cx| link.poll_advance(receiver, outlet, input, cx)).await?,
-        };
-        let Some(ready) = ready else { return Ok(None) };
-        match receiver.lend(input, ready) {
-            Ok(event) => Ok(Some((event, &mut outlet.sender))),
-            Err(_) => {
-                // What is left in the input would be discarded.
-                let mut rest = Box::new(Input::new());
-                poll_fn(|cx| link.poll_advance(receiver, outlet, &mut rest, cx)).await?;
-                Ok(None)
-            }
-        }
+    #[inline]
+    pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, &mut Sender)>, Error>> {
+        RecvRef::new(&mut self.whole, &mut self.input)
     }
 
     sending_methods!(async, .await, "# Cancel safety");
@@ -147,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The sender, to queue fragments or prepared messages.
     pub fn sender(&mut self) -> &mut Sender {
-        &mut self.outlet.sender
+        &mut self.whole.outlet.sender
     }
 
     /// The two halves, for two tasks.
@@ -159,17 +170,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The stream.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.link.stream
+        &self.whole.link.stream
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.outlet.sender.queued_len()
+        self.whole.outlet.sender.queued_len()
     }
 
     fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
-        read(&self.receiver, &self.outlet.sender)
+        read(&self.whole.receiver, &self.whole.outlet.sender)
     }
 
     fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
@@ -177,11 +188,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     fn now(&self) -> Timestamp {
-        self.link.now()
+        self.whole.link.now()
     }
 
     async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        let Self { link, receiver, outlet, .. } = self;
+        let Whole { link, receiver, outlet } = &mut self.whole;
         poll_fn(|cx| link.poll_flush(rest, Some(receiver), outlet, cx)).await
     }
 }

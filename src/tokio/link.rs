@@ -182,10 +182,7 @@ fn advance(
     if receiver.is_starved(input) {
         return Ok(None);
     }
-    if let Some(ready) = receiver.message_frame(input) {
-        return Ok(Some(ready));
-    }
-    let advanced = receiver.step(input);
+    let advanced = receiver.next(input);
     if let Some(reply) = receiver.take_reply(input) {
         outlet.sender.reply(reply);
     }

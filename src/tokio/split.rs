@@ -3,15 +3,15 @@
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::boxed::Box;
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use super::WebSocket;
 use super::link::Link;
-use crate::adapter::{Outlet, lock, message, receiving_methods, sending_methods};
+use super::receive::{Receiving, Recv, RecvRef};
+use super::{WebSocket, Whole};
+use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
 use crate::{
     CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State, Timestamp,
 };
@@ -94,11 +94,11 @@ fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { link, receiver, outlet, input, .. } = socket;
+    let WebSocket { whole: Whole { link, receiver, outlet }, input, .. } = socket;
     let waiting = Arc::new(Waiting::default());
     let waker = Waker::from(Arc::clone(&waiting));
     let shared = Arc::new(Shared { both: Mutex::new(Both { link, outlet }), waiting, waker });
-    (Reader { receiver, input, shared: Arc::clone(&shared) }, Writer { shared })
+    (Reader { half: Half { receiver, shared: Arc::clone(&shared) }, input }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -107,9 +107,38 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 /// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while the [`Writer`] is in use.
 #[derive(Debug)]
 pub struct Reader<S> {
-    receiver: Receiver,
+    half: Half<S>,
     input: Input,
+}
+
+/// A receiving half, but for the input.
+#[derive(Debug)]
+struct Half<S> {
+    receiver: Receiver,
     shared: Arc<Shared<S>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Half<S> {
+    type Lent<'r>
+        = Event<'r>
+    where
+        S: 'r;
+
+    fn receiver(&mut self) -> &mut Receiver {
+        &mut self.receiver
+    }
+
+    fn poll_advance(
+        &mut self,
+        input: &mut Input,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        self.shared.poll_advance(&mut self.receiver, input, cx)
+    }
+
+    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
+        event
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
@@ -121,13 +150,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_ref().await? {
-            if let Some(message) = message(event)? {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        Recv::new(&mut self.half, &mut self.input)
     }
 
     /// The next event, lent; `None` when the connection has been closed, by whichever side.
@@ -137,32 +162,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     ///
     /// # Cancel safety
     /// Cancel safe: no event is lost.
-    pub async fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let Self { receiver, input, shared } = self;
-        let ready = match receiver.message_frame(input) {
-            Some(ready) => Some(ready),
-            None => poll_fn(|cx| shared.poll_advance(receiver, input, cx)).await?,
-        };
-        let Some(ready) = ready else { return Ok(None) };
-        match receiver.lend(input, ready) {
-            Ok(event) => Ok(Some(event)),
-            Err(_) => {
-                // What is left in the input would be discarded.
-                let mut rest = Box::new(Input::new());
-                poll_fn(|cx| shared.poll_advance(receiver, &mut rest, cx)).await?;
-                Ok(None)
-            }
-        }
+    #[inline]
+    pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<Event<'_>>, Error>> {
+        RecvRef::new(&mut self.half, &mut self.input)
     }
 
     receiving_methods!();
 
     fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
-        read(&self.receiver, &lock(&self.shared.both).outlet.sender)
+        read(&self.half.receiver, &lock(&self.half.shared.both).outlet.sender)
     }
 }
 
-impl<S> Drop for Reader<S> {
+impl<S> Drop for Half<S> {
     fn drop(&mut self) {
         wake(&self.shared.waiting.writer);
     }

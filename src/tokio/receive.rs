@@ -1,0 +1,110 @@
+//! The futures of `recv_ref` and `recv`, for a whole connection and for its receiving half.
+//!
+//! They are written by hand so that they are always inlined: an event that is returned through memory is copied in other pieces than it
+//! was written in, for which the processor waits longer than all the rest takes.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use crate::adapter::message;
+use crate::{Error, Event, Input, Message, Ready, Receiver};
+
+/// Everything that receiving takes but the input, from which events are lent.
+pub(super) trait Receiving {
+    /// An event, with what else the caller may use meanwhile.
+    type Lent<'r>
+    where
+        Self: 'r;
+
+    fn receiver(&mut self) -> &mut Receiver;
+
+    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
+    fn poll_advance(&mut self, input: &mut Input, cx: &mut Context<'_>)
+    -> Poll<Result<Option<Ready>, Error>>;
+
+    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r>;
+
+    /// As [`poll_advance`](Self::poll_advance), with a shorter way to a message that has arrived.
+    #[inline(always)]
+    fn poll_ready(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
+        match self.receiver().message_frame(input) {
+            Some(ready) => Poll::Ready(Ok(Some(ready))),
+            None => self.poll_advance(input, cx),
+        }
+    }
+}
+
+/// The future of `recv_ref`.
+pub(super) struct RecvRef<'r, R> {
+    /// `None` when the event is lent.
+    receiving: Option<&'r mut R>,
+    /// `None` also when what is there would be discarded, since the connection has failed.
+    input: Option<&'r mut Input>,
+}
+
+impl<'r, R: Receiving> RecvRef<'r, R> {
+    pub(super) fn new(receiving: &'r mut R, input: &'r mut Input) -> Self {
+        Self { receiving: Some(receiving), input: Some(input) }
+    }
+
+    /// Runs a connection that has failed to its end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let receiving = self.receiving.as_mut().expect("a future that is ready is not polled again");
+        // Whatever is read is discarded at once.
+        let ended = ready!(receiving.poll_advance(&mut Input::new(), cx));
+        Poll::Ready(ended.map(drop))
+    }
+}
+
+impl<'r, R: Receiving> Future for RecvRef<'r, R> {
+    type Output = Result<Option<R::Lent<'r>>, Error>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let (Some(receiving), Some(input)) = (&mut this.receiving, &mut this.input) else {
+            return this.poll_end(cx).map_ok(|()| None);
+        };
+        let Some(ready) = ready!(receiving.poll_ready(input, cx))? else { return Poll::Ready(Ok(None)) };
+        let (Some(receiving), Some(input)) = (this.receiving.take(), this.input.take()) else {
+            return this.poll_end(cx).map_ok(|()| None);
+        };
+        match receiving.receiver().lend(input, ready) {
+            Ok(event) => Poll::Ready(Ok(Some(receiving.lend(event)))),
+            Err(_) => {
+                this.receiving = Some(receiving);
+                this.poll_end(cx).map_ok(|()| None)
+            }
+        }
+    }
+}
+
+/// The future of `recv`.
+pub(super) struct Recv<'r, R> {
+    receiving: &'r mut R,
+    input: &'r mut Input,
+}
+
+impl<'r, R: Receiving> Recv<'r, R> {
+    pub(super) fn new(receiving: &'r mut R, input: &'r mut Input) -> Self {
+        Self { receiving, input }
+    }
+}
+
+impl<R: Receiving> Future for Recv<'_, R> {
+    type Output = Result<Option<Message>, Error>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { receiving, input } = self.get_mut();
+        loop {
+            let Some(ready) = ready!(receiving.poll_ready(input, cx))? else { return Poll::Ready(Ok(None)) };
+            if ready.is_control() {
+                continue;
+            }
+            if let Ok(event) = receiving.receiver().lend(input, ready) {
+                return Poll::Ready(message(event));
+            }
+        }
+    }
+}
