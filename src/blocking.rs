@@ -48,14 +48,15 @@ use crate::{
 pub struct WebSocket<S> {
     stream: S,
     inbox: Inbox,
+    input: Input,
     outbox: Outbox,
     negotiated: Option<Box<Negotiated>>,
 }
 
 impl<S: Stream> WebSocket<S> {
     fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
-        let (inbox, outbox) = link::sides(connection, input);
-        Self { stream, inbox, outbox, negotiated: negotiated.map(Box::new) }
+        let (inbox, outbox) = link::sides(connection);
+        Self { stream, inbox, input, outbox, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -67,7 +68,7 @@ impl<S: Stream> WebSocket<S> {
     /// The stream, the connection and what was read and not consumed.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.inbox.input)
+        (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.input)
     }
 
     /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
@@ -109,10 +110,11 @@ impl<S: Stream> WebSocket<S> {
     /// }
     /// # }
     /// ```
+    #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
-        let Self { stream, inbox, outbox, .. } = self;
-        let ready = inbox.advance(stream, outbox)?;
-        Ok(ready.map(|ready| (inbox.input.lend(ready), outbox.sender_mut())))
+        let Self { stream, inbox, input, outbox, .. } = self;
+        let event = inbox.receive(input, stream, outbox)?;
+        Ok(event.map(|event| (event, outbox.sender_mut())))
     }
 
     sending_methods!();

@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::Stream;
 use crate::adapter::{Opening, Outlet, REST, drain, fill, lock};
 use crate::{
-    Connection, Error, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
+    Connection, Error, Event, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -31,11 +31,10 @@ pub(super) struct Outbox {
     write_timeout: Duration,
 }
 
-/// The receiving side.
+/// The receiving side, but for the input, from which events are lent.
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) receiver: Receiver,
-    pub(super) input: Input,
     reading: Timeout,
     /// Something was left when the output was last written: for want of room, or of time.
     is_behind: bool,
@@ -44,7 +43,7 @@ pub(super) struct Inbox {
 }
 
 /// The two sides of a connection.
-pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
+pub(super) fn sides(connection: Connection) -> (Inbox, Outbox) {
     let (receiver, sender) = connection.split();
     let outbox = Outbox {
         start: Instant::now(),
@@ -54,7 +53,7 @@ pub(super) fn sides(connection: Connection, input: Input) -> (Inbox, Outbox) {
     };
     let reading = Timeout::default();
     let max_wait = Duration::MAX;
-    (Inbox { receiver, input, reading, is_behind: false, max_wait }, outbox)
+    (Inbox { receiver, reading, is_behind: false, max_wait }, outbox)
 }
 
 impl Outbox {
@@ -148,15 +147,37 @@ impl Outbox {
 }
 
 impl Inbox {
-    /// Runs the connection until an event is ready, or until the transport has ended.
-    pub(super) fn advance<T: Stream>(
+    /// The next event; `None` when the transport has ended.
+    // Always inlined, as `Connection::receive` is and for the same reason.
+    #[inline(always)]
+    pub(super) fn receive<'i, T: Stream>(
         &mut self,
+        input: &'i mut Input,
+        stream: &mut T,
+        outbox: &Outbox,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let ready = match self.receiver.message_frame(input) {
+            Some(ready) => Some(ready),
+            None => self.advance(input, stream, outbox)?,
+        };
+        let Some(ready) = ready else { return Ok(None) };
+        match self.receiver.lend(input, ready) {
+            Ok(event) => Ok(Some(event)),
+            // Whatever is read from now on is discarded at once.
+            Err(_) => self.advance(&mut Input::new(), stream, outbox).map(|_| None),
+        }
+    }
+
+    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
+    fn advance<T: Stream>(
+        &mut self,
+        input: &mut Input,
         stream: &mut T,
         outbox: &Outbox,
     ) -> Result<Option<Ready>, Error> {
         loop {
-            let advanced = self.receiver.advance(&mut self.input);
-            if let Some(reply) = self.receiver.take_reply(&self.input) {
+            let advanced = self.receiver.next(input);
+            if let Some(reply) = self.receiver.take_reply(input) {
                 outbox.outlet().sender.reply(reply);
             }
             if let Ok(Some(ready)) = advanced {
@@ -179,38 +200,43 @@ impl Inbox {
                     return ended.map(|()| None);
                 }
             }
-            match self.read(stream, outbox) {
+            match self.read(input, stream, outbox) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    outbox.outlet().read_failed(&self.receiver, &mut self.input, error)?;
+                    outbox.outlet().read_failed(&self.receiver, input, error)?;
                 }
                 Poll::Pending => {
                     // A timeout shows in the transport action.
                     let mut outlet = outbox.outlet();
                     let _ = self.receiver.handle_timeout(outbox.now(), &mut outlet.sender);
-                    outlet.shrink(&mut self.input);
+                    outlet.shrink(input);
                 }
             }
         }
     }
 
-    fn read<T: Stream>(&mut self, stream: &mut T, outbox: &Outbox) -> Poll<io::Result<()>> {
+    fn read<T: Stream>(
+        &mut self,
+        input: &mut Input,
+        stream: &mut T,
+        outbox: &Outbox,
+    ) -> Poll<io::Result<()>> {
         let mut outlet = outbox.outlet();
         let now = outbox.now();
         let deadline = self.receiver.poll_timeout(now, &mut outlet.sender);
-        outlet.return_storage(&mut self.input);
-        let rest = outlet.is_swollen(&self.input).then(|| now + REST);
+        outlet.return_storage(input);
+        let rest = outlet.is_swollen(input).then(|| now + REST);
         let mut wait = until(deadline.into_iter().chain(rest).min(), now).min(self.max_wait);
         if outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
         drop(outlet);
-        if self.input.is_eof() {
+        if input.is_eof() {
             // There is nothing to read, but perhaps something to write.
             std::thread::sleep(SHORT);
             return Poll::Pending;
         }
-        read(stream, &mut self.reading, wait, &mut self.input)
+        read(stream, &mut self.reading, wait, input)
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
 use crate::adapter::{message, receiving_methods, sending_methods};
-use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{
+    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Receiver, Sender, State, Timestamp,
+};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -15,11 +17,11 @@ struct Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { stream, mut inbox, outbox, .. } = socket;
+    let WebSocket { stream, mut inbox, input, outbox, .. } = socket;
     // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
     inbox.max_wait = inbox.receiver.close_timeout().unwrap_or(Duration::MAX);
     let shared = Arc::new(Shared { stream, outbox });
-    (Reader { inbox, shared: Arc::clone(&shared) }, Writer { shared })
+    (Reader { inbox, input, shared: Arc::clone(&shared) }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -29,6 +31,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
+    input: Input,
     shared: Arc<Shared<S>>,
 }
 
@@ -54,10 +57,10 @@ where
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
+    #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Shared { stream, outbox } = &*self.shared;
-        let ready = self.inbox.advance(&mut &*stream, outbox)?;
-        Ok(ready.map(|ready| self.inbox.input.lend(ready)))
+        self.inbox.receive(&mut self.input, &mut &*stream, outbox)
     }
 
     receiving_methods!();
