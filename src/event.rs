@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::input::Input;
 use crate::message::DataKind;
-use crate::{CloseFrame, Message, Outgoing, utf8};
+use crate::{CloseFrame, Message, Outgoing, copy, utf8};
 
 /// An event is ready to be [lent](Input::lend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,12 +193,12 @@ impl<'i> Payload<'i> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            PayloadStorage::Lent(payload) => Bytes::copy_from_slice(payload),
+            PayloadStorage::Lent(payload) => copy::to_bytes(payload),
             PayloadStorage::Whole(input) if input.message().len() > COPY_LEN => {
                 let range = input.message_range();
                 Bytes::from(input.take_storage()).slice(range)
             }
-            PayloadStorage::Whole(input) => Bytes::copy_from_slice(input.message()),
+            PayloadStorage::Whole(input) => copy::to_bytes(input.message()),
         }
     }
 }

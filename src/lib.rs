@@ -155,6 +155,7 @@ mod adapter;
 mod close;
 mod config;
 mod connection;
+mod copy;
 mod error;
 mod event;
 mod input;

@@ -17,7 +17,7 @@ use crate::outgoing::{Outgoing, OutgoingPayload, Prepared};
 use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
 use crate::state::Closed;
-use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
+use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp, copy};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
 pub struct Sender {
@@ -351,7 +351,7 @@ impl Sender {
         Header { fin, mask, ..Header::new(opcode, payload.len() as u64) }.append(tail);
         match mask {
             Some(key) => mask::append(tail, payload, key),
-            None => tail.extend_from_slice(payload),
+            None => copy::append(tail, payload),
         }
     }
 

@@ -3,15 +3,12 @@
 use alloc::boxed::Box;
 
 use super::{Receiver, ReplyDue, Status};
+use crate::copy::TILE_LEN;
 use crate::event::{Kind, Ready};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
 use crate::message::DataKind;
 use crate::{CloseFrame, ProtocolError, mask};
-
-/// How much is unmasked before it is validated and copied: small enough to be still in the first-level cache, and for a copy
-/// that goes through it.
-const TILE_LEN: usize = 2 << 10;
 
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
