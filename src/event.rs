@@ -196,7 +196,7 @@ impl<'i> Payload<'i> {
             PayloadStorage::Lent(payload) => copy::to_bytes(payload),
             PayloadStorage::Whole(input) if input.message().len() > COPY_LEN => {
                 let range = input.message_range();
-                Bytes::from(input.take_storage()).slice(range)
+                Bytes::from(input.give_storage()).slice(range)
             }
             PayloadStorage::Whole(input) => copy::to_bytes(input.message()),
         }
@@ -266,7 +266,7 @@ impl<'m> From<Payload<'m>> for Outgoing<'m> {
             PayloadStorage::Lent(payload) => payload.into(),
             PayloadStorage::Whole(input) => {
                 let range = input.message_range();
-                Outgoing::stored(input.take_storage(), range)
+                Outgoing::stored(input.give_storage(), range)
             }
         }
     }

@@ -189,12 +189,22 @@ impl Input {
         core::mem::take(&mut self.storage)
     }
 
+    /// The storage, with what is read in it; what is unread stays here.
+    pub(crate) fn give_storage(&mut self) -> Vec<u8> {
+        let unread = self.unread().to_vec();
+        let given = self.take_storage();
+        self.end = unread.len();
+        self.storage = unread;
+        given
+    }
+
     /// Sees to it that the binary payload `range` of the storage can be given away together with it; false if too much else is in it.
     #[inline]
     pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
-        // The payload fills at least half of the storage, and nothing is unread.
-        let can =
-            range.len() >= LARGE_LEN && range.len() >= self.storage.capacity() / 2 && self.start == self.end;
+        // The payload fills at least half of the storage, and next to nothing is unread, which would have to move.
+        let can = range.len() >= LARGE_LEN
+            && range.len() >= self.storage.capacity() / 2
+            && self.end - self.start <= range.len() / 4;
         if can {
             (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
         }

@@ -80,11 +80,43 @@ fn the_storage_is_given_away_only_when_a_long_payload_fills_at_least_half_of_it(
             assert_eq!(owned.len(), len);
             assert_eq!(input.release().is_none(), is_given, "{len}");
         }
-        // With more behind it nothing is given away.
-        let bytes = [wire::binary(role, wire::noise(2 * MIB - 100)), wire::text(role, "more")].concat();
-        let (_, mut input) = message(role, &bytes, usize::MAX);
-        assert!(!input.unread().is_empty());
-        assert!(input.release().is_none());
+    }
+}
+
+#[test]
+fn what_follows_a_payload_that_is_given_away_stays() {
+    let (first, second) = (wire::noise(2_000_000), wire::noise(900_000));
+    for role in Role::BOTH {
+        let frame = wire::binary(role, &second);
+        for (behind_len, is_given) in [(0, true), (1, true), (500_000, true), (500_001, false)] {
+            let bytes = [&wire::binary(role, &first), &frame[..behind_len]].concat();
+            for is_sent in [true, false] {
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                input.adopt(vec![0; bytes.len()]);
+                input.extend_from_slice(&bytes);
+                let Ok(Some(Event::Binary(payload))) = connection.receive(&mut input) else {
+                    panic!("no message")
+                };
+                let address = payload.as_ptr();
+                if is_sent {
+                    connection.send(payload).expect("room");
+                    let output = connection.output();
+                    output.advance(10);
+                    // A client's payload is copied to be masked.
+                    assert_eq!(output.chunk().as_ptr() == address, is_given && role == Role::Server);
+                } else {
+                    let owned = payload.into_bytes();
+                    assert!(owned == first);
+                    assert_eq!(owned.as_ptr() == address, is_given);
+                }
+                assert_eq!(input.unread(), &frame[..behind_len]);
+                input.extend_from_slice(&frame[behind_len..]);
+                match connection.receive(&mut input) {
+                    Ok(Some(Event::Binary(payload))) => assert!(*payload == second),
+                    other => panic!("unexpected {other:?}"),
+                }
+            }
+        }
     }
 }
 
