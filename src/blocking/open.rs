@@ -1,14 +1,14 @@
 //! Opening a connection: `connect`, `client`, `accept`, and [`Incoming`], the accept in two steps.
 
 use core::time::Duration;
-use std::io;
+use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Instant;
 
 use super::link::open;
 use super::{Stream, WebSocket};
 use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
-use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake};
+use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
 ///
@@ -34,9 +34,9 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
 }
 
 /// Tries the addresses of `host` one after the other.
-fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<TcpStream> {
+fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpStream, Error> {
     let start = Instant::now();
-    let mut result = Err(io::ErrorKind::NotFound.into());
+    let mut result = Err(ErrorKind::NotFound.into());
     for address in (host, port).to_socket_addrs()? {
         result = match timeout {
             // A timeout of zero is an error of its own.
@@ -50,7 +50,10 @@ fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> io::Result<T
             break;
         }
     }
-    result
+    result.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => TimedOut::Open.into(),
+        _ => error.into(),
+    })
 }
 
 /// A request that waits for an answer: the accept in two steps. Dropping it closes the stream without one.
