@@ -18,12 +18,12 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use self::link::Link;
 pub use self::open::{Incoming, accept, client, client_with, connect};
-use self::receive::{Receiving, Recv, RecvRef};
+use self::receive::{Advanced, Receiving, Recv, RecvRef};
 pub use self::split::{Reader, Writer};
 use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Ready, Receiver, Response,
-    Sender, State, Timestamp,
+    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
+    State, Timestamp,
 };
 
 /// A WebSocket connection over a stream.
@@ -73,11 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Whole<S> {
         &mut self.receiver
     }
 
-    fn poll_advance(
-        &mut self,
-        input: &mut Input,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Ready>, Error>> {
+    fn poll_advance(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Advanced> {
         self.link.poll_advance(&mut self.receiver, &mut self.outlet, input, cx)
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Instant, Sleep};
 
+use super::receive::Advanced;
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
 use crate::timer::Deadline;
 use crate::{Error, Input, Output, ProtocolError, Ready, Receiver, Timestamp, Transport, pool};
@@ -28,14 +29,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Self { stream, start: Instant::now(), sleep: None, rest: Deadline::NONE }
     }
 
-    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
+    /// Runs the connection until an event is ready or the transport has ended.
     pub(super) fn poll_advance(
         &mut self,
         receiver: &mut Receiver,
         outlet: &mut Outlet,
         input: &mut Input,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Ready>, Error>> {
+    ) -> Poll<Advanced> {
         loop {
             let advanced = advance(receiver, outlet, input);
             // A write error waits: what the peer has said counts for more than that it does not listen.

@@ -9,6 +9,9 @@ use core::task::{Context, Poll, ready};
 use crate::adapter::message;
 use crate::{Error, Event, Input, Message, Ready, Receiver};
 
+/// An event that is ready, to be lent by the receiver, or the end of the transport.
+pub(super) type Advanced = Result<Option<Ready>, Error>;
+
 /// Everything that receiving takes but the input, from which events are lent.
 pub(super) trait Receiving {
     /// An event, with what else the caller may use meanwhile.

@@ -9,11 +9,11 @@ use std::task::Wake;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::Link;
-use super::receive::{Receiving, Recv, RecvRef};
+use super::receive::{Advanced, Receiving, Recv, RecvRef};
 use super::{WebSocket, Whole};
 use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
 use crate::{
-    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Ready, Receiver, Sender, State, Timestamp,
+    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Receiver, Sender, State, Timestamp,
 };
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
@@ -26,12 +26,7 @@ struct Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    fn poll_advance(
-        &self,
-        receiver: &mut Receiver,
-        input: &mut Input,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Option<Ready>, Error>> {
+    fn poll_advance(&self, receiver: &mut Receiver, input: &mut Input, cx: &Context<'_>) -> Poll<Advanced> {
         wait(&self.waiting.reader, cx);
         let mut both = lock(&self.both);
         let Both { link, outlet } = &mut *both;
@@ -128,11 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Half<S> {
         &mut self.receiver
     }
 
-    fn poll_advance(
-        &mut self,
-        input: &mut Input,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Ready>, Error>> {
+    fn poll_advance(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Advanced> {
         self.shared.poll_advance(&mut self.receiver, input, cx)
     }
 
