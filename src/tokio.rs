@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv::new(&mut self.whole, &mut self.input)
+        Recv { receiving: &mut self.whole, input: &mut self.input }
     }
 
     /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.
@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ```
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, &mut Sender)>, Error>> {
-        RecvRef::new(&mut self.whole, &mut self.input)
+        RecvRef { receiving: Some(&mut self.whole), input: Some(&mut self.input) }
     }
 
     sending_methods!(async, .await, "# Cancel safety");

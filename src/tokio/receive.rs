@@ -40,16 +40,12 @@ pub(super) trait Receiving {
 /// The future of `recv_ref`.
 pub(super) struct RecvRef<'r, R> {
     /// `None` when the event is lent.
-    receiving: Option<&'r mut R>,
+    pub(super) receiving: Option<&'r mut R>,
     /// `None` also when what is there would be discarded, since the connection has failed.
-    input: Option<&'r mut Input>,
+    pub(super) input: Option<&'r mut Input>,
 }
 
-impl<'r, R: Receiving> RecvRef<'r, R> {
-    pub(super) fn new(receiving: &'r mut R, input: &'r mut Input) -> Self {
-        Self { receiving: Some(receiving), input: Some(input) }
-    }
-
+impl<R: Receiving> RecvRef<'_, R> {
     /// Runs a connection that has failed to its end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let receiving = self.receiving.as_mut().expect("a future that is ready is not polled again");
@@ -84,14 +80,8 @@ impl<'r, R: Receiving> Future for RecvRef<'r, R> {
 
 /// The future of `recv`.
 pub(super) struct Recv<'r, R> {
-    receiving: &'r mut R,
-    input: &'r mut Input,
-}
-
-impl<'r, R: Receiving> Recv<'r, R> {
-    pub(super) fn new(receiving: &'r mut R, input: &'r mut Input) -> Self {
-        Self { receiving, input }
-    }
+    pub(super) receiving: &'r mut R,
+    pub(super) input: &'r mut Input,
 }
 
 impl<R: Receiving> Future for Recv<'_, R> {

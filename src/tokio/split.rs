@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv::new(&mut self.half, &mut self.input)
+        Recv { receiving: &mut self.half, input: &mut self.input }
     }
 
     /// The next event, lent; `None` when the connection has been closed, by whichever side.
@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no event is lost.
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<Event<'_>>, Error>> {
-        RecvRef::new(&mut self.half, &mut self.input)
+        RecvRef { receiving: Some(&mut self.half), input: Some(&mut self.input) }
     }
 
     receiving_methods!();
