@@ -21,21 +21,35 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
         #[cfg(feature = "simd")]
         LONG_LEN.. => vectors::apply(bytes, key),
-        64.. => apply_lanes::<64>(bytes, key),
-        16.. => apply_lanes::<16>(bytes, key),
-        8.. => apply_lanes::<8>(bytes, key),
-        4.. => apply_lanes::<4>(bytes, key),
+        64.. => apply_lanes(bytes, key),
+        32.. => apply_ends::<32>(bytes, key),
+        16.. => apply_ends::<16>(bytes, key),
+        8.. => apply_ends::<8>(bytes, key),
+        4.. => apply_ends::<4>(bytes, key),
         _ => bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key),
     }
 }
 
-/// Masks at least `N` bytes, `N` at a time. The last lane overlaps the one before it, so that no single bytes remain.
+/// Masks at least 64 bytes, as many at a time. The last lane overlaps the one before it, so that no single bytes remain.
 #[inline]
-fn apply_lanes<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
+fn apply_lanes(bytes: &mut [u8], key: [u8; 4]) {
     let last_key = rotate(key, bytes.len());
-    let Some(&last) = bytes.last_chunk::<N>() else { return };
-    for lane in bytes.as_chunks_mut::<N>().0 {
+    let Some(&last) = bytes.last_chunk::<64>() else { return };
+    for lane in bytes.as_chunks_mut::<64>().0 {
         *lane = masked(*lane, key);
+    }
+    if let Some(place) = bytes.last_chunk_mut() {
+        *place = masked(last, last_key);
+    }
+}
+
+/// Masks at least `N` bytes and at most twice as many: the first `N` and the last `N`, which may overlap.
+#[inline]
+fn apply_ends<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
+    let last_key = rotate(key, bytes.len());
+    let (Some(&first), Some(&last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
+    if let Some(place) = bytes.first_chunk_mut() {
+        *place = masked(first, key);
     }
     if let Some(place) = bytes.last_chunk_mut() {
         *place = masked(last, last_key);
