@@ -15,7 +15,7 @@ pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_fu
 pub(crate) use self::outlet::Outlet;
 pub(crate) use self::transfer::{drain, fill};
 
-use crate::{Error, Event, Message};
+use crate::{Error, Event, Message, pool};
 
 /// How long a connection that has nothing to do keeps what a large message has left behind.
 pub(crate) const REST: Duration = Duration::from_secs(10);
@@ -32,6 +32,7 @@ pub(crate) fn message(event: Event<'_>) -> Result<Option<Message>, Error> {
         Event::TextPart(_) | Event::BinaryPart(_) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, "messages are delivered in parts").into())
         }
+        Event::Binary(payload) => Ok(Some(Message::Binary(pool::to_bytes(payload)))),
         event => Ok(event.into_message()),
     }
 }

@@ -76,6 +76,8 @@ impl<S: Stream> WebSocket<S> {
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked.
     ///
+    /// A binary message of 64 KiB or more is not copied as a rule: it has the memory that it was read into, at most twice its length.
+    ///
     /// # Errors
     /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
     /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered

@@ -1,6 +1,8 @@
 //! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`].
 
 use alloc::string::String;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Deref, Range};
 
@@ -199,6 +201,20 @@ impl<'i> Payload<'i> {
                 Bytes::from(input.give_storage()).slice(range)
             }
             PayloadStorage::Whole(input) => copy::to_bytes(input.message()),
+        }
+    }
+}
+
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+impl Payload<'_> {
+    /// The storage that the payload fills, and where it lies in it; the payload again if it does not fill any.
+    pub(crate) fn into_storage(self) -> Result<(Vec<u8>, Range<usize>), Self> {
+        match self.0 {
+            PayloadStorage::Whole(input) => {
+                let range = input.message_range();
+                Ok((input.give_storage(), range))
+            }
+            lent @ PayloadStorage::Lent(_) => Err(Self(lent)),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Storage shared by connections: one that waits holds little more than what has arrived.
 
 use core::cell::RefCell;
+use core::mem;
+use core::ops::Range;
 use std::sync::Mutex;
 use std::thread::LocalKey;
 use std::vec::Vec;
 
-use crate::Input;
+use bytes::Bytes;
+
 #[cfg(feature = "tokio")]
 use crate::Output;
 use crate::input::READ_LEN;
+use crate::{Input, Payload};
 
 /// How many pieces of storage a thread keeps of either kind: enough for connections that are in the middle of a message.
 const MAX_PIECES: usize = 4;
@@ -49,6 +53,36 @@ pub(crate) fn supply(input: &mut Input) {
 pub(crate) fn exchange(input: &mut Input, storage: Vec<u8>) {
     let storage = input.adopt(storage);
     if !storage.is_empty() {
+        keep(storage.len(), || Some(storage));
+    }
+}
+
+/// The payload as an owned value: a copy if it is short, and else with the storage that it fills, which is returned when it is dropped.
+pub(crate) fn to_bytes(payload: Payload<'_>) -> Bytes {
+    if payload.len() < READ_LEN {
+        return payload.into_bytes();
+    }
+    match payload.into_storage() {
+        Ok((storage, range)) => Bytes::from_owner(Lease { storage, range }),
+        Err(payload) => payload.into_bytes(),
+    }
+}
+
+/// Storage that somebody has for the payload in it.
+struct Lease {
+    storage: Vec<u8>,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for Lease {
+    fn as_ref(&self) -> &[u8] {
+        self.storage.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let storage = mem::take(&mut self.storage);
         keep(storage.len(), || Some(storage));
     }
 }
@@ -124,7 +158,41 @@ fn put_long(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
 mod tests {
     use std::vec;
 
+    use bytes::Buf as _;
+
     use super::*;
+    use crate::{Config, Connection, Event};
+
+    /// An input that is full with a binary message of `len` bytes.
+    fn message(len: usize) -> Input {
+        let mut server = Connection::server(Config::new());
+        server.send(&vec![7; len][..]).expect("room");
+        let mut input = Input::new();
+        input.adopt(vec![0; server.output().len()]);
+        input.extend_from_slice(server.output().chunk());
+        input
+    }
+
+    #[test]
+    fn a_long_payload_has_its_storage_until_it_is_dropped() {
+        for (len, is_long) in [(READ_LEN - 1, false), (READ_LEN, true), (SHORT_LEN - 10, true)] {
+            let (mut connection, mut input) = (Connection::client(Config::new(), [7; 32]), message(len));
+            let Ok(Some(Event::Binary(payload))) = connection.receive(&mut input) else {
+                panic!("no message")
+            };
+            let address = payload.as_ptr();
+            let owned = to_bytes(payload);
+            assert_eq!((owned.len(), owned.as_ptr() == address), (len, is_long));
+            assert_eq!(input.storage_len() == 0, is_long);
+            let (part, mut other) = (owned.slice(len - 1..), Input::new());
+            drop(owned);
+            supply(&mut other);
+            assert_eq!((other.storage_len(), &part[..]), (0, &[7][..]));
+            drop(part);
+            supply(&mut other);
+            assert_eq!(other.storage_len() > len, is_long);
+        }
+    }
 
     #[test]
     fn storage_goes_to_whoever_needs_it_as_far_as_there_is_room_for_it() {
