@@ -30,7 +30,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn message(event: Event<'_>) -> Result<Option<Message>, Error> {
     match event {
         Event::Text(text) => Ok(Some(Message::Text(text.into_string()))),
-        Event::Binary(payload) => Ok(Some(Message::Binary(pool::to_bytes(payload)))),
+        Event::Binary(payload) => Ok(Some(Message::Binary(pool::into_bytes(payload)))),
         Event::TextPart(_) | Event::BinaryPart(_) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, "messages are delivered in parts").into())
         }

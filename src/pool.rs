@@ -58,7 +58,7 @@ pub(crate) fn exchange(input: &mut Input, storage: Vec<u8>) {
 }
 
 /// The payload as an owned value: a copy if it is short, and else with the storage that it fills, which is returned when it is dropped.
-pub(crate) fn to_bytes(payload: Payload<'_>) -> Bytes {
+pub(crate) fn into_bytes(payload: Payload<'_>) -> Bytes {
     if payload.len() < READ_LEN {
         return payload.into_bytes();
     }
@@ -181,7 +181,7 @@ mod tests {
                 panic!("no message")
             };
             let address = payload.as_ptr();
-            let owned = to_bytes(payload);
+            let owned = into_bytes(payload);
             assert_eq!((owned.len(), owned.as_ptr() == address), (len, is_long));
             assert_eq!(input.storage_len() == 0, is_long);
             let (part, mut other) = (owned.slice(len - 1..), Input::new());
