@@ -11,27 +11,42 @@ use bytes::Bytes;
 /// Also short enough to be still in the first-level cache after it was copied.
 pub(crate) const TILE_LEN: usize = 2 << 10;
 
-/// Appends `bytes` to `out`.
+/// Copies `bytes` to `place`, which is as long.
 #[inline]
-pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-    if bytes.len() <= TILE_LEN {
-        out.extend_from_slice(bytes);
-    } else {
-        append_tiles(out, bytes);
+pub(crate) fn to_slice(place: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        8..=16 => ends_to_slice::<8>(place, bytes),
+        17..=32 => ends_to_slice::<16>(place, bytes),
+        ..=TILE_LEN => place.copy_from_slice(bytes),
+        _ => tiles_to_slice(place, bytes),
     }
 }
 
-fn append_tiles(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len());
-    for tile in bytes.chunks(TILE_LEN) {
-        out.extend_from_slice(tile);
+#[inline]
+fn ends_to_slice<const N: usize>(place: &mut [u8], bytes: &[u8]) {
+    if let (Some(place), Some(first)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
+        *place = *first;
+    }
+    if let (Some(place), Some(last)) = (place.last_chunk_mut::<N>(), bytes.last_chunk()) {
+        *place = *last;
+    }
+}
+
+#[inline(never)]
+fn tiles_to_slice(place: &mut [u8], bytes: &[u8]) {
+    for (place, tile) in place.chunks_mut(TILE_LEN).zip(bytes.chunks(TILE_LEN)) {
+        place.copy_from_slice(tile);
     }
 }
 
 /// A copy of `bytes`, in one allocation.
 pub(crate) fn to_bytes(bytes: &[u8]) -> Bytes {
     let mut copy = Vec::with_capacity(bytes.len());
-    append(&mut copy, bytes);
+    if bytes.len() <= TILE_LEN {
+        copy.extend_from_slice(bytes);
+    } else {
+        bytes.chunks(TILE_LEN).for_each(|tile| copy.extend_from_slice(tile));
+    }
     copy.into()
 }
 
@@ -43,9 +58,9 @@ mod tests {
     fn every_byte_is_copied_at_every_length() {
         let bytes: Vec<u8> = (0..=250u8).cycle().take(3 * TILE_LEN).collect();
         for len in (0..70).chain([TILE_LEN - 1, TILE_LEN, TILE_LEN + 1, 2 * TILE_LEN, 3 * TILE_LEN - 1]) {
-            let mut out = Vec::from(*b"before");
-            append(&mut out, &bytes[..len]);
-            assert_eq!(out, [b"before", &bytes[..len]].concat());
+            let mut place = alloc::vec![0; len];
+            to_slice(&mut place, &bytes[..len]);
+            assert_eq!(place, bytes[..len]);
             assert_eq!(to_bytes(&bytes[..len]), bytes[..len]);
         }
     }

@@ -3,8 +3,6 @@
 //! [`Header::decode`] checks what a header can be checked for on its own. What depends on the role, on the
 //! limits or on the frames before it is checked by the [`Connection`](crate::Connection).
 
-use alloc::vec::Vec;
-
 use crate::ProtocolError;
 
 /// What a frame carries (RFC 6455 5.2 and 11.8).
@@ -190,19 +188,6 @@ impl Header {
         let Some(key) = self.mask else { return len };
         bytes[len..len + 4].copy_from_slice(&key);
         len + 4
-    }
-
-    /// Appends the header to `out`.
-    #[inline]
-    pub(crate) fn append(&self, out: &mut Vec<u8>) {
-        let (start, len) = self.encode_start();
-        // All that there may be is written, then cut: a few stores in place of a call that copies what varies in length.
-        let end = out.len() + len;
-        out.extend_from_slice(&start);
-        out.truncate(end);
-        if let Some(key) = self.mask {
-            out.extend_from_slice(&key);
-        }
     }
 
     /// What goes before the masking key, and how many bytes of it there are.

@@ -4,7 +4,6 @@
 mod vectors;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
@@ -22,37 +21,82 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
         #[cfg(feature = "simd")]
         LONG_LEN.. => vectors::apply(bytes, key),
         64.. => apply_lanes(bytes, key),
-        32.. => apply_ends::<32>(bytes, key),
-        16.. => apply_ends::<16>(bytes, key),
-        8.. => apply_ends::<8>(bytes, key),
-        4.. => apply_ends::<4>(bytes, key),
+        32.. => put_ends::<32>(bytes, masked_ends(bytes, key)),
+        16.. => put_ends::<16>(bytes, masked_ends(bytes, key)),
+        8.. => put_ends::<8>(bytes, masked_ends(bytes, key)),
+        4.. => put_ends::<4>(bytes, masked_ends(bytes, key)),
         _ => bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key),
     }
 }
 
-/// Masks at least 64 bytes, as many at a time. The last lane overlaps the one before it, so that no single bytes remain.
+/// Copies `payload` to `place`, which is as long, and masks it on the way.
 #[inline]
-fn apply_lanes(bytes: &mut [u8], key: [u8; 4]) {
-    let last_key = rotate(key, bytes.len());
-    let Some(&last) = bytes.last_chunk::<64>() else { return };
-    for lane in bytes.as_chunks_mut::<64>().0 {
-        *lane = masked(*lane, key);
-    }
-    if let Some(place) = bytes.last_chunk_mut() {
-        *place = masked(last, last_key);
+pub(crate) fn copy(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    match payload.len() {
+        #[cfg(feature = "simd")]
+        LONG_LEN.. => vectors::copy(place, payload, key),
+        64.. => copy_lanes(place, payload, key),
+        32.. => put_ends::<32>(place, masked_ends(payload, key)),
+        16.. => put_ends::<16>(place, masked_ends(payload, key)),
+        _ => copy_few(place, payload, key),
     }
 }
 
-/// Masks at least `N` bytes and at most twice as many: the first `N` and the last `N`, which may overlap.
-#[inline]
-fn apply_ends<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
-    let last_key = rotate(key, bytes.len());
-    let (Some(&first), Some(&last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return };
-    if let Some(place) = bytes.first_chunk_mut() {
-        *place = masked(first, key);
+/// Less than 16 bytes.
+#[inline(never)]
+fn copy_few(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    match payload.len() {
+        8.. => put_ends::<8>(place, masked_ends(payload, key)),
+        4.. => put_ends::<4>(place, masked_ends(payload, key)),
+        _ => place.iter_mut().zip(payload).zip(key).for_each(|((place, byte), key)| *place = byte ^ key),
     }
-    if let Some(place) = bytes.last_chunk_mut() {
-        *place = masked(last, last_key);
+}
+
+/// From how many bytes on vectors are worth the way to them.
+#[cfg(feature = "simd")]
+const LONG_LEN: usize = 512;
+
+/// Masks at least 64 bytes, as many at a time. The last lane overlaps the one before it, so that no single bytes remain.
+#[inline]
+fn apply_lanes(bytes: &mut [u8], key: [u8; 4]) {
+    let last = masked_last::<64>(bytes, key);
+    for lane in bytes.as_chunks_mut::<64>().0 {
+        *lane = masked(*lane, key);
+    }
+    put_last(bytes, last);
+}
+
+#[inline(never)]
+fn copy_lanes(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    for (place, lane) in place.as_chunks_mut().0.iter_mut().zip(payload.as_chunks::<64>().0) {
+        *place = masked(*lane, key);
+    }
+    put_last(place, masked_last::<64>(payload, key));
+}
+
+/// The first and the last `N` bytes, masked: all there is where they meet or overlap.
+#[inline]
+fn masked_ends<const N: usize>(bytes: &[u8], key: [u8; 4]) -> Option<([u8; N], [u8; N])> {
+    Some((masked(*bytes.first_chunk()?, key), masked_last(bytes, key)?))
+}
+
+#[inline]
+fn masked_last<const N: usize>(bytes: &[u8], key: [u8; 4]) -> Option<[u8; N]> {
+    Some(masked(*bytes.last_chunk()?, rotate(key, bytes.len())))
+}
+
+#[inline]
+fn put_ends<const N: usize>(place: &mut [u8], ends: Option<([u8; N], [u8; N])>) {
+    if let (Some(place), Some((first, _))) = (place.first_chunk_mut(), ends) {
+        *place = first;
+    }
+    put_last(place, ends.map(|(_, last)| last));
+}
+
+#[inline]
+fn put_last<const N: usize>(place: &mut [u8], last: Option<[u8; N]>) {
+    if let (Some(place), Some(last)) = (place.last_chunk_mut(), last) {
+        *place = last;
     }
 }
 
@@ -72,42 +116,27 @@ pub fn rotate(key: [u8; 4], len: usize) -> [u8; 4] {
     u32::from_le_bytes(key).rotate_right(8 * (len % 4) as u32).to_le_bytes()
 }
 
-/// Appends `payload`, masked, to `out`.
-#[inline]
-pub(crate) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    match payload.len() {
-        #[cfg(feature = "simd")]
-        LONG_LEN.. => vectors::append(out, payload, key),
-        #[cfg(not(feature = "simd"))]
-        LONG_LEN.. => append_tiles(out, payload, key),
-        _ => {
-            let start = out.len();
-            out.extend_from_slice(payload);
-            apply(&mut out[start..], key);
-        }
-    }
-}
-
-/// From how many bytes on the longer way is the shorter one.
-const LONG_LEN: usize = 512;
-
-/// Masks while it copies, which takes half the time of one after the other.
-#[inline(always)]
-fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let keys = [key; LONG_LEN / 4];
-    out.reserve(payload.len());
-    for tile in payload.chunks(LONG_LEN) {
-        out.extend(tile.iter().zip(keys.as_flattened()).map(|(byte, key)| byte ^ key));
-    }
-}
-
 /// The source of a client's masking keys: a ChaCha keystream, so that no key reveals another (RFC 6455 5.3).
 ///
 /// The generator is set up when the first key is asked for and put away while the connection is idle, so that an
 /// idle client holds 32 bytes of seed.
 pub(crate) enum Keys {
     Idle(Box<[u8; 32]>),
-    Running(Box<ChaCha12Rng>),
+    Running(Box<Keystream>),
+}
+
+/// A generator, and what it has made in advance.
+pub(crate) struct Keystream {
+    generator: ChaCha12Rng,
+    keys: [[u8; 4]; 16],
+    used: usize,
+}
+
+impl Keystream {
+    fn new(seed: [u8; 32]) -> Self {
+        let keys = [[0; 4]; 16];
+        Self { generator: ChaCha12Rng::from_seed(seed), used: keys.len(), keys }
+    }
 }
 
 impl Keys {
@@ -115,14 +144,25 @@ impl Keys {
         Self::Idle(Box::new(seed))
     }
 
-    /// A fresh key. RFC 6455 5.3: a new one for every frame.
+    /// A fresh key, or `None` until there are [more](Self::refill). RFC 6455 5.3: a new one for every frame.
     #[inline]
-    pub(crate) fn next(&mut self) -> [u8; 4] {
-        loop {
-            match self {
-                Self::Running(keystream) => return keystream.next_u32().to_ne_bytes(),
-                Self::Idle(seed) => *self = Self::Running(Box::new(ChaCha12Rng::from_seed(**seed))),
-            }
+    pub(crate) fn next(&mut self) -> Option<[u8; 4]> {
+        let Self::Running(keystream) = self else { return None };
+        let key = keystream.keys.get(keystream.used)?;
+        keystream.used += 1;
+        Some(*key)
+    }
+
+    /// Makes keys, if all are used.
+    pub(crate) fn refill(&mut self) {
+        if let Self::Idle(seed) = self {
+            *self = Self::Running(Box::new(Keystream::new(**seed)));
+        }
+        if let Self::Running(keystream) = self
+            && keystream.used == keystream.keys.len()
+        {
+            keystream.generator.fill_bytes(keystream.keys.as_flattened_mut());
+            keystream.used = 0;
         }
     }
 
@@ -130,7 +170,7 @@ impl Keys {
     pub(crate) fn release(&mut self) {
         if let Self::Running(keystream) = self {
             let mut seed = Box::new([0; 32]);
-            keystream.fill_bytes(&mut *seed);
+            keystream.generator.fill_bytes(&mut *seed);
             *self = Self::Idle(seed);
         }
     }
@@ -138,13 +178,16 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
     fn applying_equals_the_byte_loop_at_every_length_and_in_any_two_parts() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let plain: Vec<u8> = (0..=255u8).cycle().take(LONG_LEN + 200).collect();
-        for len in (0..200).chain(LONG_LEN - 2..plain.len()) {
+        let plain: Vec<u8> = (0..=255u8).cycle().take(700).collect();
+        for len in (0..200).chain(500..plain.len()) {
             let expected: Vec<u8> = plain[..len].iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect();
             for cut in (0..=len.min(200)).chain((200..=len).step_by(37)) {
                 let mut bytes = plain[..len].to_vec();
@@ -157,15 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn appending_masks_what_it_appends_at_every_length() {
-        for len in (0..LONG_LEN + 70).chain([2 * LONG_LEN, 2 * LONG_LEN + 5, 100_000]) {
+    fn copying_masks_what_it_copies_at_every_length() {
+        for len in (0..600).chain([1024, 1029, 100_000]) {
             let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let mut expected = payload.clone();
+            let (mut expected, mut place) = (payload.clone(), vec![0; len]);
             apply(&mut expected, [1, 2, 3, 4]);
-            let mut out = Vec::from(*b"before");
-            append(&mut out, &payload, [1, 2, 3, 4]);
-            assert_eq!(&out[..6], b"before");
-            assert_eq!(&out[6..], expected);
+            copy(&mut place, &payload, [1, 2, 3, 4]);
+            assert_eq!(place, expected);
         }
     }
 
@@ -174,10 +215,16 @@ mod tests {
         let mut keys = Keys::new([7; 32]);
         let mut others = Keys::new([8; 32]);
         let mut seen = alloc::collections::BTreeSet::new();
+        let next = |keys: &mut Keys| {
+            keys.next().unwrap_or_else(|| {
+                keys.refill();
+                keys.next().expect("keys after a refill")
+            })
+        };
         for _ in 0..4 {
             for _ in 0..100 {
-                assert!(seen.insert(keys.next()));
-                assert!(seen.insert(others.next()));
+                assert!(seen.insert(next(&mut keys)));
+                assert!(seen.insert(next(&mut others)));
             }
             keys.release();
             assert!(matches!(keys, Keys::Idle(_)));

@@ -2,11 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Deref, Range};
 
 use bytes::{Buf, Bytes};
+
+use crate::frame::{Header, OpCode};
+use crate::{copy, mask};
 
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
@@ -34,9 +38,11 @@ const KEEP_LEN: usize = 128 << 10;
 /// ```
 #[derive(Default)]
 pub struct Output {
-    /// Headers and copied payloads; what is written already ends at `cursor`.
-    coalesced: Vec<u8>,
+    /// Headers and copied payloads. Initialised once, when it is allocated.
+    coalesced: Box<[u8]>,
+    /// What is owed of it.
     cursor: usize,
+    end: usize,
     /// Chained payloads, each with the position in `coalesced` that it goes before.
     chain: Option<Box<Chain>>,
     /// The bytes in `chain`, and those that were taken to be written.
@@ -88,14 +94,19 @@ impl Deref for Chained {
 }
 
 impl Output {
-    pub(crate) const fn new() -> Self {
-        Self { coalesced: Vec::new(), cursor: 0, chain: None, elsewhere_len: 0, written: 0 }
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// An output that owes `bytes`.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self { end: bytes.len(), coalesced: bytes.into(), ..Self::new() }
     }
 
     /// How many bytes are owed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.coalesced.len() - self.cursor + self.elsewhere_len
+        self.end - self.cursor + self.elsewhere_len
     }
 
     /// True when nothing is owed.
@@ -109,7 +120,9 @@ impl Output {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.coalesced.extend_from_slice(bytes);
+        self.make_room(bytes.len());
+        copy::to_slice(&mut self.coalesced[self.end..][..bytes.len()], bytes);
+        self.end += bytes.len();
     }
 
     /// Storage that an echo has taken from an [`Input`](crate::Input), once its payload is written, for an input to
@@ -120,51 +133,90 @@ impl Output {
 
     #[cfg(feature = "tokio")]
     pub(crate) fn has_storage(&self) -> bool {
-        self.coalesced.capacity() > 0
+        !self.coalesced.is_empty()
     }
 
     /// True when [`release`](Self::release) may have much to give back.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_swollen(&self) -> bool {
-        self.coalesced.capacity() > KEEP_LEN
+        self.coalesced.len() > KEEP_LEN
     }
 
-    /// Takes over storage that another output released.
+    /// Takes over storage that another output released, if there is none.
     #[cfg(feature = "tokio")]
-    pub(crate) fn adopt(&mut self, mut storage: Vec<u8>) {
-        storage.extend_from_slice(&self.coalesced);
-        self.coalesced = storage;
+    pub(crate) fn adopt(&mut self, storage: Vec<u8>) {
+        if !self.has_storage() {
+            self.coalesced = storage.into();
+        }
     }
 
     /// Gives the storage back if nothing is owed, unless it is very long.
     #[cfg(feature = "tokio")]
     pub(crate) fn release_storage(&mut self) -> Option<Vec<u8>> {
         (self.is_empty() && self.has_storage() && !self.is_swollen())
-            .then(|| core::mem::take(&mut self.coalesced))
+            .then(|| core::mem::take(&mut self.coalesced).into())
     }
 
-    /// The coalesced bytes, to append to.
-    #[inline]
-    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
-        // What is written makes room when it is at least as long as what has to move.
-        if self.coalesced.len() >= CHAIN_LEN && self.cursor >= self.coalesced.len() - self.cursor {
-            self.make_room();
+    /// Queues a frame, masked with `key` (RFC 6455 5.3) if there is one.
+    // What rarely happens is called last and apart, here and below, so that the rest needs no stack: half of the time for a short frame.
+    #[inline(always)]
+    pub(crate) fn push_frame(&mut self, opcode: OpCode, fin: bool, key: Option<[u8; 4]>, payload: &[u8]) {
+        let header = Header { fin, mask: key, ..Header::new(opcode, payload.len() as u64) };
+        match (self.claim(header, payload.len()), key) {
+            (Some(place), Some(key)) => mask::copy(place, payload, key),
+            (Some(place), None) => copy::to_slice(place, payload),
+            (None, _) => self.push_frame_anew(opcode, fin, key, payload),
         }
-        &mut self.coalesced
     }
 
-    fn make_room(&mut self) {
-        self.coalesced.drain(..self.cursor);
+    #[cold]
+    #[inline(never)]
+    fn push_frame_anew(&mut self, opcode: OpCode, fin: bool, key: Option<[u8; 4]>, payload: &[u8]) {
+        self.make_room(Header::MAX_LEN + payload.len());
+        self.push_frame(opcode, fin, key, payload);
+    }
+
+    /// Queues a header, and `len` bytes behind it for the caller to write; `None` without enough room.
+    #[inline(always)]
+    fn claim(&mut self, header: Header, len: usize) -> Option<&mut [u8]> {
+        let room = self.coalesced.get_mut(self.end..)?;
+        let header_len = header.encode(room.first_chunk_mut()?);
+        let place = room.get_mut(header_len..)?.get_mut(..len)?;
+        self.end += header_len + len;
+        Some(place)
+    }
+
+    /// Makes room for `len` bytes. What is owed moves to the beginning if what is written is at least as long, and else to storage with room
+    /// for as much again: so all moves together cost no more than what was queued.
+    fn make_room(&mut self, len: usize) {
+        if len <= self.coalesced.len() - self.end {
+            return;
+        }
+        let owed = self.end - self.cursor;
+        if owed <= self.cursor && len <= self.coalesced.len() - owed {
+            self.coalesced.copy_within(self.cursor..self.end, 0);
+        } else {
+            let mut storage = vec![0; owed + owed.max(len)];
+            copy::to_slice(&mut storage[..owed], &self.coalesced[self.cursor..self.end]);
+            self.coalesced = storage.into();
+        }
         for link in self.chain.iter_mut().flat_map(|chain| chain.links.iter_mut()) {
             link.position -= self.cursor;
         }
-        self.cursor = 0;
+        (self.cursor, self.end) = (0, owed);
+    }
+
+    /// Queues a frame whose payload stays where it lies.
+    pub(crate) fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
+        self.make_room(Header::MAX_LEN);
+        self.claim(Header { fin, ..Header::new(opcode, payload.len() as u64) }, 0);
+        self.chain(payload);
     }
 
     /// Queues a payload where it lies.
     pub(crate) fn chain(&mut self, payload: Chained) {
         self.elsewhere_len += payload.len();
-        let link = Link { position: self.coalesced.len(), payload };
+        let link = Link { position: self.end, payload };
         self.chain.get_or_insert_default().links.push_back(link);
     }
 
@@ -194,11 +246,11 @@ impl Output {
         let later = core::mem::replace(self, taken);
         let mut from = 0;
         for link in later.chain.into_iter().flat_map(|chain| chain.links) {
-            self.tail().extend_from_slice(&later.coalesced[from..link.position]);
+            self.push(&later.coalesced[from..link.position]);
             self.chain(link.payload);
             from = link.position;
         }
-        self.tail().extend_from_slice(&later.coalesced[from..]);
+        self.push(&later.coalesced[from..later.end]);
     }
 
     /// Gives the heap back, if nothing is owed.
@@ -210,7 +262,7 @@ impl Output {
 
     /// The coalesced bytes that go before the first chained payload.
     fn head(&self) -> &[u8] {
-        let end = self.front().map_or(self.coalesced.len(), |link| link.position);
+        let end = self.front().map_or(self.end, |link| link.position);
         &self.coalesced[self.cursor..end]
     }
 
@@ -257,8 +309,7 @@ impl Buf for Output {
             }
         }
         // Everything is written.
-        self.cursor = 0;
-        self.coalesced.clear();
+        (self.cursor, self.end) = (0, 0);
     }
 
     #[cfg(feature = "std")]
@@ -272,7 +323,7 @@ impl Buf for Output {
         });
         let last = self.chain.as_ref().and_then(|chain| chain.links.back());
         let last = last.map_or(self.cursor, |last| last.position);
-        let all = pairs.chain([&self.coalesced[last..]]).filter(|bytes| !bytes.is_empty());
+        let all = pairs.chain([&self.coalesced[last..self.end]]).filter(|bytes| !bytes.is_empty());
         let mut count = 0;
         for (slot, bytes) in slices.iter_mut().zip(all) {
             *slot = std::io::IoSlice::new(bytes);

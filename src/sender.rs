@@ -11,13 +11,13 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::frame::{Header, OpCode};
-use crate::mask::{self, Keys};
+use crate::mask::Keys;
 use crate::message::DataKind;
 use crate::outgoing::{Outgoing, OutgoingPayload, Prepared};
 use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
 use crate::state::Closed;
-use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp, copy};
+use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
 pub struct Sender {
@@ -105,7 +105,7 @@ impl Sender {
         }
         let frame = prepared.frame();
         if self.copies(frame) {
-            self.output.tail().extend_from_slice(frame);
+            self.output.push(frame);
         } else {
             self.output.chain(Chained::Shared(frame.clone()));
         }
@@ -313,7 +313,7 @@ impl Sender {
         self.push(opcode, true, payload);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_message(&mut self, opcode: OpCode, fin: bool, message: Outgoing<'_>) {
         match message.into_payload() {
             OutgoingPayload::Borrowed(payload) => self.push(opcode, fin, payload),
@@ -322,6 +322,7 @@ impl Sender {
         }
     }
 
+    #[inline(always)]
     fn push_shared(&mut self, opcode: OpCode, fin: bool, payload: &Bytes) {
         if self.copies(payload) {
             self.push(opcode, fin, payload);
@@ -330,6 +331,7 @@ impl Sender {
         }
     }
 
+    #[inline(never)]
     fn push_owned(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
         if self.copies(&payload) {
             self.push(opcode, fin, &payload);
@@ -340,25 +342,45 @@ impl Sender {
     }
 
     /// True for a payload that needs a mask, or is short.
+    #[inline]
     fn copies(&self, payload: &[u8]) -> bool {
         self.keys.is_some() || payload.len() < CHAIN_LEN
     }
 
     /// Queues a frame with a copy of its payload.
+    #[inline(always)]
     fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        let mask = self.keys.as_mut().map(Keys::next);
-        let tail = self.output.tail();
-        Header { fin, mask, ..Header::new(opcode, payload.len() as u64) }.append(tail);
-        match mask {
-            Some(key) => mask::append(tail, payload, key),
-            None => copy::append(tail, payload),
+        match self.keys {
+            None => self.push_unmasked(opcode, fin, payload),
+            Some(_) => self.push_masked(opcode, fin, payload),
         }
+    }
+
+    #[inline(never)]
+    fn push_unmasked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        self.output.push_frame(opcode, fin, None, payload);
+    }
+
+    #[inline(never)]
+    fn push_masked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        match self.keys.as_mut().and_then(Keys::next) {
+            Some(key) => self.output.push_frame(opcode, fin, Some(key), payload),
+            None => self.push_masked_anew(opcode, fin, payload),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_masked_anew(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        if let Some(keys) = &mut self.keys {
+            keys.refill();
+        }
+        self.push_masked(opcode, fin, payload);
     }
 
     /// Queues a frame whose payload stays where it lies.
     fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
-        Header { fin, ..Header::new(opcode, payload.len() as u64) }.append(self.output.tail());
-        self.output.chain(payload);
+        self.output.push_chained(opcode, fin, payload);
     }
 }
 

@@ -131,10 +131,18 @@ fn owned(message: &[u8]) {
 
 fn encode(mut sender: Connection, len: usize) {
     let payload = vec![7; len];
-    for _ in 0..ROUNDS {
-        counted(|| (0..FRAMES).for_each(|_| sender.send(black_box(&payload[..])).expect("room")));
+    let send = |sender: &mut Connection| {
+        (0..FRAMES).for_each(|_| sender.send(black_box(&payload[..])).expect("room"));
+    };
+    let write = |sender: &mut Connection| {
         let output = sender.output();
         output.advance(black_box(output.remaining()));
+    };
+    // The output grows once.
+    send(&mut sender);
+    for _ in 0..ROUNDS {
+        write(&mut sender);
+        counted(|| send(&mut sender));
     }
 }
 

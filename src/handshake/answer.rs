@@ -1,6 +1,7 @@
 //! The HTTP answers that a server gives.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::accept_value;
 use crate::{HandshakeError, Output};
@@ -13,26 +14,25 @@ pub(super) fn acceptance(key: &[u8], subprotocol: Option<&str>, headers: &[(&str
     let accept = accept_value(key);
     let subprotocol = subprotocol.map(|name| ("Sec-WebSocket-Protocol", name));
     let headers_len = headers_len(subprotocol.as_slice()) + headers_len(headers);
-    let mut output = Output::new();
-    output.tail().reserve_exact(START.len() + accept.len() + 2 + headers_len + 2);
-    output.push(START);
-    output.push(&accept);
-    output.push(b"\r\n");
-    push_headers(&mut output, subprotocol.as_slice());
-    push_headers(&mut output, headers);
-    output.push(b"\r\n");
-    output
+    let mut head = Vec::with_capacity(START.len() + accept.len() + 2 + headers_len + 2);
+    head.extend_from_slice(START);
+    head.extend_from_slice(&accept);
+    head.extend_from_slice(b"\r\n");
+    push_headers(&mut head, subprotocol.as_slice());
+    push_headers(&mut head, headers);
+    head.extend_from_slice(b"\r\n");
+    Output::of(head)
 }
 
 /// An answer that ends the connection.
 pub(super) fn refusal(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Output {
-    let mut output = Output::new();
-    output.push(format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status)).as_bytes());
-    output.push(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-    push_headers(&mut output, headers);
-    output.push(b"\r\n");
-    output.push(body);
-    output
+    let start = format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status));
+    let mut answer = start.into_bytes();
+    answer.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+    push_headers(&mut answer, headers);
+    answer.extend_from_slice(b"\r\n");
+    answer.extend_from_slice(body);
+    Output::of(answer)
 }
 
 /// The answer to a handshake that failed; empty if there is nobody to answer.
@@ -52,10 +52,10 @@ pub(super) fn failure(error: &HandshakeError) -> Output {
     refusal(status, &[&[content_type], headers].concat(), format!("{error}\n").as_bytes())
 }
 
-fn push_headers(output: &mut Output, headers: &[(&str, &str)]) {
+fn push_headers(head: &mut Vec<u8>, headers: &[(&str, &str)]) {
     for (name, value) in headers {
         for part in [name, ": ", value, "\r\n"] {
-            output.push(part.as_bytes());
+            head.extend_from_slice(part.as_bytes());
         }
     }
 }

@@ -90,8 +90,7 @@ impl ClientRequest {
             [] => String::new(),
             offered => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
         };
-        let mut output = Output::new();
-        *output.tail() = [
+        let head = [
             b"GET ",
             self.uri.resource_name().as_bytes(),
             b" HTTP/1.1\r\nHost: ",
@@ -104,7 +103,7 @@ impl ClientRequest {
             b"\r\n",
         ]
         .concat();
-        output
+        Output::of(head)
     }
 }
 

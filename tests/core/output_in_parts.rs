@@ -113,28 +113,32 @@ fn sending_more_between_partial_writes() -> Result<(), SendError> {
 
 #[test]
 fn what_is_written_makes_room_when_that_is_worth_a_move() -> Result<(), SendError> {
-    // From 4 KiB on, when what is written is at least as long as what has to move.
+    // Where what is owed begins in the storage of 20,014 bytes afterwards; `None` for another storage.
     let table = [
-        (8000, 4000, true),
-        (8000, 3999, false),
-        (4096, 2048, true),
-        (4096, 2047, false),
-        (4090, 4000, false),
+        // There is room for a header of 4 bytes and the payload.
+        (16_000, 15_000, 4010, Some(15_000)),
+        // If not, it moves if at least as much is written and there is room then for a header of any length.
+        (16_000, 8000, 4011, Some(0)),
+        (16_000, 7999, 4011, None),
+        (16_000, 8000, 12_000, Some(0)),
+        (16_000, 8000, 12_001, None),
     ];
-    for (len, written, moves) in table {
+    for (len, written, more, begins) in table {
         let mut server = Role::Server.connection(Config::new());
-        // Room enough, so that nothing moves for another reason.
         server.send(&[0; 20_000])?;
         let all = server.output().len();
         server.output().advance(all);
-        server.send(&vec![0; len - 4])?;
+        server.send(&vec![1; len - 4])?;
         let start = server.output().chunk().as_ptr().addr();
         assert_eq!(server.output().len(), len);
         server.output().advance(written);
-        server.send("more")?;
-        let moved_to = server.output().chunk().as_ptr().addr() - start;
-        assert_eq!(moved_to, if moves { 0 } else { written }, "{len}, {written}");
-        assert_eq!(server.output().len(), len - written + 6);
+        server.send(&vec![2; more])?;
+        let begins_at = server.output().chunk().as_ptr().addr().wrapping_sub(start);
+        assert_eq!(Some(begins_at).filter(|at| *at < 20_014), begins, "{len}, {written}, {more}");
+        let expected =
+            [&vec![1; len - written][..], &[0x82, 126], &(more as u16).to_be_bytes(), &vec![2; more]]
+                .concat();
+        assert_eq!(server.output().chunk(), expected);
     }
     Ok(())
 }

@@ -17,30 +17,20 @@ pub(crate) fn masked_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The header of a frame that is a whole message, and how long it is.
-pub(crate) fn header(opcode: u8, payload_len: usize, key: Option<[u8; 4]>) -> ([u8; 14], usize) {
-    let mut header = [0; 14];
-    header[0] = 0x80 | opcode;
-    let mut len = 2;
-    match payload_len {
-        0..=125 => header[1] = payload_len as u8,
-        126..=0xffff => {
-            header[1] = 126;
-            len = 4;
-            header[2..4].copy_from_slice(&(payload_len as u16).to_be_bytes());
-        }
-        _ => {
-            header[1] = 127;
-            len = 10;
-            header[2..10].copy_from_slice(&(payload_len as u64).to_be_bytes());
-        }
-    }
+/// The header of a frame that is a whole message, and how long it is. In one piece, since a copy of bytes that were written one by one has to
+/// wait for them.
+pub(crate) fn header(opcode: u8, payload_len: usize, key: Option<[u8; 4]>) -> ([u8; 16], usize) {
+    let (second, extended, mut len) = match payload_len {
+        0..=125 => (payload_len as u8, 0, 2),
+        126..=0xffff => (126, u64::from((payload_len as u16).swap_bytes()), 4),
+        _ => (127, (payload_len as u64).swap_bytes(), 10),
+    };
+    let mut header = u128::from(0x80 | opcode) | u128::from(second) << 8 | u128::from(extended) << 16;
     if let Some(key) = key {
-        header[1] |= 0x80;
-        header[len..len + 4].copy_from_slice(&key);
+        header |= 0x80 << 8 | u128::from(u32::from_le_bytes(key)) << (8 * len);
         len += 4;
     }
-    (header, len)
+    (header.to_le_bytes(), len)
 }
 
 /// A request for a connection as a browser makes it, but from no web page and without extensions.

@@ -112,7 +112,7 @@ impl Contender for Bare {
     }
 
     fn encoder(&self, role: Role, payload: Bytes, count: usize, sink: Sink) -> Box<dyn FnMut()> {
-        let (mut buffer, mut end) = (vec![0; READ_LEN + 14], 0);
+        let (mut buffer, mut end) = (vec![0; READ_LEN + 16], 0);
         Box::new(move || {
             for _ in 0..count {
                 let (header, header_len) = header(BINARY, payload.len(), role.choose(None, Some(KEY)));
