@@ -75,9 +75,9 @@ impl Input {
     ///
     /// Its length is chosen so that a long message ends where the room ends.
     pub fn space(&mut self) -> &mut [u8] {
-        self.retire();
-        self.close_gap();
-        self.make_room();
+        if !self.has_room() {
+            self.make_room();
+        }
         let end = self.storage.len().min(self.end.saturating_add(self.max_read_len()));
         &mut self.storage[self.end..end]
     }
@@ -114,6 +114,12 @@ impl Input {
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         &self.storage[self.start..self.end]
+    }
+
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.start != self.end
     }
 
     /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
@@ -354,12 +360,19 @@ impl Input {
         self.max_read_len().min(READ_LEN / 2)
     }
 
+    /// True when there is room for a read behind what is buffered.
+    #[inline]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.retire();
+        self.close_gap();
+        self.storage.len() - self.end >= self.min_read_len()
+    }
+
     /// Makes room for a read.
+    #[cold]
+    #[inline(never)]
     fn make_room(&mut self) {
         let enough = self.min_read_len();
-        if self.storage.len() - self.end >= enough {
-            return;
-        }
         self.compact();
         if self.storage.len() - self.end >= enough {
             return;

@@ -285,31 +285,31 @@ impl Buf for Output {
 
     /// # Panics
     /// When `n` is more than [`remaining`](Buf::remaining).
-    fn advance(&mut self, mut n: usize) {
+    fn advance(&mut self, n: usize) {
         assert!(n <= self.len(), "cannot advance beyond what is owed");
         self.written += n as u64;
-        loop {
-            let head_len = self.head().len();
-            self.cursor += n.min(head_len);
-            if n < head_len {
-                return;
+        let mut missing = n;
+        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) {
+            let (head_len, payload_len) = (link.position - self.cursor, link.payload.len());
+            if missing < head_len {
+                break;
             }
-            n -= head_len;
-            let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) else { break };
-            let payload_len = link.payload.len();
-            if n < payload_len {
-                link.payload.advance(n);
-                self.elsewhere_len -= n;
-                return;
+            self.cursor = link.position;
+            missing -= head_len;
+            self.elsewhere_len -= missing.min(payload_len);
+            if missing < payload_len {
+                return link.payload.advance(missing);
             }
-            n -= payload_len;
-            self.elsewhere_len -= payload_len;
+            missing -= payload_len;
             if let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.pop_front()) {
                 self.spend(link.payload);
             }
         }
-        // Everything is written.
-        (self.cursor, self.end) = (0, 0);
+        self.cursor += missing;
+        if self.cursor == self.end {
+            // Everything is written.
+            (self.cursor, self.end) = (0, 0);
+        }
     }
 
     #[cfg(feature = "std")]

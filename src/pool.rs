@@ -36,7 +36,14 @@ std::thread_local! {
 static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Lends storage to an input that is about to be read into.
+#[inline]
 pub(crate) fn supply(input: &mut Input) {
+    if !input.has_room() {
+        lend(input);
+    }
+}
+
+fn lend(input: &mut Input) {
     if !input.is_full() {
         return;
     }
@@ -139,6 +146,7 @@ fn put(pool: &'static LocalKey<Pool>, storage: Vec<u8>) {
 }
 
 /// Storage longer than `len`. Nobody waits for it.
+#[cold]
 fn take_long(len: usize) -> Option<Vec<u8>> {
     let mut long = LONG.try_lock().ok()?;
     let at = long.iter().rposition(|storage| storage.len() > len)?;
@@ -146,6 +154,7 @@ fn take_long(len: usize) -> Option<Vec<u8>> {
 }
 
 /// Keeps the storage of length `len` that `release` gives, if there is room.
+#[cold]
 fn put_long(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
     let Ok(mut long) = LONG.try_lock() else { return };
     let kept_len: usize = long.iter().map(Vec::len).sum();

@@ -90,7 +90,7 @@ impl Receiver {
     #[cfg(feature = "tokio")]
     #[inline]
     pub(crate) fn is_starved(&self, input: &Input) -> bool {
-        self.is_open() && input.unread().is_empty() && !input.is_eof()
+        self.is_open() && !input.has_unread() && !input.is_eof()
     }
 
     /// True while frames are received.

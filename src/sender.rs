@@ -162,6 +162,12 @@ impl Sender {
         &mut self.output
     }
 
+    /// The output for what is owed already, and for its storage.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn storage(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
     /// True while the output is below [`Config::high_water_len`]: a good moment to send.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -281,7 +287,15 @@ impl Sender {
     }
 
     /// Queues what the high-water mark held back.
+    #[inline]
     fn catch_up(&mut self) {
+        if self.late_pong.is_some() {
+            self.push_late_pong();
+        }
+    }
+
+    #[cold]
+    fn push_late_pong(&mut self) {
         if self.is_ready()
             && let Some(payload) = self.late_pong.take()
         {

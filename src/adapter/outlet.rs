@@ -65,13 +65,13 @@ impl Outlet {
 
     /// True when a large message has left storage behind, here or in `input`.
     pub(crate) fn is_swollen(&mut self, input: &Input) -> bool {
-        input.is_swollen() || self.sender.output().is_swollen()
+        input.is_swollen() || self.sender.storage().is_swollen()
     }
 
     /// Gives that back.
     pub(crate) fn shrink(&mut self, input: &mut Input) {
         input.shrink();
-        self.sender.output().release();
+        self.sender.storage().release();
     }
 
     /// Nobody will read any more: gives up what is owed, for the first reason there was.

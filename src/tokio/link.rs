@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Ok(Some(ready)));
             }
             if !outlet.is_flushed(0) {
-                let _ = self.poll_flush(0, None, outlet, cx);
+                let _ = self.poll_flush_owed(0, None, outlet, cx);
             }
             match outlet.transport_action(receiver, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
@@ -66,10 +66,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
             match read {
                 // What arrived may be answered.
-                Poll::Ready(Ok(())) => pool::supply_output(outlet.sender.output()),
+                Poll::Ready(Ok(())) => pool::supply_output(outlet.sender.storage()),
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
-                    pool::collect_output(outlet.sender.output());
+                    pool::collect_output(outlet.sender.storage());
                     // As a rule there is nothing that would need the time.
                     let resting = receiver.resting_timeout(&outlet.sender);
                     let deadline =
@@ -89,16 +89,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
     ///
     /// The write deadline is kept meanwhile, if the half that has it is here.
+    #[inline]
     pub(super) fn poll_flush(
         &mut self,
         rest: usize,
-        mut receiver: Option<&mut Receiver>,
+        receiver: Option<&mut Receiver>,
         outlet: &mut Outlet,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         if outlet.is_flushed(rest) {
             return Poll::Ready(Ok(()));
         }
+        self.poll_flush_owed(rest, receiver, outlet, cx)
+    }
+
+    fn poll_flush_owed(
+        &mut self,
+        rest: usize,
+        mut receiver: Option<&mut Receiver>,
+        outlet: &mut Outlet,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         loop {
             outlet.check()?;
             let (output, unflushed) = outlet.sender.output_to_flush();

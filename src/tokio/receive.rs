@@ -30,10 +30,12 @@ pub(super) trait Receiving {
     /// As [`poll_advance`](Self::poll_advance), with a shorter way to a message that has arrived.
     #[inline(always)]
     fn poll_ready(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
-        match self.receiver().message_frame(input) {
-            Some(ready) => Poll::Ready(Ok(Some(ready))),
-            None => self.poll_advance(input, cx),
+        if input.has_unread()
+            && let Some(ready) = self.receiver().message_frame(input)
+        {
+            return Poll::Ready(Ok(Some(ready)));
         }
+        self.poll_advance(input, cx)
     }
 }
 
