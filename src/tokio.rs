@@ -189,8 +189,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.whole.link.now()
     }
 
-    async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
+    fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
         let Whole { link, receiver, outlet } = &mut self.whole;
-        poll_fn(|cx| link.poll_flush(rest, Some(receiver), outlet, cx)).await
+        poll_fn(move |cx| link.poll_flush(rest, Some(receiver), outlet, cx))
     }
 }

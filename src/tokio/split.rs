@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         lock(&self.shared.both).link.now()
     }
 
-    async fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        poll_fn(|cx| self.shared.poll_flush(rest, cx)).await
+    fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(move |cx| self.shared.poll_flush(rest, cx))
     }
 }
