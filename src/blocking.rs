@@ -83,12 +83,15 @@ impl<S: Stream> WebSocket<S> {
     /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered
     /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some((event, _)) = self.recv_ref()? {
+        loop {
+            if let Some(message) = self.inbox.receiver.copy_message_frame(&mut self.input) {
+                return Ok(Some(message));
+            }
+            let Some((event, _)) = self.recv_ref()? else { return Ok(None) };
             if let Some(message) = message(event)? {
                 return Ok(Some(message));
             }
         }
-        Ok(None)
     }
 
     /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.

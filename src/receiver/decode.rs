@@ -8,6 +8,8 @@ use crate::event::{Kind, Ready};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
 use crate::message::DataKind;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use crate::message::Message;
 use crate::{CloseFrame, ProtocolError, mask};
 
 #[derive(Clone, Copy)]
@@ -34,15 +36,11 @@ impl Receiver {
     #[inline]
     pub(crate) fn message_frame(&mut self, input: &mut Input) -> Option<Ready> {
         input.retire();
-        let is_usual = matches!(self.status, Status::Open) && !self.parts;
-        if !is_usual || self.frame.is_some() || self.message.is_some() {
+        if !self.is_usual() {
             return None;
         }
         let unread = input.unread_mut();
-        let (opcode, header_len, len) = Header::decode_message(unread, self.is_server)?;
-        if len > self.max_frame_len || len > self.max_message_len {
-            return None;
-        }
+        let (opcode, header_len, len) = self.message_header(unread)?;
         let (header, payload) = unread.get_mut(..header_len + len)?.split_at_mut(header_len);
         if self.is_server {
             mask::apply(payload, *header.last_chunk()?);
@@ -51,6 +49,42 @@ impl Receiver {
         input.consume_lent(len);
         self.timers.frame();
         Some(Ready(if opcode == OpCode::Text { Kind::Text } else { Kind::Binary }))
+    }
+
+    /// As [`message_frame`](Self::message_frame), for a binary message that is long enough to be copied while it is unmasked.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn copy_message_frame(&mut self, input: &mut Input) -> Option<Message> {
+        let unread = input.unread();
+        if !Header::has_extended_len(unread) || !self.is_usual() || !self.is_server {
+            return None;
+        }
+        let (opcode, header_len, len) = self.message_header(unread)?;
+        if opcode != OpCode::Binary || len < mask::LONG_LEN {
+            return None;
+        }
+        let (header, payload) = unread.get(..header_len + len)?.split_at(header_len);
+        let message = Message::Binary(mask::to_bytes(payload, *header.last_chunk()?));
+        input.retire();
+        input.consume(header_len + len);
+        self.timers.frame();
+        Some(message)
+    }
+
+    /// True where a frame begins that may be a whole message.
+    #[inline(always)]
+    fn is_usual(&self) -> bool {
+        matches!(self.status, Status::Open) && !self.parts && self.frame.is_none() && self.message.is_none()
+    }
+
+    /// The opcode, the length of the header and that of the payload of a message in one frame.
+    #[inline(always)]
+    fn message_header(&self, unread: &[u8]) -> Option<(OpCode, usize, usize)> {
+        let (opcode, header_len, len) = Header::decode_message(unread, self.is_server)?;
+        if len > self.max_frame_len || len > self.max_message_len {
+            return None;
+        }
+        Some((opcode, header_len, len))
     }
 
     /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.

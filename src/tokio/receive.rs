@@ -93,6 +93,9 @@ impl<R: Receiving> Future for Recv<'_, R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { receiving, input } = self.get_mut();
         loop {
+            if let Some(message) = receiving.receiver().copy_message_frame(input) {
+                return Poll::Ready(Ok(Some(message)));
+            }
             let Some(ready) = ready!(receiving.poll_ready(input, cx))? else { return Poll::Ready(Ok(None)) };
             if ready.is_control() {
                 continue;

@@ -1,7 +1,7 @@
 //! Messages of all lengths, both ways, through short reads and short writes.
 
 use tidewire::blocking::WebSocket;
-use tidewire::{Config, Error, Event, Input, Message};
+use tidewire::{Config, Error, Event, Input, Message, ProtocolError};
 
 use crate::stream::Scripted;
 use crate::wire::{self, BINARY, FIN, Frame, Role, TEXT};
@@ -113,4 +113,25 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() -> Result<(), Error> {
         }
         Ok(())
     })
+}
+
+#[test]
+fn messages_of_one_read_are_received_whole_up_to_one_that_is_too_long() -> Result<(), Error> {
+    let lengths = [0, 125, 126, 511, 512, 513, 700, 4096, 20_000];
+    for role in Role::BOTH {
+        let frames = lengths.map(|len| {
+            let text = wire::text(role, std::str::from_utf8(&payload(len)).expect("ASCII"));
+            [wire::binary(role, payload(len)), wire::ping(role, "now"), text].concat()
+        });
+        let incoming = [frames.concat(), wire::binary(role, payload(20_001))].concat();
+        let connection = role.connection(Config::new().with_max_message_len(20_000));
+        let mut socket = WebSocket::from_parts(Scripted::new(incoming), connection, Input::new());
+        for len in lengths {
+            assert!(socket.recv()? == Some(payload(len).into()), "{role:?} {len}");
+            assert!(matches!(socket.recv()?, Some(Message::Text(text)) if text.as_bytes() == payload(len)));
+        }
+        let received = socket.recv();
+        assert!(matches!(received, Err(Error::Protocol(ProtocolError::MessageTooLong))), "{received:?}");
+    }
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Messages of every length arrive whole, however the stream cuts them.
 
 use tidewire::tokio::WebSocket;
-use tidewire::{Config, Connection, Error, Event, Input, Message};
+use tidewire::{Config, Connection, Error, Event, Input, Message, ProtocolError};
 
 use crate::stream::{Script, Stream, block_on, linked};
-use crate::wire::{BINARY, Role, TEXT, frame};
+use crate::wire::{BINARY, PING, Role, TEXT, frame};
 
 /// Lengths around every change of the header, each with a step that keeps the number of operations small.
 const LENGTHS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
@@ -186,5 +186,27 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() {
                 }
             });
         }
+    }
+}
+
+#[test]
+fn messages_of_one_read_are_received_whole_up_to_one_that_is_too_long() {
+    let lengths = [0, 125, 126, 511, 512, 513, 700, 4096, 20_000];
+    for role in Role::BOTH {
+        let (mut socket, peer) = role.socket(Config::new().with_max_message_len(20_000), Script::SMOOTH);
+        for len in lengths {
+            let frames =
+                [role.frame(BINARY, binary(len)), role.frame(PING, "now"), role.frame(TEXT, text(len))];
+            peer.send(frames.concat());
+        }
+        peer.send(role.frame(BINARY, binary(20_001)));
+        block_on(async {
+            for len in lengths {
+                assert!(socket.recv().await.unwrap() == Some(binary(len).into()), "{role:?} {len}");
+                assert!(socket.recv().await.unwrap() == Some(text(len).into()), "{role:?} {len}");
+            }
+            let error = socket.recv().await.unwrap_err();
+            assert!(matches!(error, Error::Protocol(ProtocolError::MessageTooLong)), "{error:?}");
+        });
     }
 }
