@@ -2,8 +2,8 @@
 //!
 //! The server is a process of its own on one core, the load generator is on another. A figure is the CPU time that all threads
 //! of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns, each time
-//! as a fresh process, and the median of the rounds counts: how many messages happen to wait when a server looks is a matter of
-//! luck in both directions.
+//! as a fresh process, and the median of the rounds counts, of each figure relative to its round: how many messages happen to wait when a server
+//! looks is a matter of luck in both directions.
 //!
 //! Not measured: latency, and throughput, which is the load generator's as well.
 
@@ -45,10 +45,10 @@ impl Cell {
 /// Measures the section and prints it.
 pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
-    let rounds = effort.rounds(1, 5);
+    let rounds = effort.rounds(1, 9);
     println!("## Echo over loopback TCP\n");
     println!(
-        "CPU time of the server per message, the median of {rounds} rounds. How each is set up, with buffers of 16 KiB for messages below \
+        "CPU time of the server per message, the median of {rounds} rounds, relative to each. How each is set up, with buffers of 16 KiB for messages below \
               that and of 128 KiB for others, where it can be told:\n"
     );
     report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
@@ -106,7 +106,7 @@ fn measure(
                 }
             }
         }
-        table.push(cell.name(), figures.into_iter().map(report::median).collect());
+        table.push(cell.name(), report::medians(&figures));
     }
     table.print();
     Ok(())

@@ -36,7 +36,7 @@ fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
     let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Echo).collect();
     let (rounds, count) = (effort.rounds(1, 5), effort.choose(200, 2000));
     println!(
-        "Over TCP, the median of {rounds} rounds of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
+        "Over TCP, the median of {rounds} rounds, relative to each, of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
     );
     let own = servers.iter().filter(|server| server.role == Role::Handshake);
     report::print_setups(own.map(|server| (server.column.name, server.setup)));
@@ -50,7 +50,7 @@ fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
     }
     let columns = servers.iter().map(|server| server.column).collect();
     let mut table = Table::new("Accept, handshake, end", "µs per connection", columns);
-    table.push("over TCP", figures.into_iter().map(report::median).collect());
+    table.push("over TCP", report::medians(&figures));
     table.print();
     Ok(())
 }

@@ -131,8 +131,24 @@ fn print_rule(columns: usize) {
     println!("|---|{}", "---:|".repeat(columns));
 }
 
-/// The figure in the middle, if there is any.
-pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
+/// The figure in the middle of each contender's, one per round, each relative to its round: a machine has fast and slow minutes, which the
+/// contenders of a round share.
+pub(crate) fn medians(figures: &[Vec<f64>]) -> Vec<Option<f64>> {
+    let rounds = figures.iter().map(Vec::len).max().unwrap_or_default();
+    let means: Vec<f64> = (0..rounds)
+        .map(|round| {
+            let logs: Vec<f64> =
+                figures.iter().filter_map(|figures| Some(figures.get(round)?.ln())).collect();
+            (logs.iter().sum::<f64>() / logs.len() as f64).exp()
+        })
+        .collect();
+    let usual = median(means.clone()).unwrap_or_default();
+    let relative =
+        |figures: &Vec<f64>| figures.iter().zip(&means).map(|(figure, mean)| figure / mean).collect();
+    figures.iter().map(|figures| Some(median(relative(figures))? * usual)).collect()
+}
+
+fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied()
 }
