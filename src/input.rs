@@ -48,7 +48,7 @@ pub struct Input {
     eof: bool,
     /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
     complete: bool,
-    /// The storage has held more than one read.
+    /// The storage has held more than one read since it was last empty.
     long: bool,
 }
 
@@ -84,6 +84,7 @@ impl Input {
 
     /// The first `n` bytes of [`space`](Self::space) now hold what was read.
     pub fn filled(&mut self, n: usize) {
+        self.long &= self.held_len() > 0;
         self.end = self.end.saturating_add(n).min(self.storage.len());
         self.long |= self.end > READ_LEN;
     }
@@ -176,10 +177,10 @@ impl Input {
         self.storage.len()
     }
 
-    /// True if the storage has held more than one read since this was last asked.
+    /// True if the storage has held more than one read since it was last empty.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn was_long(&mut self) -> bool {
-        core::mem::take(&mut self.long)
+    pub(crate) fn was_long(&self) -> bool {
+        self.long
     }
 
     /// True when the storage has to grow for the next read.
@@ -448,13 +449,20 @@ mod tests {
     }
 
     #[test]
-    fn storage_that_has_held_more_than_one_read_was_long_once() {
+    fn storage_that_has_held_more_than_one_read_was_long_until_the_next_short_one() {
         let mut input = Input::new();
         input.adopt(vec![0; 2 * READ_LEN]);
         input.filled(READ_LEN);
         assert!(!input.was_long());
         input.filled(1);
         assert!(input.was_long());
+        input.consume(READ_LEN);
+        input.filled(1);
+        assert!(input.was_long(), "something is buffered still");
+        input.consume(2);
+        assert!(input.was_long());
+        input.space();
+        input.filled(1);
         assert!(!input.was_long());
     }
 }

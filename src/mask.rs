@@ -77,7 +77,7 @@ fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     }
 }
 
-/// From how many bytes on vectors are worth the way to them.
+/// From how many bytes on vectors are worth the way to them, and a copy the mask on its way.
 #[cfg(any(feature = "blocking", feature = "tokio", feature = "simd"))]
 pub(crate) const LONG_LEN: usize = 512;
 

@@ -236,15 +236,16 @@ mod tests {
         second.extend_from_slice(&[7; READ_LEN]);
         supply(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
-        // Whoever has read much begins with long storage the next time, and that time only.
+        // Whoever has read much begins with long storage the next time, however often it finds nothing to read, and that time only.
         first.extend_from_slice(&[7]);
         second.consume(READ_LEN);
         collect(&mut second);
-        for len in [MAX_LONG_LEN / 2 + 1, READ_LEN] {
+        for (len, reads) in [(MAX_LONG_LEN / 2 + 1, 0), (MAX_LONG_LEN / 2 + 1, 1), (READ_LEN, 1)] {
             first.consume(first.unread().len());
             collect(&mut first);
             supply(&mut first);
             assert_eq!(first.storage_len(), len);
+            (0..reads).for_each(|_| first.filled(1));
         }
     }
 }
