@@ -1,4 +1,4 @@
-//! Copies of what is long, tile by tile.
+//! Copies of what is short, by its two ends, and of what is long, tile by tile.
 //!
 //! A common C library copies some KiB and more with a string instruction, which takes some processors seventeen times as long where the
 //! destination lies a few bytes further into its page than the source does, as payloads behind their headers do. In tiles, none is long

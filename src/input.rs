@@ -48,7 +48,7 @@ pub struct Input {
     eof: bool,
     /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
     complete: bool,
-    /// The storage has held more than one read since it was last empty.
+    /// The storage has held more than one read since a read last found it empty.
     long: bool,
 }
 
@@ -177,7 +177,7 @@ impl Input {
         self.storage.len()
     }
 
-    /// True if the storage has held more than one read since it was last empty.
+    /// True if the storage has held more than one read since a read last found it empty.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn was_long(&self) -> bool {
         self.long

@@ -341,7 +341,7 @@ impl Sender {
         if self.copies(payload) {
             self.push(opcode, fin, payload);
         } else {
-            self.push_chained(opcode, fin, Chained::Shared(payload.clone()));
+            self.output.push_chained(opcode, fin, Chained::Shared(payload.clone()));
         }
     }
 
@@ -351,7 +351,7 @@ impl Sender {
             self.push(opcode, fin, &payload);
             self.output.spend(payload);
         } else {
-            self.push_chained(opcode, fin, payload);
+            self.output.push_chained(opcode, fin, payload);
         }
     }
 
@@ -390,11 +390,6 @@ impl Sender {
             keys.refill();
         }
         self.push_masked(opcode, fin, payload);
-    }
-
-    /// Queues a frame whose payload stays where it lies.
-    fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
-        self.output.push_chained(opcode, fin, payload);
     }
 }
 
