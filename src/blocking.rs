@@ -122,7 +122,7 @@ impl<S: Stream> WebSocket<S> {
         Ok(event.map(|event| (event, outbox.sender_mut())))
     }
 
-    sending_methods!();
+    sending_methods!(Result<(), Error>);
     receiving_methods!();
     whole_methods!();
 

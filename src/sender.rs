@@ -196,6 +196,7 @@ impl Sender {
 
     /// The most output with which there is still room for more.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
     pub(crate) fn ready_len(&self) -> usize {
         self.high_water_len.saturating_sub(1)
     }

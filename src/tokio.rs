@@ -150,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         RecvRef { receiving: Some(&mut self.whole), input: Some(&mut self.input) }
     }
 
-    sending_methods!(async, .await, "# Cancel safety");
+    sending_methods!(impl Future<Output = Result<(), Error>>, async, .await, "# Cancel safety");
     receiving_methods!();
     whole_methods!(async, .await, "# Cancel safety");
 
@@ -189,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.whole.link.now()
     }
 
+    #[inline]
     fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
         let Whole { link, receiver, outlet } = &mut self.whole;
         poll_fn(move |cx| link.poll_flush(rest, Some(receiver), outlet, cx))

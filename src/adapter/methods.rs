@@ -1,10 +1,10 @@
 //! The methods that read the same in both adapters, for a whole connection and for its halves: said once, so that they cannot differ.
 //!
-//! The tokio adapter passes the words that its methods have beyond those of the blocking one.
+//! The tokio adapter passes the words that its methods have beyond those of the blocking one, and both what `flush_to` returns.
 
 /// For whoever sends: on top of `flush_to(rest)`, `with_sender` and `now`.
 macro_rules! sending_methods {
-    ($($async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
+    ($flushed:ty $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
         /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
         ///
         /// A whole [`WebSocket`] does not read meanwhile: where the peer may be blocked writing as well, [split](WebSocket::split) it.
@@ -17,9 +17,10 @@ macro_rules! sending_methods {
             #[doc = $cancel_safety]
             #[doc = "Cancel safe."]
         )?
-        pub $($async)? fn ready(&mut self) -> Result<(), Error> {
+        #[inline]
+        pub fn ready(&mut self) -> $flushed {
             let rest = self.with_sender(|sender| sender.ready_len());
-            self.flush_to(rest)$($dot $await)?
+            self.flush_to(rest)
         }
 
         /// Queues a message without writing it: the next method that waits does.
@@ -68,8 +69,9 @@ macro_rules! sending_methods {
             #[doc = $cancel_safety]
             #[doc = "Cancel safe: what is not written stays queued."]
         )?
-        pub $($async)? fn flush(&mut self) -> Result<(), Error> {
-            self.flush_to(0)$($dot $await)?
+        #[inline]
+        pub fn flush(&mut self) -> $flushed {
+            self.flush_to(0)
         }
 
         /// Sends a ping. The pong is an event of whoever receives, and `round_trip_time` tells there how long it took.

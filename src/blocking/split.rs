@@ -83,7 +83,7 @@ impl<S> Writer<S>
 where
     for<'s> &'s S: Stream,
 {
-    sending_methods!();
+    sending_methods!(Result<(), Error>);
 
     /// Sends a Close frame; the [`Reader`] then receives what is still under way, and the end.
     ///

@@ -178,7 +178,7 @@ pub struct Writer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
-    sending_methods!(async, .await, "# Cancel safety");
+    sending_methods!(impl Future<Output = Result<(), Error>>, async, .await, "# Cancel safety");
 
     /// Sends a Close frame; the [`Reader`] then receives what is still under way, and the end.
     ///
@@ -210,6 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         lock(&self.shared.both).link.now()
     }
 
+    #[inline]
     fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
         poll_fn(move |cx| self.shared.poll_flush(rest, cx))
     }

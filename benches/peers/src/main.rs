@@ -16,6 +16,7 @@
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
 //! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise, `instructions` wants valgrind.
 
+mod bare;
 mod clock;
 mod codec;
 mod echo;

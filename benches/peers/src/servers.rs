@@ -58,7 +58,7 @@ impl Server {
 
     /// Whether it sends frames back, rather than the bytes that came.
     pub(crate) fn frames(&self) -> bool {
-        self.column.kind != Kind::Floor
+        !matches!(self.column.name, RAW_EPOLL | RAW_TOKIO)
     }
 
     /// Whether it can use more than one thread.
@@ -68,6 +68,7 @@ impl Server {
 }
 
 const RAW_EPOLL: &str = "raw epoll";
+const RAW_TOKIO: &str = "raw tokio";
 
 const fn server(
     kind: Kind,
@@ -90,10 +91,19 @@ pub(crate) const SERVERS: &[Server] = &[
     ),
     server(
         Kind::Floor,
-        "raw tokio",
+        RAW_TOKIO,
         Role::All,
         |listener, setting| on_tokio(listener, setting, raw::tokio),
         "the same on tokio, with one buffer of 64 KiB per thread",
+    ),
+    server(
+        Kind::Floor,
+        "bare tokio",
+        Role::Echo,
+        |listener, setting| on_tokio(listener, setting, raw::bare),
+        "the same, and what frames take at least: header read, payload unmasked into a second buffer, new header, as the bytes \
+         come and however much of a message they are; no rule of the protocol is checked, nothing is kept for anybody to look at, and \
+         there is no timer",
     ),
     server(
         Kind::Own,

@@ -3,6 +3,9 @@
 /// The most that one read gives, as a socket with a full buffer would.
 pub(crate) const READ_LEN: usize = 64 << 10;
 
+/// With room to spare, so that a header is one word.
+pub(crate) const MAX_HEADER_LEN: usize = 16;
+
 /// The key of every masked frame that is made here. No contender can tell it from a random one.
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -19,7 +22,7 @@ pub(crate) fn masked_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The header of a frame that is a whole message, and how long it is. In one piece, since a copy of bytes that were written one by one has to
 /// wait for them.
-pub(crate) fn header(opcode: u8, payload_len: usize, key: Option<[u8; 4]>) -> ([u8; 16], usize) {
+pub(crate) fn header(opcode: u8, payload_len: usize, key: Option<[u8; 4]>) -> ([u8; MAX_HEADER_LEN], usize) {
     let (second, extended, mut len) = match payload_len {
         0..=125 => (payload_len as u8, 0, 2),
         126..=0xffff => (126, u64::from((payload_len as u16).swap_bytes()), 4),

@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
 use rustix::buffer::spare_capacity;
@@ -16,10 +16,17 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteEx
 use tokio::net::TcpStream;
 
 use super::{Outcome, Setting};
-use crate::wire::{ANSWER, READ_LEN, is_whole_head};
+use crate::bare::{parse, xor_copy};
+use crate::wire::{ANSWER, MAX_HEADER_LEN, READ_LEN, header, is_whole_head};
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN]);
+    static BUFFERS: RefCell<Buffers> =
+        RefCell::new(Buffers { read: vec![0; READ_LEN], written: vec![0; READ_LEN + MAX_HEADER_LEN] });
+}
+
+struct Buffers {
+    read: Vec<u8>,
+    written: Vec<u8>,
 }
 
 /// Reads the request's head and gives the answer that fits the load generator's key.
@@ -51,23 +58,88 @@ pub(super) async fn tokio(mut stream: TcpStream, _: Setting) -> Outcome {
     handshake(&mut stream).await?;
     loop {
         let echo = poll_fn(|cx| {
-            BUFFER.with_borrow_mut(|buffer| {
-                let mut space = ReadBuf::new(buffer);
-                ready!(Pin::new(&mut stream).poll_read(cx, &mut space))?;
-                let read = space.filled();
-                if read.is_empty() {
-                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof)));
-                }
-                let written = match Pin::new(&mut stream).poll_write(cx, read) {
-                    Poll::Ready(written) => written?,
-                    Poll::Pending => 0,
-                };
-                // Nothing, and no allocation, unless the socket is full.
-                Poll::Ready(Ok(read[written..].to_vec()))
+            BUFFERS.with_borrow_mut(|Buffers { read, .. }| {
+                let len = ready!(poll_read(&mut stream, cx, read))?;
+                poll_write(&mut stream, cx, &read[..len])
             })
         });
         let rest = echo.await?;
         stream.write_all(&rest).await?;
+    }
+}
+
+pub(super) async fn bare(mut stream: TcpStream, _: Setting) -> Outcome {
+    handshake(&mut stream).await?;
+    let mut frames = Frames::default();
+    loop {
+        let echo = poll_fn(|cx| {
+            BUFFERS.with_borrow_mut(|Buffers { read, written }| {
+                let cut_len = frames.cut_len;
+                read[..cut_len].copy_from_slice(&frames.cut[..cut_len]);
+                let len = ready!(poll_read(&mut stream, cx, &mut read[cut_len..]))?;
+                let len = frames.turn(&read[..cut_len + len], written);
+                poll_write(&mut stream, cx, &written[..len])
+            })
+        });
+        let rest = echo.await?;
+        stream.write_all(&rest).await?;
+    }
+}
+
+/// Reads something.
+fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    let mut space = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut space))?;
+    Poll::Ready(match space.filled().len() {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        len => Ok(len),
+    })
+}
+
+/// Writes once; what is left over is ready: nothing, and no allocation, unless the socket is full.
+fn poll_write(stream: &mut TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<Vec<u8>>> {
+    let written = match Pin::new(stream).poll_write(cx, bytes) {
+        Poll::Ready(written) => written?,
+        Poll::Pending => 0,
+    };
+    Poll::Ready(Ok(bytes[written..].to_vec()))
+}
+
+/// Frames on their way through [`bare`], which waits for no end of any.
+#[derive(Default)]
+struct Frames {
+    /// What the payload under way lacks, and its key, turned to where it goes on.
+    missing: usize,
+    key: [u8; 4],
+    /// A header of which the rest has not come.
+    cut: [u8; MAX_HEADER_LEN],
+    cut_len: usize,
+}
+
+impl Frames {
+    /// Turns what was read into what is to be written, and returns its length.
+    fn turn(&mut self, mut read: &[u8], written: &mut [u8]) -> usize {
+        let mut end = 0;
+        loop {
+            let (now, later) = read.split_at(self.missing.min(read.len()));
+            xor_copy(&mut written[end..][..now.len()], now, self.key);
+            end += now.len();
+            self.missing -= now.len();
+            if self.missing > 0 {
+                self.key.rotate_left(now.len() % 4);
+                self.cut_len = 0;
+                return end;
+            }
+            let Some((header_len, len, key)) = parse(later) else {
+                self.cut[..later.len()].copy_from_slice(later);
+                self.cut_len = later.len();
+                return end;
+            };
+            let (header, len_written) = header(later[0] & 0x0f, len, None);
+            written[end..][..header.len()].copy_from_slice(&header);
+            end += len_written;
+            (self.missing, self.key, read) = (len, key, &later[header_len..]);
+        }
     }
 }
 
