@@ -23,6 +23,7 @@ pub struct Outgoing<'m> {
 }
 
 #[derive(Clone)]
+#[repr(u64)]
 pub(crate) enum OutgoingPayload<'m> {
     Borrowed(&'m [u8]),
     Shared(&'m Bytes),
