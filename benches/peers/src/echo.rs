@@ -1,6 +1,6 @@
 //! Echo servers on loopback TCP: what a message costs a server, all system calls included.
 //!
-//! The server is a process of its own on one core, the load generator is on another. A figure is the CPU time that all threads
+//! The server is a process of its own on one core, the load generator is on another, and neither core ever sleeps. A figure is the CPU time that all threads
 //! of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns, each time
 //! as a fresh process, and the median of the rounds counts, of each figure relative to its round: how many messages happen to wait when a server
 //! looks is a matter of luck in both directions.
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::Effort;
 use crate::load::Crowd;
-use crate::process::{self, Process};
+use crate::process::{self, Awake, Process};
 use crate::report::{self, Table};
 use crate::servers::{Role, SERVERS, Server, Setting};
 
@@ -54,6 +54,7 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
 
     let (server_core, load_core) = process::two_cores()?;
+    let _awake = Awake::keep([server_core, load_core]);
     let alone = Setting { core: Some(server_core), workers: 1, buffer_len: 0 };
     let title = "One thread: length × connections × messages in flight on each";
     measure(&servers, title, &cells(effort), alone, Some(load_core), rounds, effort)?;

@@ -10,9 +10,12 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::clock;
@@ -163,6 +166,40 @@ pub(crate) fn two_cores() -> Result<(usize, usize), Box<dyn Error>> {
     match (cores.next(), cores.next()) {
         (Some(server), Some(load)) => Ok((server, load)),
         _ => Err("this section needs two cores".into()),
+    }
+}
+
+/// Keeps cores awake until it is dropped. What it takes to put one to sleep and to wake it up is more than all else that a server of one connection
+/// does, and never the same.
+pub(crate) struct Awake {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Awake {
+    /// Starts a thread on each core that has nothing to do, and gives way to whatever has.
+    pub(crate) fn keep(cores: impl IntoIterator<Item = usize>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = cores.into_iter().map(|core| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                // Of this thread alone, on Linux.
+                nice(19).expect("a lower priority is always allowed");
+                pin(core).expect("a core that may be used");
+                // Without a pause, which the host of a virtual machine would notice.
+                while !stop.load(Ordering::Relaxed) {}
+            })
+        });
+        Self { threads: threads.collect(), stop }
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().expect("no panic");
+        }
     }
 }
 
