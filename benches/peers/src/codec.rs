@@ -141,8 +141,8 @@ where
 }
 
 /// In the order of the report's columns.
-fn contenders() -> [Box<dyn Contender>; 11] {
-    [
+fn contenders() -> Vec<Box<dyn Contender>> {
+    vec![
         Box::new(floors::Passes),
         Box::new(floors::Bare),
         Box::new(tidewire::Core),
@@ -158,15 +158,17 @@ fn contenders() -> [Box<dyn Contender>; 11] {
 }
 
 /// Measures the section and prints it.
-pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
-    let contenders = contenders();
+pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+    let mut contenders = contenders();
+    contenders.retain(|contender| effort.wants(contender.column().name));
     let rounds = effort.rounds(3, 100);
-    let lengths = effort.choose(&LENGTHS[..3], &LENGTHS);
+    let mut lengths = effort.choose(&LENGTHS[..3], &LENGTHS).to_vec();
+    lengths.retain(|len| effort.wants_row(&report::length(*len)));
     println!("## Codec\n");
     println!("CPU time per frame, the least of {rounds} rounds. How each is set up:\n");
     report::print_setups(contenders.iter().map(|contender| (contender.column().name, contender.setup())));
     let measure = |title: &str, cell: &dyn Fn(usize) -> Cell| {
-        measure(&contenders, title, lengths, rounds, cell);
+        measure(&contenders, title, &lengths, rounds, cell);
     };
     measure("Decode binary, as a server", &|len| decoding(BINARY, binary(len)));
     measure("Decode ASCII text, as a server", &|len| decoding(TEXT, ascii(len).into_bytes()));

@@ -14,7 +14,7 @@ use crate::Effort;
 use crate::load::Crowd;
 use crate::process::{self, Awake, Process};
 use crate::report::{self, Table};
-use crate::servers::{Role, SERVERS, Server, Setting};
+use crate::servers::{self, Role, Server, Setting};
 
 const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
@@ -22,6 +22,9 @@ const DEPTHS: [usize; 2] = [1, 16];
 
 /// A cell with more bytes in flight says something about the kernel's buffers, and nothing about the server.
 const MAX_IN_FLIGHT: usize = 64 << 20;
+
+/// How long a server is measured at once.
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// What the connections of one cell do.
 #[derive(Clone, Copy, Debug)]
@@ -37,19 +40,26 @@ impl Cell {
         if self.len < 16 << 10 { 16 << 10 } else { 128 << 10 }
     }
 
+    /// How long one turn takes, and the part of the rounds that it is worth: with long messages, buffers have to grow first.
+    fn window(&self) -> (Duration, usize) {
+        let turns = if self.len < 64 << 10 { 1 } else { 3 };
+        (WINDOW * turns, turns as usize)
+    }
+
     fn name(&self) -> String {
         format!("{} × {} × {}", report::length(self.len), self.connections, self.depth)
     }
 }
 
 /// Measures the section and prints it.
-pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
-    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
-    let rounds = effort.rounds(1, 9);
+pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+    let servers = servers::servers_but(Role::Handshake, effort);
+    let rounds = effort.rounds(1, 25);
     println!("## Echo over loopback TCP\n");
     println!(
-        "CPU time of the server per message, the median of {rounds} rounds, relative to each. How each is set up, with buffers of 16 KiB for messages below \
-              that and of 128 KiB for others, where it can be told:\n"
+        "CPU time of the server per message, the median of {rounds} rounds, and of a third as many longer ones from 64 KiB on, relative to each; a thread of the \
+              lowest priority keeps each core awake. How each is set up, with buffers of 16 KiB for messages below that and of 128 KiB for others, \
+              where it can be told:\n"
     );
     report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
 
@@ -57,16 +67,16 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     let _awake = Awake::keep([server_core, load_core]);
     let alone = Setting { core: Some(server_core), workers: 1, buffer_len: 0 };
     let title = "One thread: length × connections × messages in flight on each";
-    measure(&servers, title, &cells(effort), alone, Some(load_core), rounds, effort)?;
+    measure(&servers, title, cells(effort), alone, Some(load_core), rounds, effort)?;
 
     let few = [(1 << 10, 64, 1), (1 << 10, 64, 16), (64 << 10, 64, 1)];
     let few = few.map(|(len, connections, depth)| Cell { len, connections, depth });
     let shared = Setting { core: None, workers: 2, buffer_len: 0 };
     let title = "Two worker threads, nothing pinned: length × connections × messages in flight on each";
-    measure(&servers, title, effort.choose(&few[..1], &few), shared, None, rounds, effort)
+    measure(&servers, title, effort.choose(&few[..1], &few).to_vec(), shared, None, rounds, effort)
 }
 
-fn cells(effort: Effort) -> Vec<Cell> {
+fn cells(effort: Effort<'_>) -> Vec<Cell> {
     if effort.quick {
         return [(16, 64, 1), (16, 64, 16), (1 << 20, 1, 1)]
             .map(|(len, connections, depth)| Cell { len, connections, depth })
@@ -85,21 +95,25 @@ fn cells(effort: Effort) -> Vec<Cell> {
 fn measure(
     servers: &[&Server],
     title: &str,
-    cells: &[Cell],
+    mut cells: Vec<Cell>,
     setting: Setting,
     load_core: Option<usize>,
     rounds: usize,
-    effort: Effort,
+    effort: Effort<'_>,
 ) -> Result<(), Box<dyn Error>> {
+    cells.retain(|cell| effort.wants_row(&cell.name()));
+    if cells.is_empty() {
+        return Ok(());
+    }
     let columns = servers.iter().map(|server| server.column).collect();
     let mut table = Table::new(title, "µs per message", columns);
-    let window = Duration::from_millis(effort.choose(100, 300));
     for cell in cells {
+        let (window, share) = cell.window();
         let mut figures = vec![Vec::new(); servers.len()];
-        for _ in 0..rounds {
+        for _ in 0..rounds.div_ceil(share) {
             for (server, figures) in servers.iter().zip(&mut figures) {
                 if setting.workers == 1 || server.scales() {
-                    let sample = process::pinned(load_core, || sample(server, setting, *cell, window))?;
+                    let sample = process::pinned(load_core, || sample(server, setting, cell, window))?;
                     figures.push(
                         sample
                             .map_err(|error| format!("{}, {}: {error}", server.column.name, cell.name()))?,
@@ -119,7 +133,7 @@ fn sample(server: &Server, setting: Setting, cell: Cell, window: Duration) -> Re
     let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, server.frames())?;
     crowd.begin(cell.depth)?;
     // Until buffers have grown and every connection has sent.
-    crowd.keep_going(window / 3)?;
+    crowd.keep_going(window / 2)?;
     let (cpu, echoes) = (process.cpu()?, crowd.echoes());
     crowd.keep_going(window)?;
     let (cpu, echoes) = (process.cpu()? - cpu, crowd.echoes() - echoes);

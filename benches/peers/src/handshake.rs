@@ -17,7 +17,7 @@ use tidewire::{Config, Input, ServerHandshake};
 use crate::pipe::{self, Pipe, Sink};
 use crate::process::{self, Process};
 use crate::report::{self, Column, Kind, Table};
-use crate::servers::{Role, SERVERS, Server, Setting};
+use crate::servers::{self, Role, Server, Setting};
 use crate::wire::{ANSWER, REQUEST};
 use crate::{Effort, clock, load};
 
@@ -25,15 +25,15 @@ use crate::{Effort, clock, load};
 const GROUP: usize = 20;
 
 /// Measures the section and prints it.
-pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
+pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     println!("## Opening handshake\n");
     over_tcp(effort)?;
     in_memory(effort);
     Ok(())
 }
 
-fn over_tcp(effort: Effort) -> Result<(), Box<dyn Error>> {
-    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Echo).collect();
+fn over_tcp(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+    let servers = servers::servers_but(Role::Echo, effort);
     let (rounds, count) = (effort.rounds(1, 5), effort.choose(200, 2000));
     println!(
         "Over TCP, the median of {rounds} rounds, relative to each, of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
@@ -155,9 +155,10 @@ fn contenders() -> Vec<Contender> {
     ]
 }
 
-fn in_memory(effort: Effort) {
+fn in_memory(effort: Effort<'_>) {
     let rounds = effort.rounds(3, 200);
     let mut contenders = contenders();
+    contenders.retain(|(column, ..)| effort.wants(column.name));
     println!(
         "In memory, the least of {rounds} rounds; fastwebsockets and yawc leave the handshake to hyper, which wants a runtime:\n"
     );

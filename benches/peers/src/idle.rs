@@ -15,14 +15,14 @@ use crate::Effort;
 use crate::load::Crowd;
 use crate::process::{self, Process};
 use crate::report::Table;
-use crate::servers::{Role, SERVERS, Server, Setting};
+use crate::servers::{self, Role, Server, Setting};
 
 /// File descriptors for everything but connections.
 const SPARE_FILES: u64 = 64;
 
 /// Measures the section and prints it.
-pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
-    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
+pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+    let servers = servers::servers_but(Role::Handshake, effort);
     println!("## Idle connections\n");
     println!(
         "Resident memory that the server's process keeps per connection, one task each, on one thread. Each is set up as for \

@@ -12,14 +12,14 @@ use crate::Effort;
 use crate::load::Crowd;
 use crate::process::Process;
 use crate::report::{self, Table};
-use crate::servers::{Role, SERVERS, Server, Setting};
+use crate::servers::{self, Role, Server, Setting};
 
 const LENGTHS: [usize; 3] = [16, 125, 1 << 10];
 const DEPTHS: [usize; 2] = [1, 16];
 
 /// Measures the section and prints it.
-pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
-    let servers: Vec<&Server> = SERVERS.iter().filter(|server| server.role != Role::Handshake).collect();
+pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+    let servers = servers::servers_but(Role::Handshake, effort);
     println!("## Instructions of an echo\n");
     println!(
         "Outside the kernel, counted by callgrind, on one connection and one thread. Each is set up as for echo.\n"
@@ -29,8 +29,11 @@ pub(crate) fn report(effort: Effort) -> Result<(), Box<dyn Error>> {
     let rounds = effort.rounds(20, 200);
     for len in effort.choose(&LENGTHS[..1], &LENGTHS) {
         for depth in DEPTHS {
-            let counts = servers.iter().map(|server| count(server, *len, depth, rounds).map(Some));
-            table.push(format!("{} × {depth}", report::length(*len)), counts.collect::<Result<_, _>>()?);
+            let name = format!("{} × {depth}", report::length(*len));
+            if effort.wants_row(&name) {
+                let counts = servers.iter().map(|server| count(server, *len, depth, rounds).map(Some));
+                table.push(name, counts.collect::<Result<_, _>>()?);
+            }
         }
     }
     table.print();

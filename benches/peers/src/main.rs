@@ -12,7 +12,8 @@
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.
 //!
-//! Options: `--quick` for a smoke run, whose figures mean nothing, and `--rounds N` for how often every contender gets its turn.
+//! Options: `--quick` for a smoke run, whose figures mean nothing, `--rounds N` for how often every contender gets its turn, and, as often as one
+//! likes, `--only NAME` for the contenders that are wanted and `--row BEGINNING` for the rows.
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
 //! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise, `instructions` wants valgrind.
 
@@ -37,12 +38,15 @@ use crate::wire::READ_LEN;
 
 /// How thorough a section is to be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Effort {
+pub(crate) struct Effort<'a> {
     quick: bool,
     rounds: Option<usize>,
+    /// The contenders that are wanted, and how the names of the rows begin that are; all if there is none.
+    only: &'a [String],
+    rows: &'a [String],
 }
 
-impl Effort {
+impl Effort<'_> {
     /// What was asked for, or one of the two.
     pub(crate) fn rounds(&self, quick: usize, thorough: usize) -> usize {
         self.rounds.unwrap_or(self.choose(quick, thorough)).max(1)
@@ -51,9 +55,17 @@ impl Effort {
     pub(crate) fn choose<T>(&self, quick: T, thorough: T) -> T {
         if self.quick { quick } else { thorough }
     }
+
+    pub(crate) fn wants(&self, contender: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == contender)
+    }
+
+    pub(crate) fn wants_row(&self, name: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|beginning| name.starts_with(beginning))
+    }
 }
 
-type Section = fn(Effort) -> Result<(), Box<dyn Error>>;
+type Section = fn(Effort<'_>) -> Result<(), Box<dyn Error>>;
 
 const SECTIONS: [(&str, Section); 5] = [
     ("codec", codec::report),
@@ -65,15 +77,17 @@ const SECTIONS: [(&str, Section); 5] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     use lexopt::prelude::*;
-    let mut effort = Effort { quick: false, rounds: None };
-    let mut chosen = Vec::new();
+    let (mut quick, mut rounds) = (false, None);
+    let (mut chosen, mut only, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     let mut served = None;
     let mut setting = Setting { core: None, workers: 1, buffer_len: READ_LEN };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("quick") => effort.quick = true,
-            Long("rounds") => effort.rounds = Some(arguments.value()?.parse()?),
+            Long("quick") => quick = true,
+            Long("rounds") => rounds = Some(arguments.value()?.parse()?),
+            Long("only") => only.push(arguments.value()?.string()?),
+            Long("row") => rows.push(arguments.value()?.string()?),
             Long("serve") => served = Some(arguments.value()?.string()?),
             Long("core") => setting.core = Some(arguments.value()?.parse()?),
             Long("workers") => setting.workers = arguments.value()?.parse()?,
@@ -86,6 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return process::serve(&id, setting);
     }
     process::keep_freed_memory()?;
+    let effort = Effort { quick, rounds, only: &only, rows: &rows };
     println!("# tidewire and its peers\n");
     for (name, section) in SECTIONS {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {

@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
+use crate::Effort;
 use crate::report::{Column, Kind};
 
 /// What a connection ends with.
@@ -179,6 +180,11 @@ pub(crate) const SERVERS: &[Server] = &[
         "`WebSocket::upgrade_with_options` in a hyper service, as in its example",
     ),
 ];
+
+/// The servers that are wanted, but for those of a role.
+pub(crate) fn servers_but(role: Role, effort: Effort<'_>) -> Vec<&'static Server> {
+    SERVERS.iter().filter(|server| server.role != role && effort.wants(server.column.name)).collect()
+}
 
 /// Accepts connections, and spawns `serve` for each.
 fn on_tokio<F>(listener: TcpListener, setting: Setting, serve: fn(TcpStream, Setting) -> F) -> io::Result<()>
