@@ -240,9 +240,12 @@ mod tests {
         assert_eq!(files("noise_comes_to_what_the_model_says"), ["tests/core/properties.rs"]);
         assert_eq!(
             files("connection_contains_upgrade"),
-            ["tests/handshake_client.rs", "tests/handshake_server.rs"]
+            ["tests/handshake_client/response.rs", "tests/handshake_server/headers.rs"]
         );
-        assert_eq!(files("handshake_server::connection_contains_upgrade"), ["tests/handshake_server.rs"]);
+        assert_eq!(
+            files("handshake_server::connection_contains_upgrade"),
+            ["tests/handshake_server/headers.rs"]
+        );
         assert_eq!(
             files("core::every_length_has_one_form_and_is_read_as_it_is_meant"),
             ["tests/core/strict.rs"]

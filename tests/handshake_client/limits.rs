@@ -1,0 +1,46 @@
+//! How long a response may be and how long it may take.
+
+use core::time::Duration;
+
+use tidewire::{ClientHandshake, Config, HandshakeError, Input, TimedOut, Timestamp};
+
+use crate::handshake::{NONCE, RESPONSE, connect, with};
+use crate::plain;
+
+#[test]
+fn the_head_of_a_response_is_limited_as_it_arrives() {
+    let head = with(RESPONSE, "");
+    let run = |config: Config, bytes: &str| {
+        connect(config, &plain(), bytes.as_bytes(), false).result.map(|some| some.is_some())
+    };
+    let config = Config::new().with_max_head_len(head.len()).with_max_headers(3);
+    assert_eq!(run(config, &head), Ok(true));
+    assert_eq!(run(config.with_max_head_len(head.len() - 1), &head), Err(HandshakeError::HeadTooLong));
+    assert_eq!(run(config.with_max_headers(2), RESPONSE), Err(HandshakeError::TooManyHeaders));
+    let endless = format!("HTTP/1.1 101 {}", "a".repeat(16 << 10));
+    assert_eq!(run(Config::new(), &endless), Err(HandshakeError::HeadTooLong));
+}
+
+#[test]
+fn the_end_of_the_transport_before_the_end_of_the_head_is_an_error() {
+    for len in [1, 20, RESPONSE.len()] {
+        let outcome = connect(Config::new(), &plain(), &RESPONSE.as_bytes()[..len], true);
+        assert_eq!(outcome.result.expect_err("failed"), HandshakeError::UnexpectedEof);
+    }
+}
+
+#[test]
+fn a_late_response_is_a_timeout() {
+    let mut handshake = ClientHandshake::new(Config::new(), &plain(), NONCE, [7; 32]);
+    let start = Timestamp::from_micros(5);
+    let deadline = start + Duration::from_secs(10);
+    assert_eq!(handshake.poll_timeout(start), Some(deadline));
+    assert_eq!(handshake.poll_timeout(start + Duration::from_secs(9)), Some(deadline));
+    assert_eq!(handshake.handle_timeout(start + Duration::from_secs(9)), Ok(()));
+    assert_eq!(handshake.handle_timeout(deadline), Err(TimedOut::Open));
+    assert_eq!(handshake.handle_timeout(deadline), Ok(()));
+    assert_eq!(handshake.poll_timeout(deadline), None);
+    let mut input = Input::new();
+    input.extend_from_slice(with(RESPONSE, "").as_bytes());
+    assert_eq!(handshake.receive(&mut input).expect_err("late"), HandshakeError::TimedOut);
+}

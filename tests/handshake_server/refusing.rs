@@ -1,0 +1,134 @@
+//! How a request is refused, by the library and by the application (RFC 6455 4.2.2 and 4.4).
+
+use bytes::Buf;
+use tidewire::{Config, HandshakeError, Input, InvalidResponse, Origins, ServerHandshake, Transport};
+
+use crate::handshake::{REQUEST, drain, serve, with};
+use crate::{accepted, refused};
+
+#[test]
+fn a_foreign_origin_is_answered_with_403() {
+    refused(&with(REQUEST, "Origin: https://evil.net\r\n"), HandshakeError::OriginNotAllowed);
+    let same = "Origin: http://server.example.com\r\n";
+    refused(&with(REQUEST, &same.repeat(2)), HandshakeError::OriginNotAllowed);
+    let absolute = REQUEST.replace("/chat", "http://other/");
+    refused(&with(&absolute, same), HandshakeError::OriginNotAllowed);
+    accepted(&with(&absolute, "Origin: http://other\r\n"));
+}
+
+#[test]
+fn nothing_of_a_request_is_reflected() {
+    let head = "GET /<secret> HTTP/1.1\r\nHost: <secret>\r\nX: <secret>\r\n\r\n";
+    let outcome = serve(Config::new(), &Origins::SameOrigin, head.as_bytes(), false);
+    assert!(!String::from_utf8_lossy(&outcome.output).contains("secret"));
+    let request = accepted(&with(&REQUEST.replace("/chat", "/chat?secret"), "Cookie: secret\r\n"));
+    assert_eq!(format!("{request:?}"), r#"Request { host: "server.example.com", path: "/chat", .. }"#);
+    let config = Config::new();
+    let mut handshake = ServerHandshake::new(config).with_origins(Origins::Any);
+    let shown = format!("ServerHandshake {{ config: {config:?}, origins: Any, outcome: None, .. }}");
+    assert_eq!(format!("{handshake:?}"), shown);
+    let mut input = Input::new();
+    input.extend_from_slice(head.as_bytes());
+    handshake.receive(&mut input).expect_err("refused");
+    assert_eq!(format!("{handshake:?}"), shown.replace("outcome: None", "outcome: Some(Err(InvalidHost))"));
+}
+
+#[test]
+fn a_refusal_is_delivered_before_the_transport_is_closed() {
+    let mut input = Input::new();
+    input.extend_from_slice(b"POST / HTTP/1.1\r\n\r\nbody");
+    let mut handshake = ServerHandshake::new(Config::new());
+    assert_eq!(handshake.receive(&mut input).expect_err("refused"), HandshakeError::MethodNotGet);
+    let answer = handshake.output().chunk().to_vec();
+    let mut connection = handshake.into_refusal();
+    assert_eq!(drain(&mut connection), answer);
+    assert_eq!(connection.transport_action(), Transport::ShutdownWrite);
+    input.extend_from_slice(b"\x81\x80then");
+    assert!(matches!(connection.receive(&mut input), Ok(None)));
+    assert_eq!(input.unread(), b"");
+    input.set_eof();
+    assert!(matches!(connection.receive(&mut input), Ok(None)));
+    assert_eq!(connection.transport_action(), Transport::Close);
+    assert_eq!(drain(&mut connection), b"");
+}
+
+#[test]
+fn an_application_rejects_with_an_answer_of_its_own() {
+    let request = accepted(&with(REQUEST, ""));
+    let mut connection =
+        request.reject(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], b"who are you?").expect("rejected");
+    assert_eq!(
+        String::from_utf8_lossy(&drain(&mut connection)),
+        "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 12\r\n\
+         WWW-Authenticate: Basic realm=\"x\"\r\n\r\nwho are you?"
+    );
+    assert_eq!(connection.transport_action(), Transport::ShutdownWrite);
+    assert!(connection.send("Hello").is_err());
+    let mut connection = request.reject(599, &[], b"").expect("rejected");
+    assert_eq!(drain(&mut connection), b"HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    for status in [0, 100, 101, 200, 299, 304, 600, u16::MAX] {
+        assert_eq!(request.reject(status, &[], b"").err(), Some(InvalidResponse::InvalidStatus), "{status}");
+    }
+}
+
+#[test]
+fn a_refusal_names_its_status_if_the_name_is_known() {
+    let request = accepted(&with(REQUEST, ""));
+    for status in (300..=599).filter(|&status| status != 304) {
+        let name = match status {
+            301 => "Moved Permanently",
+            302 => "Found",
+            303 => "See Other",
+            307 => "Temporary Redirect",
+            308 => "Permanent Redirect",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            426 => "Upgrade Required",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
+            503 => "Service Unavailable",
+            505 => "HTTP Version Not Supported",
+            _ => "",
+        };
+        let answer = drain(&mut request.reject(status, &[], b"").expect("rejected"));
+        // RFC 9112 4: the space stands also where no name follows.
+        let expected = format!("HTTP/1.1 {status} {name}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(&answer), expected);
+    }
+}
+
+#[test]
+fn an_answer_holds_no_header_that_would_break_it() {
+    let request = accepted(&with(REQUEST, ""));
+    for (name, value, error) in [
+        ("", "a", InvalidResponse::InvalidHeaderName),
+        ("a b", "a", InvalidResponse::InvalidHeaderName),
+        ("a:", "a", InvalidResponse::InvalidHeaderName),
+        ("a\r\nb", "a", InvalidResponse::InvalidHeaderName),
+        ("\u{e9}", "a", InvalidResponse::InvalidHeaderName),
+        ("a", "b\r\nc: d", InvalidResponse::InvalidHeaderValue),
+        ("a", "b\nc", InvalidResponse::InvalidHeaderValue),
+        ("a", "b\0", InvalidResponse::InvalidHeaderValue),
+        ("a", "\x7f", InvalidResponse::InvalidHeaderValue),
+        ("a", "\u{e9}", InvalidResponse::InvalidHeaderValue),
+        ("upgrade", "a", InvalidResponse::ReservedHeader),
+        ("CONNECTION", "a", InvalidResponse::ReservedHeader),
+        ("Content-Length", "4", InvalidResponse::ReservedHeader),
+        ("Transfer-Encoding", "chunked", InvalidResponse::ReservedHeader),
+        ("sec-websocket-accept", "a", InvalidResponse::ReservedHeader),
+        ("Sec-WebSocket-Extensions", "a", InvalidResponse::ReservedHeader),
+        ("Sec-WebSocket-Anything", "a", InvalidResponse::ReservedHeader),
+    ] {
+        assert_eq!(
+            request.accept(None, &[("Ok", "1"), (name, value)]).err(),
+            Some(error),
+            "{name:?}: {value:?}"
+        );
+        assert_eq!(request.reject(404, &[("Ok", "1"), (name, value)], b"").err(), Some(error));
+    }
+}

@@ -1,0 +1,101 @@
+//! The method, the target, the version, and the grammar of the head (RFC 9112 2 and 3).
+
+use tidewire::HandshakeError;
+
+use crate::handshake::{REQUEST, with};
+use crate::{accepted, refused};
+
+#[test]
+fn a_head_that_breaks_the_grammar_is_refused() {
+    for head in [
+        // Line ends, at once: nothing has to follow.
+        "GET / HTTP/1.1\n",
+        "GET / HTTP/1.1\rHost",
+        "GET / HTTP/1.1\r\r",
+        "GET / HTTP/1.1\r\nHost: h\n",
+        "GET / HTTP/1.1\r\nHost: h\r\n\n",
+        "\r\n",
+        "\n",
+        "GET /\0",
+        "GET / HTTP/1.1\r\nHost: \0",
+        // The request line.
+        "GET  / HTTP/1.1\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "GET /\t HTTP/1.1\r\n\r\n",
+        "GET /\u{7f} HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1 \r\n\r\n",
+        "GET / HTTP/1.x\r\n\r\n",
+        "GET / http/1.1\r\n\r\n",
+        "GET / HTTP/11\r\n\r\n",
+        "GET / \r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET\r\n\r\n",
+        " GET / HTTP/1.1\r\n\r\n",
+        "G(T / HTTP/1.1\r\n\r\n",
+        "GET HTTP/1.1\r\n\r\n",
+    ] {
+        refused(head, HandshakeError::MalformedHead);
+    }
+    for line in [
+        "X : a",
+        " X: a",
+        "X: a\r\n b",
+        "X: a\r\n\tb",
+        ": a",
+        "X",
+        "X(: a",
+        "X: \x01",
+        "X: \x7f",
+        "X\u{e9}: a",
+    ] {
+        refused(&with(REQUEST, &format!("{line}\r\n")), HandshakeError::MalformedHead);
+        refused(&format!("GET / HTTP/1.1\r\n{line}\r\n\r\n"), HandshakeError::MalformedHead);
+    }
+}
+
+#[test]
+fn only_get_and_http_1_1_are_supported() {
+    for method in ["POST", "HEAD", "OPTIONS", "get", "GE", "GETS", "CONNECT"] {
+        refused(&with(&REQUEST.replace("GET", method), ""), HandshakeError::MethodNotGet);
+    }
+    for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.2", "HTTP/3.0"] {
+        refused(&with(&REQUEST.replace("HTTP/1.1", version), ""), HandshakeError::UnsupportedHttpVersion);
+    }
+    refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HandshakeError::UnsupportedHttpVersion);
+}
+
+#[test]
+fn the_target_is_a_path_or_an_absolute_http_uri() {
+    for (target, resource_name, path, host) in [
+        ("/", "/", "/", "server.example.com"),
+        ("//a/../b?c?d", "//a/../b?c?d", "//a/../b", "server.example.com"),
+        ("/%0d%0a%zz%", "/%0d%0a%zz%", "/%0d%0a%zz%", "server.example.com"),
+        ("/a[]^|{}`\\'?", "/a[]^|{}`\\'", "/a[]^|{}`\\'", "server.example.com"),
+        ("http://other:81", "/", "/", "other:81"),
+        ("HTTPS://other?a", "/?a", "/", "other"),
+        ("http://[::1]/a?b", "/a?b", "/a", "[::1]"),
+    ] {
+        let request = accepted(&with(&REQUEST.replace("/chat", target), ""));
+        assert_eq!(request.target(), resource_name);
+        assert_eq!(request.path(), path);
+        assert_eq!(request.host(), host);
+    }
+    for target in [
+        "*",
+        "server.example.com:80",
+        "chat",
+        "?a",
+        "/#",
+        "/<script>",
+        "/\"",
+        "/\u{e9}",
+        "ftp://h/",
+        "ws://h/",
+        "http:///a",
+        "http://user@h/",
+        "http://h:x/",
+        "http:/h",
+    ] {
+        refused(&with(&REQUEST.replace("/chat", target), ""), HandshakeError::InvalidTarget);
+    }
+}
