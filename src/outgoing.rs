@@ -23,6 +23,7 @@ pub struct Outgoing<'m> {
 }
 
 #[derive(Clone)]
+// With a tag of its own, which is asked for several times on the way of a message; without, it is made of the storage's capacity each time.
 #[repr(u64)]
 pub(crate) enum OutgoingPayload<'m> {
     Borrowed(&'m [u8]),
