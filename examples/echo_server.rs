@@ -4,6 +4,7 @@
 //! cargo run --release --features tokio --example echo_server -- --addr 127.0.0.1:9001
 //! ```
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tidewire::tokio::{Incoming, WebSocket};
@@ -18,15 +19,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {}", listener.local_addr()?);
     let (goodbye, leaving) = watch::channel(false);
     let mut peers = JoinSet::new();
+    // One future for all turns of the loop, polled before the first peer is accepted:
+    // an interrupt between two turns is not lost.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
+            biased;
+            _ = &mut interrupted => break,
+            Some(_) = peers.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => drop(peers.spawn(serve(stream, leaving.clone()))),
                 // Out of file descriptors, most likely: some will come free.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
-            Some(_) = peers.join_next() => {}
-            _ = tokio::signal::ctrl_c() => break,
         }
     }
     goodbye.send_replace(true);
