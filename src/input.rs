@@ -11,7 +11,7 @@ pub(crate) const READ_LEN: usize = 64 << 10;
 /// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
 const LITTLE_LEN: usize = 4 << 10;
 
-/// A message that lacks more than this is read to exactly its end, so that it lies alone in the storage.
+/// A message that lacks more than this, or is at least as long as a read, is read to exactly its end, so that it lies alone in the storage.
 const LARGE_LEN: usize = 16 << 10;
 
 /// The peer's bytes, apart from the protocol's state: an event borrows the input while the connection stays free to send.
@@ -353,7 +353,9 @@ impl Input {
 
     /// How long the next read may be: not beyond the end of a long message.
     fn max_read_len(&self) -> usize {
-        if self.missing > LARGE_LEN { self.missing } else { usize::MAX }
+        let len = self.message_range().len() + self.missing;
+        let is_long = self.missing > 0 && (self.missing > LARGE_LEN || len >= READ_LEN);
+        if is_long { self.missing } else { usize::MAX }
     }
 
     /// How much room the next read wants at least.
@@ -381,9 +383,8 @@ impl Input {
         // Growing at most doubles what has arrived, whatever was announced.
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        // Where the end of the message is known, that is enough, or the least that a read wants: the more is read of the next one, the
-        // more has to move later.
-        let enough = if self.missing > 0 { self.missing.max(READ_LEN / 2) } else { usize::MAX };
+        // Where the end of the message is known, that is enough: then the next one of its length is read alone too, and nothing moves.
+        let enough = if self.missing > 0 { self.missing.max(enough) } else { usize::MAX };
         let len = len.min(self.end.saturating_add(enough));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);

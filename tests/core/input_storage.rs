@@ -36,13 +36,32 @@ fn the_space_ends_where_a_long_message_ends() {
                     assert_eq!(advance(&mut connection, &mut input), None);
                     let missing = message.len() - at;
                     let len = read(&mut input, &bytes[at..]);
-                    // A message that lacks no more than 16 KiB comes with what follows it.
-                    assert!(len <= missing || missing <= 16 * 1024, "{len} of {missing}");
+                    assert!(len <= missing, "{len} of {missing}");
                     at += len;
                 }
                 assert_eq!(advance(&mut connection, &mut input), Some(begin_len + len));
                 let storage_len = input.release().map_or(0, |storage| storage.len());
-                assert!(storage_len <= begin_len + len + 33 * 1024, "{storage_len}");
+                assert!(storage_len <= message.len(), "{storage_len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_message_is_read_at_once_after_one_of_its_length() {
+    for role in Role::BOTH {
+        for len in [64 * 1024, 100_000, 1 << 20] {
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let message = wire::binary(role, wire::noise(len));
+            let bytes = message.repeat(3);
+            let mut at = 0;
+            while advance(&mut connection, &mut input).is_none() {
+                at += read(&mut input, &bytes[at..]);
+            }
+            for end in [2, 3].map(|count| count * message.len()) {
+                at += read(&mut input, &bytes[at..]);
+                assert_eq!(at, end, "{role:?}, {len}");
+                assert_eq!(advance(&mut connection, &mut input), Some(len));
             }
         }
     }
