@@ -1,9 +1,9 @@
 //! Echo servers on loopback TCP: what a message costs a server, all system calls included.
 //!
-//! The server is a process of its own on one core, the load generator is on another, and neither core ever sleeps. A figure is the CPU time that all threads
-//! of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns, each time
-//! as a fresh process, and the median of the rounds counts, of each figure relative to its round: how many messages happen to wait when a server
-//! looks is a matter of luck in both directions.
+//! The server is a process of its own on one core, the load generator is on another, and neither core ever sleeps. A figure is the CPU time that
+//! all threads of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns,
+//! each time as a fresh process, and so do the rows: a bad minute of the machine meets all of them. The median of the rounds counts, of each
+//! figure relative to its round: how many messages happen to wait when a server looks is a matter of luck in both directions.
 //!
 //! Not measured: latency, and throughput, which is the load generator's as well.
 
@@ -26,6 +26,9 @@ const MAX_IN_FLIGHT: usize = 64 << 20;
 /// How long a server is measured at once.
 const WINDOW: Duration = Duration::from_millis(100);
 
+/// Until every connection has sent, and buffers have grown, which takes long messages longer.
+const WARM_UP: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(150)];
+
 /// What the connections of one cell do.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
@@ -40,10 +43,8 @@ impl Cell {
         if self.len < 16 << 10 { 16 << 10 } else { 128 << 10 }
     }
 
-    /// How long one turn takes, and the part of the rounds that it is worth: with long messages, buffers have to grow first.
-    fn window(&self) -> (Duration, usize) {
-        let turns = if self.len < 64 << 10 { 1 } else { 3 };
-        (WINDOW * turns, turns as usize)
+    fn warm_up(&self) -> Duration {
+        WARM_UP[usize::from(self.len >= 64 << 10)]
     }
 
     fn name(&self) -> String {
@@ -57,8 +58,7 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     let rounds = effort.rounds(1, 25);
     println!("## Echo over loopback TCP\n");
     println!(
-        "CPU time of the server per message, the median of {rounds} rounds, and of a third as many longer ones from 64 KiB on, relative to each; a thread of the \
-              lowest priority keeps each core awake. How each is set up, with buffers of 16 KiB for messages below that and of 128 KiB for others, \
+        "CPU time of the server per message, the median of {rounds} rounds, relative to each. How each is set up, with buffers of 16 KiB for messages below that and of 128 KiB for others, \
               where it can be told:\n"
     );
     report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
@@ -106,36 +106,36 @@ fn measure(
         return Ok(());
     }
     let columns = servers.iter().map(|server| server.column).collect();
-    let mut table = Table::new(title, "µs per message", columns);
-    for cell in cells {
-        let (window, share) = cell.window();
-        let mut figures = vec![Vec::new(); servers.len()];
-        for _ in 0..rounds.div_ceil(share) {
-            for (server, figures) in servers.iter().zip(&mut figures) {
+    let mut samples: Vec<_> = cells.iter().map(|_| vec![Vec::new(); servers.len()]).collect();
+    for _ in 0..rounds {
+        for (&cell, samples) in cells.iter().zip(&mut samples) {
+            for (server, samples) in servers.iter().zip(samples) {
                 if setting.workers == 1 || server.scales() {
-                    let sample = process::pinned(load_core, || sample(server, setting, cell, window))?;
-                    figures.push(
+                    let sample = process::pinned(load_core, || sample(server, setting, cell))?;
+                    samples.push(
                         sample
                             .map_err(|error| format!("{}, {}: {error}", server.column.name, cell.name()))?,
                     );
                 }
             }
         }
-        table.push(cell.name(), report::medians(&figures));
+    }
+    let mut table = Table::new(title, "µs per message", columns);
+    for (cell, samples) in cells.iter().zip(samples) {
+        table.push_rounds(cell.name(), samples);
     }
     table.print();
     Ok(())
 }
 
 /// Microseconds of the server's CPU time per message.
-fn sample(server: &Server, setting: Setting, cell: Cell, window: Duration) -> Result<f64, Box<dyn Error>> {
+fn sample(server: &Server, setting: Setting, cell: Cell) -> Result<f64, Box<dyn Error>> {
     let mut process = Process::start(server, Setting { buffer_len: cell.buffer_len(), ..setting })?;
     let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, server.frames())?;
     crowd.begin(cell.depth)?;
-    // Until buffers have grown and every connection has sent.
-    crowd.keep_going(window / 2)?;
+    crowd.keep_going(cell.warm_up())?;
     let (cpu, echoes) = (process.cpu()?, crowd.echoes());
-    crowd.keep_going(window)?;
+    crowd.keep_going(WINDOW)?;
     let (cpu, echoes) = (process.cpu()? - cpu, crowd.echoes() - echoes);
     Ok(cpu.as_secs_f64() * 1e6 / echoes as f64)
 }

@@ -34,7 +34,7 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
 
 fn over_tcp(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     let servers = servers::servers_but(Role::Echo, effort);
-    let (rounds, count) = (effort.rounds(1, 5), effort.choose(200, 2000));
+    let (rounds, count) = (effort.rounds(1, 9), effort.choose(200, 2000));
     println!(
         "Over TCP, the median of {rounds} rounds, relative to each, of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
     );
@@ -50,7 +50,7 @@ fn over_tcp(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     }
     let columns = servers.iter().map(|server| server.column).collect();
     let mut table = Table::new("Accept, handshake, end", "µs per connection", columns);
-    table.push("over TCP", report::medians(&figures));
+    table.push_rounds("over TCP", figures);
     table.print();
     Ok(())
 }

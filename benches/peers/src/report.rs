@@ -19,12 +19,18 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
 }
 
-/// One figure per row and column; a column that cannot do what a row asks for has none.
+/// What was measured for each row and column.
 pub(crate) struct Table {
     title: String,
     unit: &'static str,
     columns: Vec<Column>,
-    rows: Vec<(String, Vec<Option<f64>>)>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    /// Of each column one figure per round. A column that cannot do what the row asks for has none.
+    rounds: Vec<Vec<f64>>,
 }
 
 impl Table {
@@ -32,9 +38,15 @@ impl Table {
         Self { title: title.into(), unit, columns, rows: Vec::new() }
     }
 
+    /// A row of figures that are what they are.
     pub(crate) fn push(&mut self, name: impl Into<String>, figures: Vec<Option<f64>>) {
-        assert_eq!(figures.len(), self.columns.len(), "one figure per column");
-        self.rows.push((name.into(), figures));
+        self.push_rounds(name, figures.into_iter().map(|figure| figure.into_iter().collect()).collect());
+    }
+
+    /// A row that was measured in rounds.
+    pub(crate) fn push_rounds(&mut self, name: impl Into<String>, rounds: Vec<Vec<f64>>) {
+        assert_eq!(rounds.len(), self.columns.len(), "one for each column");
+        self.rows.push(Row { name: name.into(), rounds });
     }
 
     /// The figures, then for each form of tidewire how many times the floors and the best peer it costs.
@@ -47,8 +59,8 @@ impl Table {
         });
         print_row([self.unit.to_owned()].into_iter().chain(names));
         print_rule(self.columns.len());
-        for (name, figures) in &self.rows {
-            print_row([name.clone()].into_iter().chain(figures.iter().map(|figure| number(*figure))));
+        for row in &self.rows {
+            print_row([row.name.clone()].into_iter().chain(medians(&row.rounds).into_iter().map(number)));
         }
         println!();
         self.print_ratios();
@@ -65,27 +77,21 @@ impl Table {
                 .chain(["best peer".to_owned()]),
         );
         print_rule(self.of(Kind::Own).len() + 1);
-        for (name, figures) in &self.rows {
+        for row in &self.rows {
+            let figures = medians(&row.rounds);
             let best = self
                 .of(Kind::Peer)
                 .into_iter()
-                .filter_map(|at| Some((figures[at]?, self.columns[at].name)))
-                .min_by(|one, other| one.0.total_cmp(&other.0));
-            let mut cells = vec![name.clone()];
+                .filter(|&at| figures[at].is_some())
+                .min_by(|&one, &other| figures[one].partial_cmp(&figures[other]).expect("numbers"));
+            let mut cells = vec![row.name.clone()];
             for own in self.of(Kind::Own) {
-                let others = floors.iter().map(|&at| figures[at]).chain([best.map(|(figure, _)| figure)]);
-                let mut cell = String::new();
-                for other in others {
-                    let separator = if cell.is_empty() { "" } else { " · " };
-                    match (figures[own], other) {
-                        (Some(own), Some(other)) => write!(cell, "{separator}{:.2}", own / other),
-                        _ => write!(cell, "{separator}–"),
-                    }
-                    .expect("a string takes everything");
-                }
-                cells.push(cell);
+                let others = floors.iter().copied().map(Some).chain([best]);
+                let ratios = others.map(|other| ratio(&row.rounds[own], &row.rounds[other?]));
+                let ratios: Vec<_> = ratios.map(|ratio| ratio.unwrap_or_else(|| "–".to_owned())).collect();
+                cells.push(ratios.join(" · "));
             }
-            cells.push(best.map_or("–", |(_, name)| name).to_owned());
+            cells.push(best.map_or("–", |at| self.columns[at].name).to_owned());
             print_row(cells);
         }
         println!();
@@ -133,22 +139,42 @@ fn print_rule(columns: usize) {
 
 /// The figure in the middle of each contender's, one per round, each relative to its round: a machine has fast and slow minutes, which the
 /// contenders of a round share.
-pub(crate) fn medians(figures: &[Vec<f64>]) -> Vec<Option<f64>> {
-    let rounds = figures.iter().map(Vec::len).max().unwrap_or_default();
-    let means: Vec<f64> = (0..rounds)
+fn medians(rounds: &[Vec<f64>]) -> Vec<Option<f64>> {
+    let count = rounds.iter().map(Vec::len).max().unwrap_or_default();
+    let means: Vec<f64> = (0..count)
         .map(|round| {
-            let logs: Vec<f64> =
-                figures.iter().filter_map(|figures| Some(figures.get(round)?.ln())).collect();
+            let logs: Vec<f64> = rounds.iter().filter_map(|figures| Some(figures.get(round)?.ln())).collect();
             (logs.iter().sum::<f64>() / logs.len() as f64).exp()
         })
         .collect();
-    let usual = median(means.clone()).unwrap_or_default();
+    let usual = median(&sorted(means.iter().copied())).unwrap_or_default();
     let relative =
-        |figures: &Vec<f64>| figures.iter().zip(&means).map(|(figure, mean)| figure / mean).collect();
-    figures.iter().map(|figures| Some(median(relative(figures))? * usual)).collect()
+        |figures: &Vec<f64>| sorted(figures.iter().zip(&means).map(|(figure, mean)| figure / mean));
+    rounds.iter().map(|figures| Some(median(&relative(figures))? * usual)).collect()
 }
 
-fn median(mut figures: Vec<f64>) -> Option<f64> {
+/// How many times as much one contender costs as another: the ratio in the middle of those of each round. With it, if there are enough of
+/// them, comes half the width of the interval that has the true one with 95 %, whatever the noise looks like.
+fn ratio(rounds: &[f64], other: &[f64]) -> Option<String> {
+    let ratios = sorted(rounds.iter().zip(other).map(|(one, other)| one / other));
+    let mut shown = format!("{:.2}", median(&ratios)?);
+    // How often a ratio is below the true median is binomial: its half plus or minus 1.96 times half the root.
+    let (count, root) = (ratios.len() as f64, (ratios.len() as f64).sqrt());
+    let outside = (count / 2.0 - 0.98 * root).floor();
+    if outside >= 1.0 {
+        let outside = outside as usize;
+        let width = ratios[ratios.len() - 1 - outside] - ratios[outside];
+        write!(shown, " ±{:.2}", width / 2.0).expect("a string takes everything");
+    }
+    Some(shown)
+}
+
+fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied()
+    figures
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len() / 2).copied()
 }
