@@ -166,6 +166,7 @@ mod output;
 mod pool;
 mod receiver;
 mod reply;
+mod round_trip;
 mod sender;
 mod state;
 mod timer;

@@ -5,7 +5,6 @@ use alloc::string::ToString;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use alloc::vec::Vec;
 use core::fmt;
-use core::num::NonZero;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use crate::message::DataKind;
 use crate::outgoing::{Outgoing, OutgoingPayload, Prepared};
 use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
+use crate::round_trip::RoundTrip;
 use crate::state::Closed;
 use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
@@ -122,7 +122,7 @@ impl Sender {
             return Err(SendError::PingTooLong);
         }
         self.check(payload.len())?;
-        self.round_trip.begin(payload, None);
+        self.round_trip.begin(payload);
         self.push_control(OpCode::Ping, payload);
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Sender {
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
-        self.round_trip.last.map(|micros| Duration::from_micros(micros.get().into()))
+        self.round_trip.last()
     }
 
     /// Gives back the heap that is not needed while nothing is owed.
@@ -253,7 +253,7 @@ impl Sender {
     /// True while a round trip waits to be told the time.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_measuring(&self) -> bool {
-        matches!(self.round_trip.stage, Stage::Pinged(None) | Stage::Answered(_))
+        self.round_trip.is_measuring()
     }
 
     /// Tells the time to a round trip that began or ended since the last time.
@@ -402,65 +402,4 @@ impl fmt::Debug for Sender {
             .field("closed", &self.closed)
             .finish_non_exhaustive()
     }
-}
-
-/// The measurement from the last ping to its pong.
-///
-/// Neither sending nor receiving knows the time, so both moments are noted when somebody next tells it.
-#[derive(Default)]
-struct RoundTrip {
-    /// Stands for the payload of the ping, which may be 125 bytes long.
-    digest: u32,
-    stage: Stage,
-    /// In microseconds, rounded up to one.
-    last: Option<NonZero<u32>>,
-}
-
-#[derive(Clone, Copy, Default)]
-enum Stage {
-    #[default]
-    Idle,
-    /// A ping is on its way, since then if it is known.
-    Pinged(Option<Timestamp>),
-    /// Its pong has arrived.
-    Answered(Timestamp),
-}
-
-impl RoundTrip {
-    fn begin(&mut self, payload: &[u8], sent_at: Option<Timestamp>) {
-        self.digest = digest(payload);
-        self.stage = Stage::Pinged(sent_at);
-    }
-
-    /// Begins with a ping unlike the last one, and returns its payload.
-    fn begin_keepalive(&mut self, now: Timestamp) -> [u8; 4] {
-        let payload = self.digest.to_be_bytes();
-        self.begin(&payload, Some(now));
-        payload
-    }
-
-    fn end(&mut self, payload: &[u8]) {
-        if let Stage::Pinged(Some(sent_at)) = self.stage
-            && digest(payload) == self.digest
-        {
-            self.stage = Stage::Answered(sent_at);
-        }
-    }
-
-    fn measure(&mut self, now: Timestamp) {
-        match self.stage {
-            Stage::Pinged(None) => self.stage = Stage::Pinged(Some(now)),
-            Stage::Answered(sent_at) => {
-                let micros = now.duration_since(sent_at).as_micros();
-                self.last = NonZero::new(u32::try_from(micros).unwrap_or(u32::MAX).max(1));
-                self.stage = Stage::Idle;
-            }
-            Stage::Idle | Stage::Pinged(Some(_)) => {}
-        }
-    }
-}
-
-/// FNV-1a: enough to tell the last ping from an older one.
-fn digest(payload: &[u8]) -> u32 {
-    payload.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
