@@ -107,7 +107,8 @@ fn measure(
     }
     let columns = servers.iter().map(|server| server.column).collect();
     let mut samples: Vec<_> = cells.iter().map(|_| vec![Vec::new(); servers.len()]).collect();
-    for _ in 0..rounds {
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
         for (&cell, samples) in cells.iter().zip(&mut samples) {
             for (server, samples) in servers.iter().zip(samples) {
                 if setting.workers == 1 || server.scales() {
