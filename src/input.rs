@@ -41,7 +41,7 @@ pub struct Input {
     end: usize,
     /// The length of the payload that ends at `start` and may be lent.
     lent_len: usize,
-    /// How much the message under way lacks, when that is known and its payload stays where it is read.
+    /// How much the message under way lacks, when that is known, its payload stays where it is read, and it is long.
     missing: usize,
     /// The text message under way.
     text: String,
@@ -293,7 +293,8 @@ impl Input {
     /// How much a message lacks whose payload stays where it is read; 0 when the next read may take whatever comes.
     #[inline]
     pub(crate) fn set_missing(&mut self, len: usize) {
-        self.missing = len;
+        let is_long = len > LARGE_LEN || self.message_range().len() + len >= READ_LEN;
+        self.missing = if is_long { len } else { 0 };
     }
 
     pub(crate) fn set_complete(&mut self) {
@@ -353,9 +354,7 @@ impl Input {
 
     /// How long the next read may be: not beyond the end of a long message.
     fn max_read_len(&self) -> usize {
-        let len = self.message_range().len() + self.missing;
-        let is_long = self.missing > 0 && (self.missing > LARGE_LEN || len >= READ_LEN);
-        if is_long { self.missing } else { usize::MAX }
+        if self.missing > 0 { self.missing } else { usize::MAX }
     }
 
     /// How much room the next read wants at least.
@@ -383,9 +382,8 @@ impl Input {
         // Growing at most doubles what has arrived, whatever was announced.
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        // Where the end of the message is known, that is enough: then the next one of its length is read alone too, and nothing moves.
-        let enough = if self.missing > 0 { self.missing.max(enough) } else { usize::MAX };
-        let len = len.min(self.end.saturating_add(enough));
+        // The end of a long message is enough: then the next one of its length is read alone too, and nothing moves.
+        let len = len.min(self.end.saturating_add(self.max_read_len()));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);
     }
