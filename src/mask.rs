@@ -24,6 +24,8 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
         #[cfg(feature = "simd")]
         LONG_LEN.. => vectors::apply(bytes, key),
+        #[cfg(not(feature = "simd"))]
+        LONG_LEN.. => apply_aligned(bytes, key),
         64.. => apply_lanes(bytes, key),
         32.. => put_ends::<32>(bytes, masked_ends(bytes, key)),
         16.. => put_ends::<16>(bytes, masked_ends(bytes, key)),
@@ -39,6 +41,8 @@ pub(crate) fn copy(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
     match payload.len() {
         #[cfg(feature = "simd")]
         LONG_LEN.. => vectors::copy(place, payload, key),
+        #[cfg(not(feature = "simd"))]
+        LONG_LEN.. => copy_aligned(place, payload, key),
         64.. => copy_lanes(place, payload, key),
         32.. => put_ends::<32>(place, masked_ends(payload, key)),
         16.. => put_ends::<16>(place, masked_ends(payload, key)),
@@ -78,8 +82,40 @@ fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 }
 
 /// From how many bytes on vectors are worth the way to them, and a copy the mask on its way.
-#[cfg(any(feature = "blocking", feature = "tokio", feature = "simd"))]
 pub(crate) const LONG_LEN: usize = 512;
+
+/// As [`apply_lanes`], each lane in a line of the cache, for at least two lanes.
+#[cfg(not(feature = "simd"))]
+#[inline(never)]
+fn apply_aligned(bytes: &mut [u8], key: [u8; 4]) {
+    let ends = masked_ends::<64>(bytes, key);
+    let head_len = head_len(bytes, 64);
+    let key = rotate(key, head_len);
+    for lane in bytes[head_len..].as_chunks_mut::<64>().0 {
+        *lane = masked(*lane, key);
+    }
+    put_ends(bytes, ends);
+}
+
+#[cfg(not(feature = "simd"))]
+#[inline(never)]
+fn copy_aligned(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    let ends = masked_ends::<64>(payload, key);
+    let head_len = head_len(place, 64);
+    let key = rotate(key, head_len);
+    let lanes = payload[head_len..].as_chunks::<64>().0;
+    for (place, lane) in place[head_len..].as_chunks_mut().0.iter_mut().zip(lanes) {
+        *place = masked(*lane, key);
+    }
+    put_ends(place, ends);
+}
+
+/// How many of `bytes`, fewer than `lane_len`, come before the first lane that is aligned: a store across two lines of the cache takes twice as
+/// long.
+#[inline(always)]
+fn head_len(bytes: &[u8], lane_len: usize) -> usize {
+    bytes.as_ptr().align_offset(lane_len).min(lane_len)
+}
 
 /// Masks at least 64 bytes, as many at a time. The last lane overlaps the one before it, so that no single bytes remain.
 #[inline]
@@ -225,13 +261,17 @@ mod tests {
     }
 
     #[test]
-    fn copying_masks_what_it_copies_at_every_length() {
+    fn copying_masks_what_it_copies_at_every_length_and_wherever_it_goes() {
         for len in (0..600).chain([1024, 1029, 100_000]) {
             let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let (mut expected, mut place) = (payload.clone(), vec![0; len]);
+            let mut expected = payload.clone();
             apply(&mut expected, [1, 2, 3, 4]);
-            copy(&mut place, &payload, [1, 2, 3, 4]);
-            assert_eq!(place, expected);
+            for before in (0..70).step_by(if len == LONG_LEN || len == 529 { 1 } else { 23 }) {
+                let mut places = vec![0; before + len + 1];
+                copy(&mut places[before..][..len], &payload, [1, 2, 3, 4]);
+                assert_eq!(places[before..][..len], expected);
+                assert!(places[..before].iter().chain(&places[before + len..]).all(|&byte| byte == 0));
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch};
 
-use super::rotate;
+use super::{head_len, rotate};
 
 /// What the processor has, which takes too long to ask each time.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
@@ -35,26 +35,33 @@ fn append_vectors<S: Simd>(_: S, out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]
     super::append_tiles(out, payload, key);
 }
 
-/// The last vector overlaps the one before it, so that no single bytes remain.
+/// The vectors lie in the memory as the processor likes to store them, which takes half as long; the first and the last overlap those beside them.
 #[inline(always)]
 fn apply_vectors<S: Simd>(simd: S, bytes: &mut [u8], key: [u8; 4]) {
     let Some(last_start) = bytes.len().checked_sub(S::u8s::LEN) else { return };
+    let first = S::u8s::from_slice(simd, &bytes[..S::u8s::LEN]) ^ vector(simd, key);
     let last = S::u8s::from_slice(simd, &bytes[last_start..]) ^ vector(simd, rotate(key, last_start));
-    let key = vector(simd, key);
-    for lane in bytes.chunks_exact_mut(S::u8s::LEN) {
+    let head_len = head_len(bytes, S::u8s::LEN);
+    let key = vector(simd, rotate(key, head_len));
+    for lane in bytes[head_len..].chunks_exact_mut(S::u8s::LEN) {
         (S::u8s::from_slice(simd, lane) ^ key).store_slice(lane);
     }
+    first.store_slice(&mut bytes[..S::u8s::LEN]);
     last.store_slice(&mut bytes[last_start..]);
 }
 
 #[inline(always)]
 fn copy_vectors<S: Simd>(simd: S, place: &mut [u8], payload: &[u8], key: [u8; 4]) {
     let Some(last_start) = payload.len().checked_sub(S::u8s::LEN) else { return };
+    let first = S::u8s::from_slice(simd, &payload[..S::u8s::LEN]) ^ vector(simd, key);
     let last = S::u8s::from_slice(simd, &payload[last_start..]) ^ vector(simd, rotate(key, last_start));
-    let key = vector(simd, key);
-    for (place, lane) in place.chunks_exact_mut(S::u8s::LEN).zip(payload.chunks_exact(S::u8s::LEN)) {
+    let head_len = head_len(place, S::u8s::LEN);
+    let key = vector(simd, rotate(key, head_len));
+    let lanes = payload[head_len..].chunks_exact(S::u8s::LEN);
+    for (place, lane) in place[head_len..].chunks_exact_mut(S::u8s::LEN).zip(lanes) {
         (S::u8s::from_slice(simd, lane) ^ key).store_slice(place);
     }
+    first.store_slice(&mut place[..S::u8s::LEN]);
     last.store_slice(&mut place[last_start..]);
 }
 
