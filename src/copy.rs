@@ -4,12 +4,12 @@
 //! destination lies a few bytes further into its page than the source does, as payloads behind their headers do. In tiles, none is long
 //! enough for that, and all together take no longer than one.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-/// Also short enough to be still in the first-level cache after it was copied.
-pub(crate) const TILE_LEN: usize = 2 << 10;
+const TILE_LEN: usize = 2 << 10;
 
 /// Copies `bytes` to `place`, which is as long.
 #[inline]
@@ -50,6 +50,17 @@ pub(crate) fn to_bytes(bytes: &[u8]) -> Bytes {
     copy.into()
 }
 
+/// Appends `copied` to `text`.
+pub(crate) fn to_string(text: &mut String, mut copied: &str) {
+    // A character begins within any four bytes.
+    let tile_lens = TILE_LEN - 3..=TILE_LEN;
+    while let Some((tile, later)) = tile_lens.clone().rev().find_map(|len| copied.split_at_checked(len)) {
+        text.push_str(tile);
+        copied = later;
+    }
+    text.push_str(copied);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +73,20 @@ mod tests {
             to_slice(&mut place, &bytes[..len]);
             assert_eq!(place, bytes[..len]);
             assert_eq!(to_bytes(&bytes[..len]), bytes[..len]);
+        }
+    }
+
+    #[test]
+    fn text_is_appended_whole_wherever_its_characters_end() {
+        for character in ["a", "é", "€", "😀"] {
+            for before in 0..character.len() {
+                for len in [0, 1, TILE_LEN - 1, TILE_LEN, TILE_LEN + 1, 3 * TILE_LEN] {
+                    let copied = "x".repeat(before) + &character.repeat(len / character.len());
+                    let mut text = String::from("before");
+                    to_string(&mut text, &copied);
+                    assert_eq!(text, String::from("before") + &copied);
+                }
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 
 use super::{Receiver, ReplyDue, Status};
-use crate::copy::TILE_LEN;
 use crate::event::{Kind, Ready};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
@@ -11,6 +10,9 @@ use crate::message::DataKind;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use crate::message::Message;
 use crate::{CloseFrame, ProtocolError, mask};
+
+/// As much text as is unmasked, validated and copied at once is still in the first-level cache for the next of these.
+const TEXT_LEN: usize = 16 << 10;
 
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
@@ -294,7 +296,7 @@ impl Receiver {
     fn text(&mut self, key: [u8; 4], len: usize, input: &mut Input) -> Result<(), ProtocolError> {
         let (payload, text) = input.text_parts(len);
         text.reserve(len);
-        for tile in payload.chunks_mut(TILE_LEN) {
+        for tile in payload.chunks_mut(TEXT_LEN) {
             mask::apply(tile, key);
             self.utf8.push(tile, text).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
