@@ -110,8 +110,7 @@ fn copy_aligned(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
     put_ends(place, ends);
 }
 
-/// How many of `bytes`, fewer than `lane_len`, come before the first lane that is aligned: a store across two lines of the cache takes twice as
-/// long.
+/// How many of `bytes`, fewer than `lane_len`, come before the first lane that is aligned: a store across two lines of the cache takes longer.
 #[inline(always)]
 fn head_len(bytes: &[u8], lane_len: usize) -> usize {
     bytes.as_ptr().align_offset(lane_len).min(lane_len)

@@ -35,7 +35,7 @@ fn append_vectors<S: Simd>(_: S, out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]
     super::append_tiles(out, payload, key);
 }
 
-/// The vectors lie in the memory as the processor likes to store them, which takes half as long; the first and the last overlap those beside them.
+/// The vectors are aligned; the first and the last overlap those beside them, so that no single bytes remain.
 #[inline(always)]
 fn apply_vectors<S: Simd>(simd: S, bytes: &mut [u8], key: [u8; 4]) {
     let Some(last_start) = bytes.len().checked_sub(S::u8s::LEN) else { return };
