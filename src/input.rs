@@ -209,7 +209,7 @@ impl Input {
     #[inline]
     pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
         // The payload fills at least half of the storage, and next to nothing is unread, which would have to move.
-        let can = range.len() >= LARGE_LEN
+        let can = range.end >= range.start + LARGE_LEN
             && range.len() >= self.storage.capacity() / 2
             && self.end - self.start <= range.len() / 4;
         if can {
@@ -258,6 +258,13 @@ impl Input {
     #[inline]
     pub(crate) fn consume_lent(&mut self, len: usize) {
         self.consume(len);
+        self.lent_len = len;
+    }
+
+    /// Consumes a header, and a payload that may be lent; both are there.
+    #[inline(always)]
+    pub(crate) fn consume_frame(&mut self, header_len: usize, len: usize) {
+        self.start = self.end.min(self.start + header_len + len);
         self.lent_len = len;
     }
 

@@ -19,19 +19,27 @@ use chacha20::rand_core::{Rng as _, SeedableRng as _};
 /// tidewire::mask::apply(&mut payload, [0x37, 0xfa, 0x21, 0x3d]);
 /// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
-        #[cfg(feature = "simd")]
-        LONG_LEN.. => vectors::apply(bytes, key),
-        #[cfg(not(feature = "simd"))]
-        LONG_LEN.. => apply_aligned(bytes, key),
-        64.. => apply_lanes(bytes, key),
+        64.. => apply_many(bytes, key),
         32.. => put_ends::<32>(bytes, masked_ends(bytes, key)),
         16.. => put_ends::<16>(bytes, masked_ends(bytes, key)),
         8.. => put_ends::<8>(bytes, masked_ends(bytes, key)),
         4.. => put_ends::<4>(bytes, masked_ends(bytes, key)),
         _ => bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key),
+    }
+}
+
+/// At least 64 bytes.
+#[inline(never)]
+fn apply_many(bytes: &mut [u8], key: [u8; 4]) {
+    match bytes.len() {
+        #[cfg(feature = "simd")]
+        LONG_LEN.. => vectors::apply(bytes, key),
+        #[cfg(not(feature = "simd"))]
+        LONG_LEN.. => apply_aligned(bytes, key),
+        _ => apply_lanes(bytes, key),
     }
 }
 

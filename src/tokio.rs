@@ -191,7 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     #[inline]
     fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
-        let Whole { link, receiver, outlet } = &mut self.whole;
-        poll_fn(move |cx| link.poll_flush(rest, Some(receiver), outlet, cx))
+        let whole = &mut self.whole;
+        poll_fn(move |cx| {
+            let Whole { link, receiver, outlet } = &mut *whole;
+            link.poll_flush(rest, Some(receiver), outlet, cx)
+        })
     }
 }

@@ -35,7 +35,8 @@ pub(super) struct PartialMessage {
 impl Receiver {
     /// Takes a message that lies whole in the input, in one frame: the common case, which [`step`](Self::step) would find as well. Its
     /// text is not yet validated.
-    #[inline]
+    // Always inlined, with a short mask: a call costs a short message a tenth of its time.
+    #[inline(always)]
     pub(crate) fn message_frame(&mut self, input: &mut Input) -> Option<Ready> {
         input.retire();
         if !self.is_usual() {
@@ -47,8 +48,7 @@ impl Receiver {
         if self.is_server {
             mask::apply(payload, *header.last_chunk()?);
         }
-        input.consume(header_len);
-        input.consume_lent(len);
+        input.consume_frame(header_len, len);
         self.timers.frame();
         Some(Ready(if opcode == OpCode::Text { Kind::Text } else { Kind::Binary }))
     }

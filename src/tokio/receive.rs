@@ -41,7 +41,7 @@ pub(super) trait Receiving {
 
 /// The future of `recv_ref`.
 pub(super) struct RecvRef<'r, R> {
-    /// `None` when the event is lent.
+    /// `None` when the future is ready.
     pub(super) receiving: Option<&'r mut R>,
     /// `None` also when what is there would be discarded, since the connection has failed.
     pub(super) input: Option<&'r mut Input>,
@@ -63,12 +63,17 @@ impl<'r, R: Receiving> Future for RecvRef<'r, R> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let (Some(receiving), Some(input)) = (&mut this.receiving, &mut this.input) else {
-            return this.poll_end(cx).map_ok(|()| None);
-        };
-        let Some(ready) = ready!(receiving.poll_ready(input, cx))? else { return Poll::Ready(Ok(None)) };
-        let (Some(receiving), Some(input)) = (this.receiving.take(), this.input.take()) else {
-            return this.poll_end(cx).map_ok(|()| None);
+        let Some(input) = this.input.take() else { return this.poll_end(cx).map_ok(|()| None) };
+        let receiving = this.receiving.take().expect("a future that is ready is not polled again");
+        // In so many words: with `?` or `map`, a short message takes half a nanosecond more.
+        let ready = match receiving.poll_ready(input, cx) {
+            Poll::Ready(Ok(Some(ready))) => ready,
+            Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {
+                (this.receiving, this.input) = (Some(receiving), Some(input));
+                return Poll::Pending;
+            }
         };
         match receiving.receiver().lend(input, ready) {
             Ok(event) => Poll::Ready(Ok(Some(receiving.lend(event)))),
