@@ -7,6 +7,10 @@ use bytes::Buf as _;
 
 use crate::{Input, Output, pool};
 
+/// How much is read at once at most. A longer read is acknowledged later, and the peer waits for that; a message of 64 KiB comes in one, with its
+/// header.
+const MAX_READ_LEN: usize = 80 << 10;
+
 /// How many pieces of the output go into one vectored write.
 const MAX_SLICES: usize = 16;
 
@@ -16,7 +20,9 @@ pub(crate) fn fill(
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
     pool::supply(input);
-    let polled = read(input.space());
+    let space = input.space();
+    let len = space.len().min(MAX_READ_LEN);
+    let polled = read(&mut space[..len]);
     match polled {
         Poll::Ready(Ok(0)) => input.set_eof(),
         Poll::Ready(Ok(len)) => input.filled(len),
