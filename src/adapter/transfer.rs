@@ -7,8 +7,7 @@ use bytes::Buf as _;
 
 use crate::{Input, Output, pool};
 
-/// How much is read at once at most. A longer read is acknowledged later, and the peer waits for that; a message of 64 KiB comes in one, with its
-/// header.
+/// How much is read at once at most: whoever reads more waits more often for the rest. A message of 64 KiB comes in one read, with its header.
 const MAX_READ_LEN: usize = 80 << 10;
 
 /// How many pieces of the output go into one vectored write.
