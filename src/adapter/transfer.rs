@@ -49,3 +49,35 @@ pub(crate) fn drain(
     output.advance(written.min(output.remaining()));
     Poll::Ready(Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+    use crate::frame::Header;
+    use crate::input::READ_LEN;
+
+    /// How long a read is that has `storage_len` bytes to go to.
+    fn read_len(storage_len: usize) -> usize {
+        let (mut input, mut len) = (Input::new(), 0);
+        input.adopt(vec![0; storage_len]);
+        let filled = fill(&mut input, |space| {
+            len = space.len();
+            Poll::Ready(Ok(len))
+        });
+        assert!(matches!(filled, Poll::Ready(Ok(()))));
+        assert_eq!(input.unread().len(), len);
+        len
+    }
+
+    #[test]
+    fn a_message_of_64_kib_comes_in_one_read_and_a_longer_one_in_pieces() {
+        for len in [READ_LEN, READ_LEN + Header::MAX_LEN] {
+            assert_eq!(read_len(len), len);
+        }
+        for len in [MAX_READ_LEN, MAX_READ_LEN + 1, 1 << 20] {
+            assert_eq!(read_len(len), MAX_READ_LEN);
+        }
+    }
+}
