@@ -64,6 +64,11 @@ impl Deadline {
     /// The end of time stands for a deadline that is not set.
     pub(crate) const NONE: Self = Self(Timestamp(u64::MAX));
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn at(at: Timestamp) -> Self {
+        Self(at)
+    }
+
     /// When the deadline is, `after` from `now` if it was not set.
     pub(crate) fn poll(&mut self, now: Timestamp, after: Option<Duration>) -> Option<Timestamp> {
         if *self == Self::NONE {

@@ -4,6 +4,7 @@
 //! Close frames and the closing of the transport come from the [`Connection`] and need no help. Timers run while
 //! somebody is in `recv`, `send`, `flush` or another waiting method, in a runtime with time enabled.
 
+mod alarm;
 mod link;
 mod open;
 mod receive;

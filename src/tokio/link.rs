@@ -3,12 +3,12 @@
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::boxed::Box;
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::time::{Instant, Sleep};
+use ::tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::receive::Advanced;
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
 use crate::timer::Deadline;
@@ -19,14 +19,14 @@ pub(super) struct Link<S> {
     pub(super) stream: S,
     /// When the connection's clock began.
     start: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     /// When storage that a large message has left behind is given back.
     rest: Deadline,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, start: Instant::now(), sleep: None, rest: Deadline::NONE }
+        Self { stream, start: Instant::now(), alarm: Alarm::new(), rest: Deadline::NONE }
     }
 
     /// Runs the connection until an event is ready or the transport has ended.
@@ -168,15 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.rest.poll(now, Some(REST))
     }
 
-    /// Ready when `deadline` has passed, or earlier: the timer is not moved for a deadline that was put off.
+    /// Ready when `deadline` has passed, or earlier.
     fn poll_sleep(&mut self, deadline: Option<Timestamp>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        let at = self.start + deadline.duration_since(Timestamp::default());
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(::tokio::time::sleep_until(at)));
-        if at < sleep.deadline() || sleep.is_elapsed() {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx)
+        self.alarm.poll(self.start, deadline, cx)
     }
 
     pub(super) fn now(&self) -> Timestamp {

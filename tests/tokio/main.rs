@@ -35,3 +35,4 @@ mod split_closing;
 mod split_storm;
 mod split_under_load;
 mod timeouts;
+mod waking;
