@@ -12,7 +12,7 @@ use crate::message::Message;
 use crate::{CloseFrame, ProtocolError, mask};
 
 /// As much text as is unmasked, validated and copied at once is still in the first-level cache for the next of these.
-const TEXT_LEN: usize = 16 << 10;
+const TEXT_LEN: usize = 8 << 10;
 
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
