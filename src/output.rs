@@ -261,6 +261,30 @@ impl Output {
         }
     }
 
+    /// Advances as far as chained payloads are among the next `missing` bytes, and returns how many are left behind them; `None`
+    /// within a payload.
+    #[inline(never)]
+    fn advance_chain(&mut self, mut missing: usize) -> Option<usize> {
+        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) {
+            let (head_len, payload_len) = (link.position - self.cursor, link.payload.len());
+            if missing < head_len {
+                break;
+            }
+            self.cursor = link.position;
+            missing -= head_len;
+            self.elsewhere_len -= missing.min(payload_len);
+            if missing < payload_len {
+                link.payload.advance(missing);
+                return None;
+            }
+            missing -= payload_len;
+            if let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.pop_front()) {
+                self.spend(link.payload);
+            }
+        }
+        Some(missing)
+    }
+
     /// The coalesced bytes that go before the first chained payload.
     fn head(&self) -> &[u8] {
         let end = self.front().map_or(self.end, |link| link.position);
@@ -277,6 +301,7 @@ impl Buf for Output {
         self.len()
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
         match (self.head(), self.front()) {
             ([], Some(link)) => &link.payload,
@@ -286,26 +311,12 @@ impl Buf for Output {
 
     /// # Panics
     /// When `n` is more than [`remaining`](Buf::remaining).
+    #[inline]
     fn advance(&mut self, n: usize) {
         assert!(n <= self.len(), "cannot advance beyond what is owed");
         self.written += n as u64;
-        let mut missing = n;
-        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) {
-            let (head_len, payload_len) = (link.position - self.cursor, link.payload.len());
-            if missing < head_len {
-                break;
-            }
-            self.cursor = link.position;
-            missing -= head_len;
-            self.elsewhere_len -= missing.min(payload_len);
-            if missing < payload_len {
-                return link.payload.advance(missing);
-            }
-            missing -= payload_len;
-            if let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.pop_front()) {
-                self.spend(link.payload);
-            }
-        }
+        let missing = if self.chain.is_none() { Some(n) } else { self.advance_chain(n) };
+        let Some(missing) = missing else { return };
         self.cursor += missing;
         if self.cursor == self.end {
             // Everything is written.

@@ -48,8 +48,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
-            if !outlet.is_flushed(0) {
-                let _ = self.poll_flush_owed(0, None, outlet, cx);
+            if !outlet.is_flushed(0) && outlet.check().is_ok() {
+                let _ = self.poll_drain(0, outlet, cx);
             }
             match outlet.transport_action(receiver, || self.now()) {
                 Transport::KeepOpen | Transport::AwaitEof => {}
@@ -103,6 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.poll_flush_owed(rest, receiver, outlet, cx)
     }
 
+    // Never inlined, so that `poll_flush` always is.
+    #[inline(never)]
     fn poll_flush_owed(
         &mut self,
         rest: usize,
@@ -112,15 +114,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             outlet.check()?;
-            let (output, unflushed) = outlet.sender.output_to_flush();
-            if let Poll::Ready(written) = self.poll_write(output, rest, unflushed, cx) {
-                return Poll::Ready(written.map_err(|error| outlet.write_failed(&error)));
+            if self.poll_drain(rest, outlet, cx).is_ready() {
+                return Poll::Ready(outlet.check());
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
             let deadline = receiver.poll_firm_timeout(self.now(), &outlet.sender);
             ready!(self.poll_sleep(deadline, cx));
             outlet.handle_firm_timeout(receiver, self.now());
         }
+    }
+
+    /// Writes what is owed down to `rest`, or fails for good.
+    fn poll_drain(&mut self, rest: usize, outlet: &mut Outlet, cx: &mut Context<'_>) -> Poll<()> {
+        let (output, unflushed) = outlet.sender.output_to_flush();
+        if let Err(error) = ready!(self.poll_write(output, rest, unflushed, cx)) {
+            // Which the outlet remembers.
+            let _ = outlet.write_failed(&error);
+        }
+        Poll::Ready(())
     }
 
     fn poll_read(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -189,7 +200,11 @@ fn advance(
     if receiver.is_starved(input) {
         return Ok(None);
     }
-    let advanced = receiver.next(input);
+    // Which asks for no reply.
+    if let Some(ready) = receiver.message_frame(input) {
+        return Ok(Some(ready));
+    }
+    let advanced = receiver.step(input);
     if let Some(reply) = receiver.take_reply(input) {
         outlet.sender.reply(reply);
     }
