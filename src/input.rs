@@ -75,8 +75,17 @@ impl Input {
     ///
     /// Its length is chosen so that a long message ends where the room ends.
     pub fn space(&mut self) -> &mut [u8] {
+        self.space_with(|_| ())
+    }
+
+    /// As [`space`](Self::space); without room, `supply` is asked before any is made.
+    #[inline(always)]
+    pub(crate) fn space_with(&mut self, supply: impl FnOnce(&mut Self)) -> &mut [u8] {
         if !self.has_room() {
-            self.make_room();
+            supply(self);
+            if !self.has_room() {
+                self.make_room();
+            }
         }
         let end = self.storage.len().min(self.end.saturating_add(self.max_read_len()));
         &mut self.storage[self.end..end]
@@ -187,6 +196,12 @@ impl Input {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_full(&self) -> bool {
         self.storage.len() - self.held_len() < self.min_read_len()
+    }
+
+    /// Takes over storage where there is none.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn set_storage(&mut self, storage: Vec<u8>) {
+        self.storage = storage;
     }
 
     /// The storage and everything in it.

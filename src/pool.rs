@@ -35,15 +35,19 @@ std::thread_local! {
 /// What long messages have grown.
 static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Lends storage to an input that is about to be read into.
-#[inline]
+/// Lends storage to an input that is about to be read into and has no room.
+#[inline(never)]
 pub(crate) fn supply(input: &mut Input) {
-    if !input.has_room() {
-        lend(input);
+    if input.storage_len() > 0 || input.was_long() {
+        return supply_more(input);
+    }
+    if let Some(storage) = take(&READS) {
+        input.set_storage(storage);
     }
 }
 
-fn lend(input: &mut Input) {
+#[cold]
+fn supply_more(input: &mut Input) {
     if !input.is_full() {
         return;
     }

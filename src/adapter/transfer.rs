@@ -18,8 +18,7 @@ pub(crate) fn fill(
     input: &mut Input,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    pool::supply(input);
-    let space = input.space();
+    let space = input.space_with(pool::supply);
     let len = space.len().min(MAX_READ_LEN);
     let polled = read(&mut space[..len]);
     match polled {
