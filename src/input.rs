@@ -75,18 +75,25 @@ impl Input {
     ///
     /// Its length is chosen so that a long message ends where the room ends.
     pub fn space(&mut self) -> &mut [u8] {
-        self.space_with(|_| ())
+        if !self.has_room() {
+            self.make_room();
+        }
+        self.room()
     }
 
     /// As [`space`](Self::space); without room, `supply` is asked before any is made.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     #[inline(always)]
     pub(crate) fn space_with(&mut self, supply: impl FnOnce(&mut Self)) -> &mut [u8] {
         if !self.has_room() {
             supply(self);
-            if !self.has_room() {
-                self.make_room();
-            }
+            return self.space();
         }
+        self.room()
+    }
+
+    #[inline]
+    fn room(&mut self) -> &mut [u8] {
         let end = self.storage.len().min(self.end.saturating_add(self.max_read_len()));
         &mut self.storage[self.end..end]
     }
