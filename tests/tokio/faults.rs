@@ -35,12 +35,13 @@ fn a_program_that_is_given_up_has_sent_whole_frames_up_to_the_last() {
 }
 
 #[test]
-fn after_a_failed_write_the_peers_last_words_are_heard() {
+fn after_a_failed_write_nothing_is_written_and_the_peers_last_words_are_heard() {
     for role in Role::BOTH {
         let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_fault(1, Fault::Error));
         block_on(async {
             let sent = socket.send("lost").await;
             assert!(matches!(sent, Err(Error::Io(_))));
+            let _ = socket.queue("lost as well");
             peer.send([role.frame(TEXT, "why"), role.close_frame(1008, "rude")].concat());
             peer.end();
             assert_eq!(socket.recv().await.unwrap(), Some("why".into()));
