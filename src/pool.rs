@@ -41,6 +41,7 @@ pub(crate) fn supply(input: &mut Input) {
     if input.storage_len() > 0 || input.was_long() {
         return supply_more(input);
     }
+    // What the rest would find out as well, for an input that gave its storage back.
     if let Some(storage) = take(&READS) {
         input.set_storage(storage);
     }
