@@ -29,7 +29,6 @@ const LARGE_LEN: usize = 16 << 10;
 /// assert!(matches!(connection.receive(&mut input)?, Some(Event::Ping(b""))));
 /// # Ok::<(), tidewire::ProtocolError>(())
 /// ```
-#[derive(Default)]
 pub struct Input {
     /// Initialised once, when it is allocated: reads overwrite it.
     storage: Vec<u8>,
@@ -41,8 +40,8 @@ pub struct Input {
     end: usize,
     /// The length of the payload that ends at `start` and may be lent.
     lent_len: usize,
-    /// How much the message under way lacks, when that is known, its payload stays where it is read, and it is long.
-    missing: usize,
+    /// How long the next read may be: not beyond the end of a long message whose payload stays where it is read.
+    max_read_len: usize,
     /// The text message under way.
     text: String,
     eof: bool,
@@ -63,7 +62,7 @@ impl Input {
             start: 0,
             end: 0,
             lent_len: 0,
-            missing: 0,
+            max_read_len: usize::MAX,
             text: String::new(),
             eof: false,
             complete: false,
@@ -94,7 +93,7 @@ impl Input {
 
     #[inline]
     fn room(&mut self) -> &mut [u8] {
-        let end = self.storage.len().min(self.end.saturating_add(self.max_read_len()));
+        let end = self.storage.len().min(self.end.saturating_add(self.max_read_len));
         &mut self.storage[self.end..end]
     }
 
@@ -323,7 +322,7 @@ impl Input {
     #[inline]
     pub(crate) fn set_missing(&mut self, len: usize) {
         let is_long = len > LARGE_LEN || self.message_range().len() + len >= READ_LEN;
-        self.missing = if is_long { len } else { 0 };
+        self.max_read_len = if is_long && len > 0 { len } else { usize::MAX };
     }
 
     pub(crate) fn set_complete(&mut self) {
@@ -346,7 +345,7 @@ impl Input {
     }
 
     pub(crate) fn discard_message(&mut self) {
-        (self.message_start, self.message_end, self.missing) = (0, 0, 0);
+        (self.message_start, self.message_end, self.max_read_len) = (0, 0, usize::MAX);
         self.text.clear();
     }
 
@@ -381,14 +380,9 @@ impl Input {
         }
     }
 
-    /// How long the next read may be: not beyond the end of a long message.
-    fn max_read_len(&self) -> usize {
-        if self.missing > 0 { self.missing } else { usize::MAX }
-    }
-
     /// How much room the next read wants at least.
     fn min_read_len(&self) -> usize {
-        self.max_read_len().min(READ_LEN / 2)
+        self.max_read_len.min(READ_LEN / 2)
     }
 
     /// True when there is room for a read behind what is buffered.
@@ -412,7 +406,7 @@ impl Input {
         let held = self.end - self.message_start;
         let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
         // The end of a long message is enough: then the next one of its length is read alone too, and nothing moves.
-        let len = len.min(self.end.saturating_add(self.max_read_len()));
+        let len = len.min(self.end.saturating_add(self.max_read_len));
         self.storage.reserve_exact(len - self.storage.len());
         self.storage.resize(len, 0);
     }
@@ -437,6 +431,12 @@ impl Input {
             self.message_end -= self.message_start;
             self.message_start = 0;
         }
+    }
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
