@@ -178,6 +178,7 @@ impl Input {
 
     /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
     pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
         self.retire();
         match self.held_len() {

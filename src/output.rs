@@ -131,7 +131,7 @@ impl Output {
         self.chain.as_mut()?.spent.take()
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn has_storage(&self) -> bool {
         !self.coalesced.is_empty()
     }
@@ -142,19 +142,17 @@ impl Output {
         self.coalesced.len() > KEEP_LEN
     }
 
-    /// Takes over storage that another output released, if there is none.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn adopt(&mut self, storage: Vec<u8>) {
-        if !self.has_storage() {
-            self.coalesced = storage.into();
-        }
+    /// Takes over storage where there is none.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn set_storage(&mut self, storage: Box<[u8]>) {
+        self.coalesced = storage;
     }
 
     /// Gives the storage back if nothing is owed, unless it is very long.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn release_storage(&mut self) -> Option<Vec<u8>> {
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn release_storage(&mut self) -> Option<Box<[u8]>> {
         (self.is_empty() && self.has_storage() && !self.is_swollen())
-            .then(|| core::mem::take(&mut self.coalesced).into())
+            .then(|| core::mem::take(&mut self.coalesced))
     }
 
     /// Queues a frame, masked with `key` (RFC 6455 5.3) if there is one.
@@ -221,6 +219,12 @@ impl Output {
         self.chain.get_or_insert_default().links.push_back(link);
     }
 
+    /// All of it, when nothing is chained.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn coalesced(&self) -> Option<&[u8]> {
+        (self.elsewhere_len == 0).then(|| &self.coalesced[self.cursor..self.end])
+    }
+
     /// Nothing is left to be written of `payload`.
     pub(crate) fn spend(&mut self, payload: Chained) {
         if let Chained::Stored(storage, _) = payload {
@@ -285,12 +289,6 @@ impl Output {
         Some(missing)
     }
 
-    /// The coalesced bytes that go before the first chained payload.
-    fn head(&self) -> &[u8] {
-        let end = self.front().map_or(self.end, |link| link.position);
-        &self.coalesced[self.cursor..end]
-    }
-
     fn front(&self) -> Option<&Link> {
         self.chain.as_ref()?.links.front()
     }
@@ -303,9 +301,10 @@ impl Buf for Output {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match (self.head(), self.front()) {
-            ([], Some(link)) => &link.payload,
-            (head, _) => head,
+        match self.front() {
+            Some(link) if link.position == self.cursor => &link.payload,
+            Some(link) => &self.coalesced[self.cursor..link.position],
+            None => &self.coalesced[self.cursor..self.end],
         }
     }
 

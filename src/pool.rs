@@ -3,16 +3,14 @@
 use core::cell::RefCell;
 use core::mem;
 use core::ops::Range;
+use std::boxed::Box;
 use std::sync::Mutex;
-use std::thread::LocalKey;
 use std::vec::Vec;
 
 use bytes::Bytes;
 
-#[cfg(feature = "tokio")]
-use crate::Output;
 use crate::input::READ_LEN;
-use crate::{Input, Payload};
+use crate::{Input, Output, Payload};
 
 /// How many pieces of storage a thread keeps of either kind: enough for connections that are in the middle of a message.
 const MAX_PIECES: usize = 4;
@@ -23,39 +21,57 @@ const SHORT_LEN: usize = 256 << 10;
 /// How much of longer storage is kept for all threads together: enough for messages of 1 MiB that are echoed.
 const MAX_LONG_LEN: usize = 4 << 20;
 
-type Pool = RefCell<Vec<Vec<u8>>>;
+/// What a thread has to lend.
+struct Pool {
+    /// For a read or a few each.
+    reads: Vec<Vec<u8>>,
+    writes: Vec<Box<[u8]>>,
+}
 
 std::thread_local! {
-    /// For a read or a few each.
-    static READS: Pool = const { RefCell::new(Vec::new()) };
-    #[cfg(feature = "tokio")]
-    static WRITES: Pool = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { reads: Vec::new(), writes: Vec::new() }) };
 }
 
 /// What long messages have grown.
 static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Lends storage to an input that is about to be read into and has no room.
-#[inline(never)]
-pub(crate) fn supply(input: &mut Input) {
-    if input.storage_len() > 0 || input.was_long() {
-        return supply_more(input);
-    }
-    // What the rest would find out as well, for an input that gave its storage back.
-    if let Some(storage) = take(&READS) {
-        input.set_storage(storage);
+/// Lends storage to an input that is about to be read into, and to the output for what is read to be answered.
+#[inline]
+pub(crate) fn supply(input: &mut Input, output: Option<&mut Output>) {
+    if input.storage_len() == 0 || output.as_ref().is_some_and(|output| !output.has_storage()) {
+        lend(input, output);
     }
 }
 
+#[inline(never)]
+fn lend(input: &mut Input, output: Option<&mut Output>) {
+    with_pool(|pool| {
+        if input.storage_len() == 0
+            && !input.was_long()
+            && let Some(storage) = pool.reads.pop()
+        {
+            input.set_storage(storage);
+        }
+        if let Some(output) = output
+            && !output.has_storage()
+            && let Some(storage) = pool.writes.pop()
+        {
+            output.set_storage(storage);
+        }
+    });
+}
+
+/// Lends storage to an input whose storage has no room for a read.
 #[cold]
-fn supply_more(input: &mut Input) {
+pub(crate) fn supply_more(input: &mut Input) {
     if !input.is_full() {
         return;
     }
     let len = input.storage_len();
     // After a long message there comes another, as a rule.
     let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
-    let storage = if long.is_none() && len < READ_LEN { take(&READS) } else { long };
+    let storage =
+        if long.is_none() && len < READ_LEN { with_pool(|pool| pool.reads.pop()).flatten() } else { long };
     if let Some(storage) = storage {
         exchange(input, storage);
     }
@@ -65,7 +81,7 @@ fn supply_more(input: &mut Input) {
 pub(crate) fn exchange(input: &mut Input, storage: Vec<u8>) {
     let storage = input.adopt(storage);
     if !storage.is_empty() {
-        keep(storage.len(), || Some(storage));
+        keep(storage);
     }
 }
 
@@ -94,60 +110,51 @@ impl AsRef<[u8]> for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let storage = mem::take(&mut self.storage);
-        keep(storage.len(), || Some(storage));
+        keep(mem::take(&mut self.storage));
     }
 }
 
-/// Takes storage back from an input in which little is buffered, as long as there is room for it.
-pub(crate) fn collect(input: &mut Input) {
-    keep(input.storage_len(), || input.release_read());
-}
-
-/// Lends storage to an output that something may be queued in.
-#[cfg(feature = "tokio")]
-pub(crate) fn supply_output(output: &mut Output) {
-    if !output.has_storage()
-        && let Some(storage) = take(&WRITES)
-    {
-        output.adopt(storage);
-    }
-}
-
-/// Takes the storage back from an output that is written.
-#[cfg(feature = "tokio")]
-pub(crate) fn collect_output(output: &mut Output) {
-    if let Some(storage) = output.release_storage() {
-        put(&WRITES, storage);
-    }
-}
-
-fn take(pool: &'static LocalKey<Pool>) -> Option<Vec<u8>> {
-    // A thread that is ending has no pool any more; then a connection allocates for itself.
-    pool.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
-}
-
-/// Keeps the storage of length `len` that `release` gives.
-fn keep(len: usize, release: impl FnOnce() -> Option<Vec<u8>>) {
-    match len {
-        READ_LEN..=SHORT_LEN => {
-            if let Some(storage) = release() {
-                put(&READS, storage);
-            }
+/// Takes storage back from an input in which little is buffered, as long as there is room for it, and from an output that is written.
+#[inline(never)]
+pub(crate) fn collect(input: &mut Input, output: Option<&mut Output>) {
+    with_pool(|pool| {
+        if let READ_LEN..=SHORT_LEN = input.storage_len()
+            && let Some(storage) = input.release_read()
+        {
+            put(&mut pool.reads, storage);
         }
-        len if len > SHORT_LEN => put_long(len, release),
+        if let Some(output) = output
+            && let Some(storage) = output.release_storage()
+        {
+            put(&mut pool.writes, storage);
+        }
+    });
+    if input.storage_len() > SHORT_LEN {
+        put_long(input.storage_len(), || input.release_read());
+    }
+}
+
+/// Nothing for a thread that is ending, which has no pool any more: then a connection allocates for itself.
+fn with_pool<R>(run: impl FnOnce(&mut Pool) -> R) -> Option<R> {
+    POOL.try_with(|pool| run(&mut pool.borrow_mut())).ok()
+}
+
+/// Keeps storage for others.
+fn keep(storage: Vec<u8>) {
+    match storage.len() {
+        READ_LEN..=SHORT_LEN => {
+            with_pool(|pool| put(&mut pool.reads, storage));
+        }
+        len if len > SHORT_LEN => put_long(len, || Some(storage)),
         _ => {}
     }
 }
 
-fn put(pool: &'static LocalKey<Pool>, storage: Vec<u8>) {
-    // What does not fit is freed.
-    let _ = pool.try_with(|pool| {
-        let mut pool = pool.borrow_mut();
-        if pool.len() < MAX_PIECES {
-            pool.push(storage);
-        }
-    });
+/// What does not fit is freed.
+fn put<T>(pieces: &mut Vec<T>, storage: T) {
+    if pieces.len() < MAX_PIECES {
+        pieces.push(storage);
+    }
 }
 
 /// Storage longer than `len`. Nobody waits for it.
@@ -177,6 +184,11 @@ mod tests {
     use super::*;
     use crate::{Config, Connection, Event};
 
+    fn supply_all(input: &mut Input) {
+        supply(input, None);
+        supply_more(input);
+    }
+
     /// An input that is full with a binary message of `len` bytes.
     fn message(len: usize) -> Input {
         let mut server = Connection::server(Config::new());
@@ -200,10 +212,10 @@ mod tests {
             assert_eq!(input.storage_len() == 0, is_long);
             let (part, mut other) = (owned.slice(len - 1..), Input::new());
             drop(owned);
-            supply(&mut other);
+            supply_all(&mut other);
             assert_eq!((other.storage_len(), &part[..]), (0, &[7][..]));
             drop(part);
-            supply(&mut other);
+            supply_all(&mut other);
             assert_eq!(other.storage_len() > len, is_long);
         }
     }
@@ -213,42 +225,42 @@ mod tests {
         let mut first = Input::new();
         // Less than a read is no use to anybody.
         exchange(&mut first, vec![0; READ_LEN - 1]);
-        collect(&mut first);
+        collect(&mut first, None);
         assert_eq!(first.storage_len(), READ_LEN - 1);
         // One read serves this thread.
         exchange(&mut first, vec![0; READ_LEN]);
-        collect(&mut first);
+        collect(&mut first, None);
         assert_eq!(first.storage_len(), 0);
-        supply(&mut first);
+        supply_all(&mut first);
         assert_eq!(first.storage_len(), READ_LEN);
         // There is room for one of these, and the input goes on with what it had.
         let mut others = [Input::new(), Input::new()];
         for other in &mut others {
             exchange(other, vec![0; MAX_LONG_LEN / 2 + 1]);
-            collect(other);
+            collect(other, None);
         }
         assert_eq!(others.map(|other| other.storage_len()), [0, MAX_LONG_LEN / 2 + 1]);
-        supply(&mut first);
+        supply_all(&mut first);
         assert_eq!(first.storage_len(), READ_LEN, "there is still room");
         first.extend_from_slice(&[7; READ_LEN]);
-        supply(&mut first);
+        supply_all(&mut first);
         assert_eq!((first.storage_len(), first.unread()), (MAX_LONG_LEN / 2 + 1, &[7; READ_LEN][..]));
         // Of what it had, the thread makes use again.
         let mut second = Input::new();
-        supply(&mut second);
+        supply_all(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
         // Nothing longer is left.
         second.extend_from_slice(&[7; READ_LEN]);
-        supply(&mut second);
+        supply_all(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
         // Whoever has read much begins with long storage the next time, however often it finds nothing to read, and that time only.
         first.extend_from_slice(&[7]);
         second.consume(READ_LEN);
-        collect(&mut second);
+        collect(&mut second, None);
         for (len, reads) in [(MAX_LONG_LEN / 2 + 1, 0), (MAX_LONG_LEN / 2 + 1, 1), (READ_LEN, 1)] {
             first.consume(first.unread().len());
-            collect(&mut first);
-            supply(&mut first);
+            collect(&mut first, None);
+            supply_all(&mut first);
             assert_eq!(first.storage_len(), len);
             (0..reads).for_each(|_| first.filled(1));
         }

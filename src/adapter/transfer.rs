@@ -13,34 +13,38 @@ const MAX_READ_LEN: usize = 80 << 10;
 /// How many pieces of the output go into one vectored write.
 const MAX_SLICES: usize = 16;
 
-/// Fills `input` with what one read finds, or with the end.
+/// Fills `input` with what one read finds, or with the end. `output`, if it is told, gets storage for the answer as well.
 pub(crate) fn fill(
     input: &mut Input,
+    mut output: Option<&mut Output>,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    let space = input.space_with(pool::supply);
+    pool::supply(input, output.as_deref_mut());
+    let space = input.space_with(pool::supply_more);
     let len = space.len().min(MAX_READ_LEN);
     let polled = read(&mut space[..len]);
     match polled {
         Poll::Ready(Ok(0)) => input.set_eof(),
         Poll::Ready(Ok(len)) => input.filled(len),
-        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(input),
+        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(input, output),
     }
     polled.map_ok(drop)
 }
 
 /// Drains from `output`, which is not empty, what one write takes; for a single slice a stream has a cheaper one.
+// Always inlined, as are its callers up to the next loop: each of them would save all registers.
+#[inline(always)]
 pub(crate) fn drain(
     output: &mut Output,
     write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    let chunk = output.chunk();
-    let written = if chunk.len() == output.len() {
-        ready!(write(&[IoSlice::new(chunk)]))?
-    } else {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = output.chunks_vectored(&mut slices);
-        ready!(write(&slices[..count]))?
+    let written = match output.coalesced() {
+        Some(bytes) => ready!(write(&[IoSlice::new(bytes)]))?,
+        None => {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = output.chunks_vectored(&mut slices);
+            ready!(write(&slices[..count]))?
+        }
     };
     if written == 0 {
         return Poll::Ready(Err(ErrorKind::WriteZero.into()));
@@ -61,7 +65,7 @@ mod tests {
     fn read_len(storage_len: usize) -> usize {
         let (mut input, mut len) = (Input::new(), 0);
         input.adopt(vec![0; storage_len]);
-        let filled = fill(&mut input, |space| {
+        let filled = fill(&mut input, None, |space| {
             len = space.len();
             Poll::Ready(Ok(len))
         });

@@ -251,7 +251,7 @@ pub(super) fn open<T: Stream, H: Opening>(
     let mut unflushed = false;
     loop {
         if let Some(opened) = handshake.receive(input)? {
-            pool::collect(input);
+            pool::collect(input, None);
             return Ok(opened);
         }
         let now = start.elapsed().into();
@@ -299,7 +299,7 @@ fn read<T: Stream>(
     input: &mut Input,
 ) -> Poll<io::Result<()>> {
     timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
-    fill(input, |space| poll(stream.read(space)))
+    fill(input, None, |space| poll(stream.read(space)))
 }
 
 /// One write, of at most `wait`, and all the way through the stream if that was the last of `output`.

@@ -63,13 +63,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             outlet.return_storage(input);
             // After the end there is nothing to read, but perhaps something to write.
-            let read = if input.is_eof() { Poll::Pending } else { self.poll_read(input, cx) };
+            let read = if input.is_eof() {
+                Poll::Pending
+            } else {
+                self.poll_read(input, Some(outlet.sender.storage()), cx)
+            };
             match read {
-                // What arrived may be answered.
-                Poll::Ready(Ok(())) => pool::supply_output(outlet.sender.storage()),
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
-                    pool::collect_output(outlet.sender.storage());
                     // As a rule there is nothing that would need the time.
                     let resting = receiver.resting_timeout(&outlet.sender);
                     let deadline =
@@ -134,8 +136,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(())
     }
 
-    fn poll_read(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        fill(input, |space| {
+    fn poll_read(
+        &mut self,
+        input: &mut Input,
+        output: Option<&mut Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        fill(input, output, |space| {
             let mut space = ReadBuf::new(space);
             Pin::new(&mut self.stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
         })
@@ -226,12 +233,12 @@ where
     poll_fn(|cx| {
         loop {
             if let Some(opened) = handshake.receive(input)? {
-                pool::collect(input);
+                pool::collect(input, None);
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.
             let _ = link.poll_write(handshake.output(), 0, &mut unflushed, cx)?;
-            if link.poll_read(input, cx)?.is_pending() {
+            if link.poll_read(input, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(link.now());
                 ready!(link.poll_sleep(deadline, cx));
                 handshake.handle_timeout(link.now())?;
