@@ -99,7 +99,9 @@ impl Input {
 
     /// The first `n` bytes of [`space`](Self::space) now hold what was read.
     pub fn filled(&mut self, n: usize) {
-        self.long &= self.held_len() > 0;
+        if self.long {
+            self.long = self.held_len() > 0;
+        }
         self.end = self.end.saturating_add(n).min(self.storage.len());
         self.long |= self.end > READ_LEN;
     }

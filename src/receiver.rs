@@ -13,6 +13,8 @@ use crate::input::Input;
 use crate::reply::{Reply, ReplyKind};
 use crate::sender::Sender;
 use crate::state::{Closure, State, Transport};
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use crate::timer::Deadline;
 use crate::timer::{Due, Facts, Phase, Timers};
 use crate::utf8::{self, Utf8};
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp};
@@ -160,19 +162,21 @@ impl Receiver {
         sender.measure(now);
         let deadline = self.timers.poll(now, &self.facts(sender));
         #[cfg(any(feature = "blocking", feature = "tokio"))]
-        debug_assert!(resting.is_none_or(|resting| resting == deadline));
+        debug_assert!(resting.is_none_or(|resting| resting.get() == deadline));
         deadline
     }
 
     /// What [`poll_timeout`](Self::poll_timeout) would say and change nothing, whatever the time is; `None` if it has to be asked.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn resting_timeout(&self, sender: &Sender) -> Option<Option<Timestamp>> {
-        let rests = self.is_open()
-            && !self.timers.is_over()
-            && !sender.is_closing()
-            && !sender.owes()
-            && !sender.is_measuring();
-        if rests { self.timers.resting() } else { None }
+    pub(crate) fn resting_timeout(&self, sender: &Sender) -> Option<Deadline> {
+        if self.is_settled(sender) && !sender.is_measuring() { self.timers.resting() } else { None }
+    }
+
+    /// True while nothing is owed and nothing ends.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_settled(&self, sender: &Sender) -> bool {
+        self.is_open() && !sender.is_closing() && !sender.owes()
     }
 
     /// Does what is due at `now`: sends a keepalive ping, or gives the peer up. Calling it too early does nothing.
@@ -250,6 +254,12 @@ impl Receiver {
     #[must_use]
     pub fn timed_out(&self) -> Option<TimedOut> {
         self.timers.timed_out()
+    }
+
+    /// What the peer did wrong.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn failed(&self) -> Option<ProtocolError> {
+        if let Status::Failed(error) = self.status { Some(error) } else { None }
     }
 
     #[cfg(feature = "blocking")]

@@ -57,8 +57,15 @@ impl Add<Duration> for Timestamp {
 }
 
 /// A deadline that is set the first time somebody asks for it, since only then is the time known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline(Timestamp);
+
+#[cfg(feature = "tokio")]
+impl From<Option<Timestamp>> for Deadline {
+    fn from(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::NONE, Self::at)
+    }
+}
 
 impl Deadline {
     /// The end of time stands for a deadline that is not set.
@@ -67,6 +74,12 @@ impl Deadline {
     #[cfg(feature = "tokio")]
     pub(crate) fn at(at: Timestamp) -> Self {
         Self(at)
+    }
+
+    /// When it is, if it is set.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn get(self) -> Option<Timestamp> {
+        (self != Self::NONE).then_some(self.0)
     }
 
     /// When the deadline is, `after` from `now` if it was not set.
@@ -186,13 +199,13 @@ impl Timers {
     /// What [`poll`](Self::poll) says at whatever time while the connection is open and owes nothing, as long as only the next
     /// keepalive ping is waited for; `None` if it has to be asked.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn resting(&self) -> Option<Option<Timestamp>> {
+    pub(crate) fn resting(&self) -> Option<Deadline> {
         let is_armed = self.deadline != Deadline::NONE;
         let is_wanted = self.timing.ping_interval.duration().is_some();
         let rests = matches!(self.keepalive, Keepalive::Resting)
             && self.write == Deadline::NONE
             && is_armed == is_wanted;
-        rests.then(|| is_armed.then_some(self.deadline.0))
+        rests.then_some(self.deadline)
     }
 
     pub(crate) fn handle(&mut self, now: Timestamp, facts: &Facts) -> Result<Due, TimedOut> {

@@ -56,6 +56,13 @@ impl Outlet {
         is_flushed && self.broken.is_none()
     }
 
+    /// True while nothing is owed and nothing ends: the transport is kept open.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn is_settled(&self, receiver: &Receiver) -> bool {
+        receiver.is_settled(&self.sender) && self.broken.is_none()
+    }
+
     /// Returns storage that an echo has taken from `input`.
     pub(crate) fn return_storage(&mut self, input: &mut Input) {
         if let Some(storage) = self.sender.take_storage() {
@@ -138,10 +145,9 @@ impl Outlet {
         receiver.transport_action(&self.sender)
     }
 
-    /// How a connection ended whose transport is to be closed: without an error, or with the first one there was. `failed` is
-    /// what the peer did wrong.
-    pub(crate) fn end(&mut self, receiver: &Receiver, failed: Option<ProtocolError>) -> Result<(), Error> {
-        let timed_out = receiver.timed_out();
+    /// How a connection ended whose transport is to be closed: without an error, or with the first one there was.
+    pub(crate) fn end(&mut self, receiver: &Receiver) -> Result<(), Error> {
+        let (failed, timed_out) = (receiver.failed(), receiver.timed_out());
         let broken = self.break_off(match (failed, timed_out) {
             (Some(_), _) => Broken::Failed,
             (None, Some(timed_out)) => Broken::TimedOut(timed_out),

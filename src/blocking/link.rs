@@ -194,7 +194,7 @@ impl Inbox {
                 Transport::KeepOpen | Transport::AwaitEof => {}
                 Transport::ShutdownWrite => outbox.shut_down(stream),
                 Transport::Close => {
-                    let ended = outbox.outlet().end(&self.receiver, advanced.err());
+                    let ended = outbox.outlet().end(&self.receiver);
                     // The peer sees the end even if the stream is kept.
                     outbox.shut_down(stream);
                     return ended.map(|()| None);

@@ -12,7 +12,7 @@ use super::alarm::Alarm;
 use super::receive::Advanced;
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
 use crate::timer::Deadline;
-use crate::{Error, Input, Output, ProtocolError, Ready, Receiver, Timestamp, Transport, pool};
+use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -38,9 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Advanced> {
         loop {
-            let advanced = advance(receiver, outlet, input);
             // A write error waits: what the peer has said counts for more than that it does not listen.
-            if let Ok(Some(ready)) = advanced {
+            if let Some(ready) = advance(receiver, outlet, input) {
                 if ready.is_control() {
                     // The reply leaves at once, however long the caller takes to come back.
                     receiver.poll_timeout(self.now(), &mut outlet.sender);
@@ -48,18 +47,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
-            if !outlet.is_flushed(0) && outlet.check().is_ok() {
-                let _ = self.poll_drain(0, outlet, cx);
-            }
-            match outlet.transport_action(receiver, || self.now()) {
-                Transport::KeepOpen | Transport::AwaitEof => {}
-                Transport::ShutdownWrite => self.poll_shutdown(outlet, cx),
-                Transport::Close => {
-                    let ended = outlet.end(receiver, advanced.err());
-                    // The peer sees the end even if the stream is kept.
-                    self.poll_shutdown(outlet, cx);
-                    return Poll::Ready(ended.map(|()| None));
-                }
+            if !outlet.is_settled(receiver)
+                && let Poll::Ready(ended) = self.poll_settle(receiver, outlet, cx)
+            {
+                return Poll::Ready(ended.map(|()| None));
             }
             outlet.return_storage(input);
             // After the end there is nothing to read, but perhaps something to write.
@@ -73,17 +64,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
                 Poll::Pending => {
                     // As a rule there is nothing that would need the time.
-                    let resting = receiver.resting_timeout(&outlet.sender);
-                    let deadline =
-                        resting.unwrap_or_else(|| receiver.poll_timeout(self.now(), &mut outlet.sender));
+                    let deadline = match receiver.resting_timeout(&outlet.sender) {
+                        Some(deadline) => deadline,
+                        None => receiver.poll_timeout(self.now(), &mut outlet.sender).into(),
+                    };
                     let rest = self.rest(outlet.is_swollen(input));
-                    let deadline = deadline.into_iter().chain(rest).min();
-                    ready!(self.poll_sleep(deadline, cx));
+                    ready!(self.poll_sleep(deadline.min(rest), cx));
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
                     outlet.shrink(input);
                     self.rest.clear();
                 }
+            }
+        }
+    }
+
+    /// Writes what is owed, and ends what is over: ready when the transport has ended.
+    #[inline(never)]
+    fn poll_settle(
+        &mut self,
+        receiver: &mut Receiver,
+        outlet: &mut Outlet,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if outlet.check().is_ok() {
+            let _ = self.poll_drain(0, outlet, cx);
+        }
+        match outlet.transport_action(receiver, || self.now()) {
+            Transport::KeepOpen | Transport::AwaitEof => Poll::Pending,
+            Transport::ShutdownWrite => {
+                self.poll_shutdown(outlet, cx);
+                Poll::Pending
+            }
+            Transport::Close => {
+                let ended = outlet.end(receiver);
+                // The peer sees the end even if the stream is kept.
+                self.poll_shutdown(outlet, cx);
+                Poll::Ready(ended)
             }
         }
     }
@@ -121,12 +138,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
             let deadline = receiver.poll_firm_timeout(self.now(), &outlet.sender);
-            ready!(self.poll_sleep(deadline, cx));
+            ready!(self.poll_sleep(deadline.into(), cx));
             outlet.handle_firm_timeout(receiver, self.now());
         }
     }
 
     /// Writes what is owed down to `rest`, or fails for good.
+    #[inline(always)]
     fn poll_drain(&mut self, rest: usize, outlet: &mut Outlet, cx: &mut Context<'_>) -> Poll<()> {
         let (output, unflushed) = outlet.sender.output_to_flush();
         if let Err(error) = ready!(self.poll_write(output, rest, unflushed, cx)) {
@@ -148,6 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         })
     }
 
+    #[inline(always)]
     fn poll_write(
         &mut self,
         output: &mut Output,
@@ -178,17 +197,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// When storage that a large message has left behind is given back.
-    fn rest(&mut self, is_swollen: bool) -> Option<Timestamp> {
-        if !is_swollen && self.rest == Deadline::NONE {
-            return None;
+    fn rest(&mut self, is_swollen: bool) -> Deadline {
+        if is_swollen && self.rest == Deadline::NONE {
+            let now = self.now();
+            self.rest.poll(now, Some(REST));
         }
-        let now = self.now();
-        self.rest.poll(now, Some(REST))
+        self.rest
     }
 
     /// Ready when `deadline` has passed, or earlier.
-    fn poll_sleep(&mut self, deadline: Option<Timestamp>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
+    fn poll_sleep(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = deadline.get() else { return Poll::Pending };
         self.alarm.poll(self.start, deadline, cx)
     }
 
@@ -197,25 +216,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 }
 
-/// Decodes up to the next event, to be lent by the receiver, and queues the reply that it asks for.
+/// Decodes up to the next event, to be lent by the receiver, and queues the reply that it asks for. That the connection has failed shows
+/// in the transport action.
 #[inline(always)]
-fn advance(
-    receiver: &mut Receiver,
-    outlet: &mut Outlet,
-    input: &mut Input,
-) -> Result<Option<Ready>, ProtocolError> {
+fn advance(receiver: &mut Receiver, outlet: &mut Outlet, input: &mut Input) -> Option<Ready> {
     if receiver.is_starved(input) {
-        return Ok(None);
+        return None;
     }
     // Which asks for no reply.
     if let Some(ready) = receiver.message_frame(input) {
-        return Ok(Some(ready));
+        return Some(ready);
     }
     let advanced = receiver.step(input);
     if let Some(reply) = receiver.take_reply(input) {
         outlet.sender.reply(reply);
     }
-    advanced
+    advanced.ok().flatten()
 }
 
 /// Runs an opening handshake to its end.
@@ -240,7 +256,7 @@ where
             let _ = link.poll_write(handshake.output(), 0, &mut unflushed, cx)?;
             if link.poll_read(input, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(link.now());
-                ready!(link.poll_sleep(deadline, cx));
+                ready!(link.poll_sleep(deadline.into(), cx));
                 handshake.handle_timeout(link.now())?;
             }
         }
