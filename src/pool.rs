@@ -221,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_keeps_a_few_pieces() {
+        let mut inputs: Vec<_> = (0..=MAX_PIECES).map(|_| Input::new()).collect();
+        inputs.iter_mut().for_each(|input| exchange(input, vec![0; READ_LEN]));
+        inputs.iter_mut().for_each(|input| collect(input, None));
+        inputs.iter_mut().for_each(supply_all);
+        assert_eq!(inputs.iter().filter(|input| input.storage_len() > 0).count(), MAX_PIECES);
+    }
+
+    #[test]
     fn storage_goes_to_whoever_needs_it_as_far_as_there_is_room_for_it() {
         let mut first = Input::new();
         // Less than a read is no use to anybody.

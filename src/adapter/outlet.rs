@@ -56,13 +56,6 @@ impl Outlet {
         is_flushed && self.broken.is_none()
     }
 
-    /// True while nothing is owed and nothing ends: the transport is kept open.
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(crate) fn is_settled(&self, receiver: &Receiver) -> bool {
-        receiver.is_settled(&self.sender) && self.broken.is_none()
-    }
-
     /// Returns storage that an echo has taken from `input`.
     pub(crate) fn return_storage(&mut self, input: &mut Input) {
         if let Some(storage) = self.sender.take_storage() {

@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
-            if !outlet.is_settled(receiver)
+            if !receiver.is_settled(&outlet.sender)
                 && let Poll::Ready(ended) = self.poll_settle(receiver, outlet, cx)
             {
                 return Poll::Ready(ended.map(|()| None));
