@@ -80,6 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Writes what is owed, and ends what is over: ready when the transport has ended.
+    // Never inlined: most reads pass by.
     #[inline(never)]
     fn poll_settle(
         &mut self,
