@@ -89,9 +89,10 @@ pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::R
 
 /// For whoever opens a connection, or is about to: on top of `open`, `WebSocket::new` and the fields of `Incoming`.
 ///
-/// The tokio adapter passes the words that its functions have beyond those of the blocking one, and `boxed` for `$body`.
+/// Each adapter passes `opening` for what a public function returns and `body` for how; the tokio adapter also the words that its
+/// functions have beyond those of the blocking one.
 macro_rules! opening_functions {
-    ([$($bound:tt)+], $body:ident $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
+    ([$($bound:tt)+], $opening:ident, $body:ident $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
         /// Opens a connection as the client over any stream, with the defaults of [`Config`] and keepalive on.
         ///
         /// # Errors
@@ -101,11 +102,11 @@ macro_rules! opening_functions {
             #[doc = $cancel_safety]
             #[doc = "Dropping the future drops the stream."]
         )?
-        pub $($async)? fn client<S>(stream: S, request: &ClientRequest) -> Result<WebSocket<S>, Error>
+        pub fn client<S>(stream: S, request: &ClientRequest) -> $opening!(WebSocket<S>)
         where
             S: $($bound)+,
         {
-            client_with(stream, request, Config::new().with_default_keepalive())$($dot $await)?
+            client_with(stream, request, Config::new().with_default_keepalive())
         }
 
         /// As [`client`], with limits and timers of your own.
@@ -117,11 +118,11 @@ macro_rules! opening_functions {
             #[doc = $cancel_safety]
             #[doc = "As [`client`]."]
         )?
-        pub $($async)? fn client_with<S>(
+        pub fn client_with<S>(
             mut stream: S,
             request: &ClientRequest,
             config: Config,
-        ) -> Result<WebSocket<S>, Error>
+        ) -> $opening!(WebSocket<S>)
         where
             S: $($bound)+,
         {
@@ -145,7 +146,7 @@ macro_rules! opening_functions {
             #[doc = $cancel_safety]
             #[doc = "Dropping the future drops the stream."]
         )?
-        pub $($async)? fn accept<S>(stream: S) -> Result<WebSocket<S>, Error>
+        pub fn accept<S>(stream: S) -> $opening!(WebSocket<S>)
         where
             S: $($bound)+,
         {
@@ -192,7 +193,7 @@ macro_rules! opening_functions {
                 #[doc = $cancel_safety]
                 #[doc = "Dropping the future drops the stream."]
             )?
-            pub $($async)? fn receive(stream: S, handshake: ServerHandshake) -> Result<Self, Error> {
+            pub fn receive(stream: S, handshake: ServerHandshake) -> $opening!(Self) {
                 $body!({ receive_request(stream, handshake)$($dot $await)? })
             }
 
@@ -217,11 +218,11 @@ macro_rules! opening_functions {
                 #[doc = $cancel_safety]
                 #[doc = "Dropping the future drops the stream."]
             )?
-            pub $($async)? fn accept(
+            pub fn accept(
                 self,
                 subprotocol: Option<&str>,
                 headers: &[(&str, &str)],
-            ) -> Result<WebSocket<S>, Error> {
+            ) -> $opening!(WebSocket<S>) {
                 $body!({ accept_request(self, subprotocol, headers)$($dot $await)? })
             }
 
@@ -234,12 +235,12 @@ macro_rules! opening_functions {
                 #[doc = $cancel_safety]
                 #[doc = "Dropping the future drops the stream."]
             )?
-            pub $($async)? fn reject(
+            pub fn reject(
                 self,
                 status: u16,
                 headers: &[(&str, &str)],
                 body: &[u8],
-            ) -> Result<(), Error> {
+            ) -> $opening!(()) {
                 $body!({
                     let connection = self.request.reject(status, headers, body)?;
                     refuse(self.stream, connection, self.input)$($dot $await)?;

@@ -85,4 +85,10 @@ macro_rules! plain {
     };
 }
 
-opening_functions!([Stream], plain);
+macro_rules! result {
+    ($opened:ty) => {
+        Result<$opened, Error>
+    };
+}
+
+opening_functions!([Stream], result, plain);

@@ -10,6 +10,19 @@ use super::link::open;
 use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
 use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
 
+/// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
+macro_rules! boxed {
+    ($body:block) => {
+        Box::pin(async move $body)
+    };
+}
+
+macro_rules! future {
+    ($opened:ty) => {
+        impl Future<Output = Result<$opened, Error>>
+    };
+}
+
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
 ///
 /// For `wss://`, make a TLS stream with a TLS library and pass it to [`client`].
@@ -28,16 +41,20 @@ use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHand
 /// println!("{:?}", socket.recv().await?);
 /// # Ok(()) }
 /// ```
-pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let request = plain_request(uri)?;
-    let config = Config::new().with_default_keepalive();
-    let connecting = TcpStream::connect((request.uri().host(), request.uri().port()));
-    let stream = match config.open_timeout() {
-        Some(timeout) => ::tokio::time::timeout(timeout, connecting).await.map_err(|_| TimedOut::Open)??,
-        None => connecting.await?,
-    };
-    stream.set_nodelay(true)?;
-    client_with(stream, &request, config).await
+pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
+    boxed!({
+        let request = plain_request(uri)?;
+        let config = Config::new().with_default_keepalive();
+        let connecting = TcpStream::connect((request.uri().host(), request.uri().port()));
+        let stream = match config.open_timeout() {
+            Some(timeout) => {
+                ::tokio::time::timeout(timeout, connecting).await.map_err(|_| TimedOut::Open)??
+            }
+            None => connecting.await?,
+        };
+        stream.set_nodelay(true)?;
+        client_with(stream, &request, config).await
+    })
 }
 
 /// A request that waits for an answer: the accept in two steps. Dropping it closes the stream without one.
@@ -63,11 +80,4 @@ pub struct Incoming<S> {
     request: Request,
 }
 
-/// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
-macro_rules! boxed {
-    ($body:block) => {
-        Box::pin(async move $body).await
-    };
-}
-
-opening_functions!([AsyncRead + AsyncWrite + Unpin], boxed, async, .await, "# Cancel safety");
+opening_functions!([AsyncRead + AsyncWrite + Unpin], future, boxed, async, .await, "# Cancel safety");
