@@ -15,7 +15,8 @@ pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_fu
 pub(crate) use self::outlet::Outlet;
 pub(crate) use self::transfer::{drain, fill};
 
-use crate::{Error, Event, Message, pool};
+use crate::pool::{self, Inlet};
+use crate::{Error, Event, Message, Ready, Receiver, Reply};
 
 /// How long a connection that has nothing to do keeps what a large message has left behind.
 pub(crate) const REST: Duration = Duration::from_secs(10);
@@ -23,6 +24,29 @@ pub(crate) const REST: Duration = Duration::from_secs(10);
 /// Locks a mutex of the halves, under which nothing panics that would leave half a change behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Decodes up to the next event, to be lent by the receiver, and sends the reply that it asks for. That the connection has failed shows
+/// in the transport action.
+#[inline(always)]
+pub(crate) fn advance(
+    receiver: &mut Receiver,
+    inlet: &mut Inlet,
+    reply: impl FnOnce(Reply<'_>),
+) -> Option<Ready> {
+    if inlet.is_dry() && receiver.is_open() {
+        return None;
+    }
+    let input = inlet.input();
+    // Which asks for no reply.
+    if let Some(ready) = receiver.message_frame(input) {
+        return Some(ready);
+    }
+    let advanced = receiver.step(input);
+    if let Some(due) = receiver.take_reply(input) {
+        reply(due);
+    }
+    advanced.ok().flatten()
 }
 
 /// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.

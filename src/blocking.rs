@@ -17,6 +17,7 @@ pub use self::open::{Incoming, accept, client, client_with, connect};
 pub use self::split::{Reader, Writer};
 pub use self::stream::{Stream, Untimed};
 use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
+use crate::pool::Inlet;
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
     State, Timestamp,
@@ -48,27 +49,27 @@ use crate::{
 pub struct WebSocket<S> {
     stream: S,
     inbox: Inbox,
-    input: Input,
+    inlet: Inlet,
     outbox: Outbox,
     negotiated: Option<Box<Negotiated>>,
 }
 
 impl<S: Stream> WebSocket<S> {
-    fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
         let (inbox, outbox) = link::sides(connection);
-        Self { stream, inbox, input, outbox, negotiated: negotiated.map(Box::new) }
+        Self { stream, inbox, inlet, outbox, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
-        Self::new(stream, connection, input, None)
+        Self::new(stream, connection, input.into(), None)
     }
 
     /// The stream, the connection and what was read and not consumed.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.input)
+        (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.inlet.into())
     }
 
     /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
@@ -84,7 +85,9 @@ impl<S: Stream> WebSocket<S> {
     /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
-            if let Some(message) = self.inbox.receiver.copy_message_frame(&mut self.input) {
+            if let Some(input) = self.inlet.get()
+                && let Some(message) = self.inbox.receiver.copy_message_frame(input)
+            {
                 return Ok(Some(message));
             }
             let Some((event, _)) = self.recv_ref()? else { return Ok(None) };
@@ -117,8 +120,8 @@ impl<S: Stream> WebSocket<S> {
     /// ```
     #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
-        let Self { stream, inbox, input, outbox, .. } = self;
-        let event = inbox.receive(input, stream, outbox)?;
+        let Self { stream, inbox, inlet, outbox, .. } = self;
+        let event = inbox.receive(inlet, stream, outbox)?;
         Ok(event.map(|event| (event, outbox.sender_mut())))
     }
 

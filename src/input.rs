@@ -134,7 +134,7 @@ impl Input {
         &self.storage[self.start..self.end]
     }
 
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         self.start != self.end
@@ -176,6 +176,15 @@ impl Input {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_swollen(&self) -> bool {
         self.text.capacity() > 0 || self.storage.len() > READ_LEN
+    }
+
+    /// True when it has nothing that a new one has not, but for storage.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn is_blank(&mut self) -> bool {
+        self.retire();
+        let is_set = self.eof || self.long || self.max_read_len != usize::MAX;
+        self.held_len() == 0 && self.text.capacity() == 0 && !is_set
     }
 
     /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.

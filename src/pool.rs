@@ -1,4 +1,4 @@
-//! Storage shared by connections: one that waits holds little more than what has arrived.
+//! Inputs and storage shared by connections: one that waits holds little more than what has arrived.
 
 use core::cell::RefCell;
 use core::mem;
@@ -23,34 +23,113 @@ const MAX_LONG_LEN: usize = 4 << 20;
 
 /// What a thread has to lend.
 struct Pool {
+    /// As good as new, but with storage.
+    inputs: Vec<Box<Input>>,
     /// For a read or a few each.
     reads: Vec<Vec<u8>>,
     writes: Vec<Box<[u8]>>,
 }
 
+impl Pool {
+    const fn new() -> Self {
+        Self { inputs: Vec::new(), reads: Vec::new(), writes: Vec::new() }
+    }
+
+    /// True when there is room for one more read.
+    fn has_room(&self) -> bool {
+        self.inputs.len() + self.reads.len() < MAX_PIECES
+    }
+
+    /// What does not fit is freed, here and below.
+    fn put_read(&mut self, storage: Vec<u8>) {
+        if self.has_room() {
+            self.reads.push(storage);
+        }
+    }
+
+    fn put_write(&mut self, storage: Box<[u8]>) {
+        if self.writes.len() < MAX_PIECES {
+            self.writes.push(storage);
+        }
+    }
+
+    fn take_read(&mut self) -> Option<Vec<u8>> {
+        self.reads.pop().or_else(|| Some(self.inputs.pop()?.take_storage()))
+    }
+}
+
 std::thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { reads: Vec::new(), writes: Vec::new() }) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
 }
 
 /// What long messages have grown.
 static LONG: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Lends storage to an input that is about to be read into, and to the output for what is read to be answered.
-#[inline]
-pub(crate) fn supply(input: &mut Input, output: Option<&mut Output>) {
-    if input.storage_len() == 0 || output.as_ref().is_some_and(|output| !output.has_storage()) {
-        lend(input, output);
+/// The input of a connection, which has none while nothing is in it: so that what it touches for a message is little.
+#[derive(Debug)]
+pub(crate) struct Inlet(Option<Box<Input>>);
+
+impl Inlet {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// The input, if there is one.
+    #[inline]
+    pub(crate) fn get(&mut self) -> Option<&mut Input> {
+        self.0.as_deref_mut()
+    }
+
+    /// The input, or one without storage.
+    #[inline]
+    pub(crate) fn input(&mut self) -> &mut Input {
+        self.0.get_or_insert_default()
+    }
+
+    /// True when nothing is there to be decoded, not even the end.
+    #[inline]
+    pub(crate) fn is_dry(&self) -> bool {
+        self.0.as_ref().is_none_or(|input| !input.has_unread() && !input.is_eof())
+    }
+
+    pub(crate) fn is_eof(&self) -> bool {
+        self.0.as_ref().is_some_and(|input| input.is_eof())
+    }
+
+    fn storage_len(&self) -> usize {
+        self.0.as_ref().map_or(0, |input| input.storage_len())
     }
 }
 
+impl From<Input> for Inlet {
+    fn from(input: Input) -> Self {
+        Self(Some(Box::new(input)))
+    }
+}
+
+impl From<Inlet> for Input {
+    fn from(inlet: Inlet) -> Self {
+        inlet.0.map(|input| *input).unwrap_or_default()
+    }
+}
+
+/// Lends an input that is about to be read into, and storage to the output for what is read to be answered.
+#[inline]
+pub(crate) fn supply<'i>(inlet: &'i mut Inlet, output: Option<&mut Output>) -> &'i mut Input {
+    if inlet.storage_len() == 0 || output.as_ref().is_some_and(|output| !output.has_storage()) {
+        lend(inlet, output);
+    }
+    inlet.input()
+}
+
 #[inline(never)]
-fn lend(input: &mut Input, output: Option<&mut Output>) {
+fn lend(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        if input.storage_len() == 0
-            && !input.was_long()
-            && let Some(storage) = pool.reads.pop()
-        {
-            input.set_storage(storage);
+        if inlet.0.is_none() {
+            inlet.0 = pool.inputs.pop();
+        }
+        if inlet.storage_len() == 0 {
+            lend_storage(pool, inlet);
         }
         if let Some(output) = output
             && !output.has_storage()
@@ -59,6 +138,17 @@ fn lend(input: &mut Input, output: Option<&mut Output>) {
             output.set_storage(storage);
         }
     });
+}
+
+/// Lends storage to an input that has none, unless it will want a long one.
+#[cold]
+#[inline(never)]
+fn lend_storage(pool: &mut Pool, inlet: &mut Inlet) {
+    if inlet.get().is_none_or(|input| !input.was_long())
+        && let Some(storage) = pool.take_read()
+    {
+        inlet.input().set_storage(storage);
+    }
 }
 
 /// Lends storage to an input whose storage has no room for a read.
@@ -70,8 +160,7 @@ pub(crate) fn supply_more(input: &mut Input) {
     let len = input.storage_len();
     // After a long message there comes another, as a rule.
     let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
-    let storage =
-        if long.is_none() && len < READ_LEN { with_pool(|pool| pool.reads.pop()).flatten() } else { long };
+    let storage = if long.is_none() && len < READ_LEN { with_pool(Pool::take_read).flatten() } else { long };
     if let Some(storage) = storage {
         exchange(input, storage);
     }
@@ -114,23 +203,40 @@ impl Drop for Lease {
     }
 }
 
-/// Takes storage back from an input in which little is buffered, as long as there is room for it, and from an output that is written.
+/// Takes an input back that is as good as new, or what can be spared of its storage; and storage from an output that is written.
 #[inline(never)]
-pub(crate) fn collect(input: &mut Input, output: Option<&mut Output>) {
+pub(crate) fn collect(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        if let READ_LEN..=SHORT_LEN = input.storage_len()
-            && let Some(storage) = input.release_read()
-        {
-            put(&mut pool.reads, storage);
+        let is_short = matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN);
+        if is_short && pool.has_room() && inlet.get().is_some_and(Input::is_blank) {
+            pool.inputs.extend(inlet.0.take());
+        } else if inlet.0.is_some() {
+            collect_storage(pool, inlet);
         }
         if let Some(output) = output
             && let Some(storage) = output.release_storage()
         {
-            put(&mut pool.writes, storage);
+            pool.put_write(storage);
         }
     });
-    if input.storage_len() > SHORT_LEN {
-        put_long(input.storage_len(), || input.release_read());
+}
+
+/// Takes storage back from an input in which little is buffered, as long as there is room for it.
+#[cold]
+#[inline(never)]
+fn collect_storage(pool: &mut Pool, inlet: &mut Inlet) {
+    let Some(input) = inlet.get() else { return };
+    match input.storage_len() {
+        READ_LEN..=SHORT_LEN => {
+            if let Some(storage) = input.release_read() {
+                pool.put_read(storage);
+            }
+        }
+        len if len > SHORT_LEN => put_long(len, || input.release_read()),
+        _ => {}
+    }
+    if input.storage_len() == 0 && input.is_blank() {
+        inlet.0 = None;
     }
 }
 
@@ -143,17 +249,10 @@ fn with_pool<R>(run: impl FnOnce(&mut Pool) -> R) -> Option<R> {
 fn keep(storage: Vec<u8>) {
     match storage.len() {
         READ_LEN..=SHORT_LEN => {
-            with_pool(|pool| put(&mut pool.reads, storage));
+            with_pool(|pool| pool.put_read(storage));
         }
         len if len > SHORT_LEN => put_long(len, || Some(storage)),
         _ => {}
-    }
-}
-
-/// What does not fit is freed.
-fn put<T>(pieces: &mut Vec<T>, storage: T) {
-    if pieces.len() < MAX_PIECES {
-        pieces.push(storage);
     }
 }
 
@@ -184,9 +283,15 @@ mod tests {
     use super::*;
     use crate::{Config, Connection, Event};
 
-    fn supply_all(input: &mut Input) {
-        supply(input, None);
-        supply_more(input);
+    fn supply_all(inlet: &mut Inlet) {
+        supply_more(supply(inlet, None));
+    }
+
+    /// An inlet whose input has `storage`.
+    fn inlet(storage: Vec<u8>) -> Inlet {
+        let mut input = Input::new();
+        input.adopt(storage);
+        input.into()
     }
 
     /// An input that is full with a binary message of `len` bytes.
@@ -210,7 +315,7 @@ mod tests {
             let owned = into_bytes(payload);
             assert_eq!((owned.len(), owned.as_ptr() == address), (len, is_long));
             assert_eq!(input.storage_len() == 0, is_long);
-            let (part, mut other) = (owned.slice(len - 1..), Input::new());
+            let (part, mut other) = (owned.slice(len - 1..), Inlet::new());
             drop(owned);
             supply_all(&mut other);
             assert_eq!((other.storage_len(), &part[..]), (0, &[7][..]));
@@ -222,56 +327,69 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_a_few_pieces() {
-        let mut inputs: Vec<_> = (0..=MAX_PIECES).map(|_| Input::new()).collect();
-        inputs.iter_mut().for_each(|input| exchange(input, vec![0; READ_LEN]));
-        inputs.iter_mut().for_each(|input| collect(input, None));
-        inputs.iter_mut().for_each(supply_all);
-        assert_eq!(inputs.iter().filter(|input| input.storage_len() > 0).count(), MAX_PIECES);
+        let mut inlets: Vec<_> = (0..=MAX_PIECES).map(|_| inlet(vec![0; READ_LEN])).collect();
+        inlets.iter_mut().for_each(|inlet| collect(inlet, None));
+        inlets.iter_mut().for_each(supply_all);
+        assert_eq!(inlets.iter().filter(|inlet| inlet.storage_len() > 0).count(), MAX_PIECES);
+    }
+
+    #[test]
+    fn an_input_that_is_not_as_good_as_new_stays_without_its_storage() {
+        let (mut ended, mut begun) = (inlet(vec![0; READ_LEN]), inlet(vec![0; READ_LEN]));
+        ended.input().set_eof();
+        begun.input().extend_from_slice(&[7]);
+        for (inlet, len) in [(&mut ended, 0), (&mut begun, 1)] {
+            collect(inlet, None);
+            assert_eq!((inlet.0.is_some(), inlet.storage_len()), (true, len));
+        }
+        assert!(ended.is_eof() && begun.input().unread() == [7]);
+        // Others have the storage.
+        for mut other in [Inlet::new(), Inlet::new()] {
+            supply_all(&mut other);
+            assert_eq!((other.storage_len(), other.is_dry()), (READ_LEN, true));
+        }
     }
 
     #[test]
     fn storage_goes_to_whoever_needs_it_as_far_as_there_is_room_for_it() {
-        let mut first = Input::new();
         // Less than a read is no use to anybody.
-        exchange(&mut first, vec![0; READ_LEN - 1]);
+        let mut first = inlet(vec![0; READ_LEN - 1]);
         collect(&mut first, None);
         assert_eq!(first.storage_len(), READ_LEN - 1);
         // One read serves this thread.
-        exchange(&mut first, vec![0; READ_LEN]);
+        exchange(first.input(), vec![0; READ_LEN]);
         collect(&mut first, None);
-        assert_eq!(first.storage_len(), 0);
+        assert!(first.0.is_none());
         supply_all(&mut first);
         assert_eq!(first.storage_len(), READ_LEN);
         // There is room for one of these, and the input goes on with what it had.
-        let mut others = [Input::new(), Input::new()];
-        for other in &mut others {
-            exchange(other, vec![0; MAX_LONG_LEN / 2 + 1]);
-            collect(other, None);
-        }
+        let mut others = [(), ()].map(|()| inlet(vec![0; MAX_LONG_LEN / 2 + 1]));
+        others.iter_mut().for_each(|other| collect(other, None));
         assert_eq!(others.map(|other| other.storage_len()), [0, MAX_LONG_LEN / 2 + 1]);
         supply_all(&mut first);
         assert_eq!(first.storage_len(), READ_LEN, "there is still room");
-        first.extend_from_slice(&[7; READ_LEN]);
+        first.input().extend_from_slice(&[7; READ_LEN]);
         supply_all(&mut first);
-        assert_eq!((first.storage_len(), first.unread()), (MAX_LONG_LEN / 2 + 1, &[7; READ_LEN][..]));
+        assert_eq!((first.storage_len(), first.input().unread()), (MAX_LONG_LEN / 2 + 1, &[7; READ_LEN][..]));
         // Of what it had, the thread makes use again.
-        let mut second = Input::new();
+        let mut second = Inlet::new();
         supply_all(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
         // Nothing longer is left.
-        second.extend_from_slice(&[7; READ_LEN]);
+        second.input().extend_from_slice(&[7; READ_LEN]);
         supply_all(&mut second);
         assert_eq!(second.storage_len(), READ_LEN);
         // Whoever has read much begins with long storage the next time, however often it finds nothing to read, and that time only.
-        first.extend_from_slice(&[7]);
-        second.consume(READ_LEN);
+        first.input().extend_from_slice(&[7]);
+        second.input().consume(READ_LEN);
         collect(&mut second, None);
         for (len, reads) in [(MAX_LONG_LEN / 2 + 1, 0), (MAX_LONG_LEN / 2 + 1, 1), (READ_LEN, 1)] {
-            first.consume(first.unread().len());
+            let unread = first.input().unread().len();
+            first.input().consume(unread);
             collect(&mut first, None);
             supply_all(&mut first);
             assert_eq!(first.storage_len(), len);
-            (0..reads).for_each(|_| first.filled(1));
+            (0..reads).for_each(|_| first.input().filled(1));
         }
     }
 }

@@ -88,13 +88,6 @@ impl Receiver {
         Self { status: Status::Ended, ..Self::new(true, config) }
     }
 
-    /// True while nothing can be decoded until more arrives, or the end.
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(crate) fn is_starved(&self, input: &Input) -> bool {
-        self.is_open() && !input.has_unread() && !input.is_eof()
-    }
-
     /// True while frames are received.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     #[inline]

@@ -22,6 +22,7 @@ pub use self::open::{Incoming, accept, client, client_with, connect};
 use self::receive::{Advanced, Receiving, Recv, RecvRef};
 pub use self::split::{Reader, Writer};
 use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
+use crate::pool::Inlet;
 use crate::{
     CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
     State, Timestamp,
@@ -52,7 +53,7 @@ use crate::{
 #[derive(Debug)]
 pub struct WebSocket<S> {
     whole: Whole<S>,
-    input: Input,
+    inlet: Inlet,
     negotiated: Option<Box<Negotiated>>,
 }
 
@@ -74,8 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Whole<S> {
         &mut self.receiver
     }
 
-    fn poll_advance(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Advanced> {
-        self.link.poll_advance(&mut self.receiver, &mut self.outlet, input, cx)
+    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+        self.link.poll_advance(&mut self.receiver, &mut self.outlet, inlet, cx)
     }
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
@@ -84,23 +85,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Whole<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    fn new(stream: S, connection: Connection, input: Input, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
         let whole = Whole { link: Link::new(stream), receiver, outlet: Outlet::new(sender) };
-        Self { whole, input, negotiated: negotiated.map(Box::new) }
+        Self { whole, inlet, negotiated: negotiated.map(Box::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
-        Self::new(stream, connection, input, None)
+        Self::new(stream, connection, input.into(), None)
     }
 
     /// The stream, the connection and what was read and not consumed.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
         let Whole { link, receiver, outlet } = self.whole;
-        (link.stream, Connection::reunite(receiver, outlet.sender), self.input)
+        (link.stream, Connection::reunite(receiver, outlet.sender), self.inlet.into())
     }
 
     /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
@@ -119,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv { receiving: &mut self.whole, input: &mut self.input }
+        Recv { receiving: &mut self.whole, inlet: &mut self.inlet }
     }
 
     /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.
@@ -148,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ```
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, &mut Sender)>, Error>> {
-        RecvRef { receiving: Some(&mut self.whole), input: Some(&mut self.input) }
+        RecvRef { receiving: Some(&mut self.whole), inlet: Some(&mut self.inlet) }
     }
 
     sending_methods!(impl Future<Output = Result<(), Error>>, async, .await, "# Cancel safety");

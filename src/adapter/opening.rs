@@ -128,9 +128,9 @@ macro_rules! opening_functions {
         {
             $body!({
                 let mut handshake = client_handshake(request, config)?;
-                let mut input = Input::new();
-                let (connection, response) = open(&mut stream, &mut handshake, &mut input)$($dot $await)??;
-                Ok(WebSocket::new(stream, connection, input, Some(Negotiated::Client(response))))
+                let mut inlet = Inlet::new();
+                let (connection, response) = open(&mut stream, &mut handshake, &mut inlet)$($dot $await)??;
+                Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
             })
         }
 
@@ -161,24 +161,24 @@ macro_rules! opening_functions {
             mut stream: S,
             mut handshake: ServerHandshake,
         ) -> Result<Incoming<S>, Error> {
-            let mut input = Input::new();
-            match open(&mut stream, &mut handshake, &mut input)$($dot $await)? {
-                Ok(request) => Ok(Incoming { stream, input, request }),
+            let mut inlet = Inlet::new();
+            match open(&mut stream, &mut handshake, &mut inlet)$($dot $await)? {
+                Ok(request) => Ok(Incoming { stream, inlet, request }),
                 Err(error) => {
-                    refuse(stream, handshake.into_refusal(), input)$($dot $await)?;
+                    refuse(stream, handshake.into_refusal(), inlet)$($dot $await)?;
                     Err(error)
                 }
             }
         }
 
         $($async)? fn accept_request<S: $($bound)+>(
-            Incoming { stream, input, request }: Incoming<S>,
+            Incoming { stream, inlet, request }: Incoming<S>,
             subprotocol: Option<&str>,
             headers: &[(&str, &str)],
         ) -> Result<WebSocket<S>, Error> {
             let connection = request.accept(subprotocol, headers)?;
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
-            let mut socket = WebSocket::new(stream, connection, input, negotiated);
+            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
             socket.flush()$($dot $await)??;
             Ok(socket)
         }
@@ -243,16 +243,16 @@ macro_rules! opening_functions {
             ) -> $opening!(()) {
                 $body!({
                     let connection = self.request.reject(status, headers, body)?;
-                    refuse(self.stream, connection, self.input)$($dot $await)?;
+                    refuse(self.stream, connection, self.inlet)$($dot $await)?;
                     Ok(())
                 })
             }
         }
 
         /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-        $($async)? fn refuse<S: $($bound)+>(stream: S, connection: Connection, input: Input) {
+        $($async)? fn refuse<S: $($bound)+>(stream: S, connection: Connection, inlet: Inlet) {
             // The client may be gone; there is nobody else to tell.
-            let _ = WebSocket::from_parts(stream, connection, input).recv_ref()$($dot $await)?;
+            let _ = WebSocket::new(stream, connection, inlet, None).recv_ref()$($dot $await)?;
         }
     };
 }

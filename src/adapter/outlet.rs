@@ -2,9 +2,8 @@
 
 use std::io;
 
-use crate::{
-    Error, Input, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport, pool,
-};
+use crate::pool::{self, Inlet};
+use crate::{Error, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport};
 
 /// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
 const PATIENCE: u8 = 128;
@@ -56,21 +55,24 @@ impl Outlet {
         is_flushed && self.broken.is_none()
     }
 
-    /// Returns storage that an echo has taken from `input`.
-    pub(crate) fn return_storage(&mut self, input: &mut Input) {
+    /// Returns storage that an echo has taken from the input.
+    #[inline]
+    pub(crate) fn return_storage(&mut self, inlet: &mut Inlet) {
         if let Some(storage) = self.sender.take_storage() {
-            pool::exchange(input, storage);
+            pool::exchange(inlet.input(), storage);
         }
     }
 
-    /// True when a large message has left storage behind, here or in `input`.
-    pub(crate) fn is_swollen(&mut self, input: &Input) -> bool {
-        input.is_swollen() || self.sender.storage().is_swollen()
+    /// True when a large message has left storage behind, here or in the input.
+    pub(crate) fn is_swollen(&mut self, inlet: &mut Inlet) -> bool {
+        inlet.get().is_some_and(|input| input.is_swollen()) || self.sender.storage().is_swollen()
     }
 
     /// Gives that back.
-    pub(crate) fn shrink(&mut self, input: &mut Input) {
-        input.shrink();
+    pub(crate) fn shrink(&mut self, inlet: &mut Inlet) {
+        if let Some(input) = inlet.get() {
+            input.shrink();
+        }
         self.sender.storage().release();
     }
 
@@ -103,11 +105,11 @@ impl Outlet {
     pub(crate) fn read_failed(
         &mut self,
         receiver: &Receiver,
-        input: &mut Input,
+        inlet: &mut Inlet,
         error: io::Error,
     ) -> Result<(), Error> {
         self.break_off(Broken::Io(error.kind()));
-        input.set_eof();
+        inlet.input().set_eof();
         if receiver.state(&self.sender) == State::Closed { Ok(()) } else { Err(error.into()) }
     }
 

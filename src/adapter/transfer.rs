@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::Buf as _;
 
-use crate::{Input, Output, pool};
+use crate::Output;
+use crate::pool::{self, Inlet};
 
 /// How much is read at once at most: whoever reads more waits more often for the rest. A message of 64 KiB comes in one read, with its header.
 const MAX_READ_LEN: usize = 80 << 10;
@@ -13,20 +14,20 @@ const MAX_READ_LEN: usize = 80 << 10;
 /// How many pieces of the output go into one vectored write.
 const MAX_SLICES: usize = 16;
 
-/// Fills `input` with what one read finds, or with the end. `output`, if it is told, gets storage for the answer as well.
+/// Fills the input with what one read finds, or with the end. `output`, if it is told, gets storage for the answer as well.
 pub(crate) fn fill(
-    input: &mut Input,
+    inlet: &mut Inlet,
     mut output: Option<&mut Output>,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    pool::supply(input, output.as_deref_mut());
+    let input = pool::supply(inlet, output.as_deref_mut());
     let space = input.space_with(pool::supply_more);
     let len = space.len().min(MAX_READ_LEN);
     let polled = read(&mut space[..len]);
     match polled {
         Poll::Ready(Ok(0)) => input.set_eof(),
         Poll::Ready(Ok(len)) => input.filled(len),
-        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(input, output),
+        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(inlet, output),
     }
     polled.map_ok(drop)
 }
@@ -63,14 +64,14 @@ mod tests {
 
     /// How long a read is that has `storage_len` bytes to go to.
     fn read_len(storage_len: usize) -> usize {
-        let (mut input, mut len) = (Input::new(), 0);
-        input.adopt(vec![0; storage_len]);
-        let filled = fill(&mut input, None, |space| {
+        let (mut inlet, mut len) = (Inlet::new(), 0);
+        inlet.input().adopt(vec![0; storage_len]);
+        let filled = fill(&mut inlet, None, |space| {
             len = space.len();
             Poll::Ready(Ok(len))
         });
         assert!(matches!(filled, Poll::Ready(Ok(()))));
-        assert_eq!(input.unread().len(), len);
+        assert_eq!(inlet.input().unread().len(), len);
         len
     }
 

@@ -13,9 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Stream;
-use crate::adapter::{Opening, Outlet, REST, drain, fill, lock};
+use crate::adapter::{Opening, Outlet, REST, advance, drain, fill, lock};
+use crate::pool::{self, Inlet};
 use crate::{
-    Connection, Error, Event, Input, Output, Ready, Receiver, Sender, TimedOut, Timestamp, Transport, pool,
+    Connection, Error, Event, Output, Ready, Receiver, Reply, Sender, TimedOut, Timestamp, Transport,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -152,35 +153,32 @@ impl Inbox {
     #[inline(always)]
     pub(super) fn receive<'i, T: Stream>(
         &mut self,
-        input: &'i mut Input,
+        inlet: &'i mut Inlet,
         stream: &mut T,
         outbox: &Outbox,
     ) -> Result<Option<Event<'i>>, Error> {
-        let ready = match self.receiver.message_frame(input) {
+        let ready = match inlet.get().and_then(|input| self.receiver.message_frame(input)) {
             Some(ready) => Some(ready),
-            None => self.advance(input, stream, outbox)?,
+            None => self.advance(inlet, stream, outbox)?,
         };
         let Some(ready) = ready else { return Ok(None) };
-        match self.receiver.lend(input, ready) {
+        match self.receiver.lend(inlet.input(), ready) {
             Ok(event) => Ok(Some(event)),
             // Whatever is read from now on is discarded at once.
-            Err(_) => self.advance(&mut Input::new(), stream, outbox).map(|_| None),
+            Err(_) => self.advance(&mut Inlet::new(), stream, outbox).map(|_| None),
         }
     }
 
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
     fn advance<T: Stream>(
         &mut self,
-        input: &mut Input,
+        inlet: &mut Inlet,
         stream: &mut T,
         outbox: &Outbox,
     ) -> Result<Option<Ready>, Error> {
         loop {
-            let advanced = self.receiver.next(input);
-            if let Some(reply) = self.receiver.take_reply(input) {
-                outbox.outlet().sender.reply(reply);
-            }
-            if let Ok(Some(ready)) = advanced {
+            let queue = |reply: Reply<'_>| outbox.outlet().sender.reply(reply);
+            if let Some(ready) = advance(&mut self.receiver, inlet, queue) {
                 if ready.is_control() && !self.is_behind {
                     // The reply leaves at once, however long the caller takes to come back.
                     self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
@@ -200,16 +198,16 @@ impl Inbox {
                     return ended.map(|()| None);
                 }
             }
-            match self.read(input, stream, outbox) {
+            match self.read(inlet, stream, outbox) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    outbox.outlet().read_failed(&self.receiver, input, error)?;
+                    outbox.outlet().read_failed(&self.receiver, inlet, error)?;
                 }
                 Poll::Pending => {
                     // A timeout shows in the transport action.
                     let mut outlet = outbox.outlet();
                     let _ = self.receiver.handle_timeout(outbox.now(), &mut outlet.sender);
-                    outlet.shrink(input);
+                    outlet.shrink(inlet);
                 }
             }
         }
@@ -217,26 +215,26 @@ impl Inbox {
 
     fn read<T: Stream>(
         &mut self,
-        input: &mut Input,
+        inlet: &mut Inlet,
         stream: &mut T,
         outbox: &Outbox,
     ) -> Poll<io::Result<()>> {
         let mut outlet = outbox.outlet();
         let now = outbox.now();
         let deadline = self.receiver.poll_timeout(now, &mut outlet.sender);
-        outlet.return_storage(input);
-        let rest = outlet.is_swollen(input).then(|| now + REST);
+        outlet.return_storage(inlet);
+        let rest = outlet.is_swollen(inlet).then(|| now + REST);
         let mut wait = until(deadline.into_iter().chain(rest).min(), now).min(self.max_wait);
         if outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
         drop(outlet);
-        if input.is_eof() {
+        if inlet.is_eof() {
             // There is nothing to read, but perhaps something to write.
             std::thread::sleep(SHORT);
             return Poll::Pending;
         }
-        read(stream, &mut self.reading, wait, input)
+        read(stream, &mut self.reading, wait, inlet)
     }
 }
 
@@ -244,14 +242,14 @@ impl Inbox {
 pub(super) fn open<T: Stream, H: Opening>(
     stream: &mut T,
     handshake: &mut H,
-    input: &mut Input,
+    inlet: &mut Inlet,
 ) -> Result<H::Opened, Error> {
     let start = Instant::now();
     let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
     let mut unflushed = false;
     loop {
-        if let Some(opened) = handshake.receive(input)? {
-            pool::collect(input, None);
+        if let Some(opened) = handshake.receive(pool::supply(inlet, None))? {
+            pool::collect(inlet, None);
             return Ok(opened);
         }
         let now = start.elapsed().into();
@@ -261,7 +259,7 @@ pub(super) fn open<T: Stream, H: Opening>(
         } else if unflushed || !handshake.output().is_empty() {
             unflushed = !write(stream, &mut writing, wait, handshake.output())?.is_ready();
         } else {
-            let _ = read(stream, &mut reading, wait, input)?;
+            let _ = read(stream, &mut reading, wait, inlet)?;
         }
     }
 }
@@ -296,10 +294,10 @@ fn read<T: Stream>(
     stream: &mut T,
     timeout: &mut Timeout,
     wait: Duration,
-    input: &mut Input,
+    inlet: &mut Inlet,
 ) -> Poll<io::Result<()>> {
     timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
-    fill(input, None, |space| poll(stream.read(space)))
+    fill(inlet, None, |space| poll(stream.read(space)))
 }
 
 /// One write, of at most `wait`, and all the way through the stream if that was the last of `output`.

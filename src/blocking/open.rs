@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::link::open;
 use super::{Stream, WebSocket};
 use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
-use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
+use crate::pool::Inlet;
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
 ///
@@ -75,7 +76,7 @@ fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpSt
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    input: Input,
+    inlet: Inlet,
     request: Request,
 }
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
 use crate::adapter::{message, receiving_methods, sending_methods};
-use crate::{
-    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Receiver, Sender, State, Timestamp,
-};
+use crate::pool::Inlet;
+use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -17,11 +16,11 @@ struct Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { stream, mut inbox, input, outbox, .. } = socket;
+    let WebSocket { stream, mut inbox, inlet, outbox, .. } = socket;
     // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
     inbox.max_wait = inbox.receiver.close_timeout().unwrap_or(Duration::MAX);
     let shared = Arc::new(Shared { stream, outbox });
-    (Reader { inbox, input, shared: Arc::clone(&shared) }, Writer { shared })
+    (Reader { inbox, inlet, shared: Arc::clone(&shared) }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -31,7 +30,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
-    input: Input,
+    inlet: Inlet,
     shared: Arc<Shared<S>>,
 }
 
@@ -46,7 +45,9 @@ where
     /// delivered [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
-            if let Some(message) = self.inbox.receiver.copy_message_frame(&mut self.input) {
+            if let Some(input) = self.inlet.get()
+                && let Some(message) = self.inbox.receiver.copy_message_frame(input)
+            {
                 return Ok(Some(message));
             }
             let Some(event) = self.recv_ref()? else { return Ok(None) };
@@ -63,7 +64,7 @@ where
     #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Shared { stream, outbox } = &*self.shared;
-        self.inbox.receive(&mut self.input, &mut &*stream, outbox)
+        self.inbox.receive(&mut self.inlet, &mut &*stream, outbox)
     }
 
     receiving_methods!();

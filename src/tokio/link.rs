@@ -10,9 +10,10 @@ use ::tokio::time::Instant;
 
 use super::alarm::Alarm;
 use super::receive::Advanced;
-use crate::adapter::{Opening, Outlet, REST, drain, fill};
+use crate::adapter::{Opening, Outlet, REST, advance, drain, fill};
+use crate::pool::{self, Inlet};
 use crate::timer::Deadline;
-use crate::{Error, Input, Output, Ready, Receiver, Timestamp, Transport, pool};
+use crate::{Error, Output, Receiver, Timestamp, Transport};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -34,12 +35,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         &mut self,
         receiver: &mut Receiver,
         outlet: &mut Outlet,
-        input: &mut Input,
+        inlet: &mut Inlet,
         cx: &mut Context<'_>,
     ) -> Poll<Advanced> {
         loop {
             // A write error waits: what the peer has said counts for more than that it does not listen.
-            if let Some(ready) = advance(receiver, outlet, input) {
+            if let Some(ready) = advance(receiver, inlet, |reply| outlet.sender.reply(reply)) {
                 if ready.is_control() {
                     // The reply leaves at once, however long the caller takes to come back.
                     receiver.poll_timeout(self.now(), &mut outlet.sender);
@@ -52,27 +53,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             {
                 return Poll::Ready(ended.map(|()| None));
             }
-            outlet.return_storage(input);
+            outlet.return_storage(inlet);
             // After the end there is nothing to read, but perhaps something to write.
-            let read = if input.is_eof() {
+            let read = if inlet.is_eof() {
                 Poll::Pending
             } else {
-                self.poll_read(input, Some(outlet.sender.storage()), cx)
+                self.poll_read(inlet, Some(outlet.sender.storage()), cx)
             };
             match read {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => outlet.read_failed(receiver, input, error)?,
+                Poll::Ready(Err(error)) => outlet.read_failed(receiver, inlet, error)?,
                 Poll::Pending => {
                     // As a rule there is nothing that would need the time.
                     let deadline = match receiver.resting_timeout(&outlet.sender) {
                         Some(deadline) => deadline,
                         None => receiver.poll_timeout(self.now(), &mut outlet.sender).into(),
                     };
-                    let rest = self.rest(outlet.is_swollen(input));
+                    let rest = self.rest(outlet.is_swollen(inlet));
                     ready!(self.poll_sleep(deadline.min(rest), cx));
                     // A timeout shows in the transport action.
                     let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
-                    outlet.shrink(input);
+                    outlet.shrink(inlet);
                     self.rest.clear();
                 }
             }
@@ -157,11 +158,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn poll_read(
         &mut self,
-        input: &mut Input,
+        inlet: &mut Inlet,
         output: Option<&mut Output>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        fill(input, output, |space| {
+        fill(inlet, output, |space| {
             let mut space = ReadBuf::new(space);
             Pin::new(&mut self.stream).poll_read(cx, &mut space).map_ok(|()| space.filled().len())
         })
@@ -217,29 +218,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 }
 
-/// Decodes up to the next event, to be lent by the receiver, and queues the reply that it asks for. That the connection has failed shows
-/// in the transport action.
-#[inline(always)]
-fn advance(receiver: &mut Receiver, outlet: &mut Outlet, input: &mut Input) -> Option<Ready> {
-    if receiver.is_starved(input) {
-        return None;
-    }
-    // Which asks for no reply.
-    if let Some(ready) = receiver.message_frame(input) {
-        return Some(ready);
-    }
-    let advanced = receiver.step(input);
-    if let Some(reply) = receiver.take_reply(input) {
-        outlet.sender.reply(reply);
-    }
-    advanced.ok().flatten()
-}
-
 /// Runs an opening handshake to its end.
 pub(super) async fn open<S, H>(
     stream: &mut S,
     handshake: &mut H,
-    input: &mut Input,
+    inlet: &mut Inlet,
 ) -> Result<H::Opened, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -249,13 +232,13 @@ where
     let mut unflushed = false;
     poll_fn(|cx| {
         loop {
-            if let Some(opened) = handshake.receive(input)? {
-                pool::collect(input, None);
+            if let Some(opened) = handshake.receive(pool::supply(inlet, None))? {
+                pool::collect(inlet, None);
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.
             let _ = link.poll_write(handshake.output(), 0, &mut unflushed, cx)?;
-            if link.poll_read(input, None, cx)?.is_pending() {
+            if link.poll_read(inlet, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(link.now());
                 ready!(link.poll_sleep(deadline.into(), cx));
                 handshake.handle_timeout(link.now())?;

@@ -8,7 +8,8 @@ use ::tokio::net::TcpStream;
 use super::WebSocket;
 use super::link::open;
 use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
-use crate::{ClientRequest, Config, Connection, Error, Input, Request, ServerHandshake, TimedOut};
+use crate::pool::Inlet;
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut};
 
 /// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
 macro_rules! boxed {
@@ -76,7 +77,7 @@ pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    input: Input,
+    inlet: Inlet,
     request: Request,
 }
 

@@ -12,9 +12,8 @@ use super::link::Link;
 use super::receive::{Advanced, Receiving, Recv, RecvRef};
 use super::{WebSocket, Whole};
 use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
-use crate::{
-    CloseFrame, Closure, Error, Event, Input, Message, Outgoing, Receiver, Sender, State, Timestamp,
-};
+use crate::pool::Inlet;
+use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
 #[derive(Debug)]
@@ -26,11 +25,11 @@ struct Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    fn poll_advance(&self, receiver: &mut Receiver, input: &mut Input, cx: &Context<'_>) -> Poll<Advanced> {
+    fn poll_advance(&self, receiver: &mut Receiver, inlet: &mut Inlet, cx: &Context<'_>) -> Poll<Advanced> {
         wait(&self.waiting.reader, cx);
         let mut both = lock(&self.both);
         let Both { link, outlet } = &mut *both;
-        let polled = link.poll_advance(receiver, outlet, input, &mut Context::from_waker(&self.waker));
+        let polled = link.poll_advance(receiver, outlet, inlet, &mut Context::from_waker(&self.waker));
         drop(both);
         if matches!(polled, Poll::Ready(Ok(None) | Err(_))) {
             // The end concerns the writer, too.
@@ -89,11 +88,11 @@ fn wait(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { whole: Whole { link, receiver, outlet }, input, .. } = socket;
+    let WebSocket { whole: Whole { link, receiver, outlet }, inlet, .. } = socket;
     let waiting = Arc::new(Waiting::default());
     let waker = Waker::from(Arc::clone(&waiting));
     let shared = Arc::new(Shared { both: Mutex::new(Both { link, outlet }), waiting, waker });
-    (Reader { half: Half { receiver, shared: Arc::clone(&shared) }, input }, Writer { shared })
+    (Reader { half: Half { receiver, shared: Arc::clone(&shared) }, inlet }, Writer { shared })
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -103,7 +102,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     half: Half<S>,
-    input: Input,
+    inlet: Inlet,
 }
 
 /// A receiving half, but for the input.
@@ -123,8 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Half<S> {
         &mut self.receiver
     }
 
-    fn poll_advance(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<Advanced> {
-        self.shared.poll_advance(&mut self.receiver, input, cx)
+    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+        self.shared.poll_advance(&mut self.receiver, inlet, cx)
     }
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
@@ -143,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv { receiving: &mut self.half, input: &mut self.input }
+        Recv { receiving: &mut self.half, inlet: &mut self.inlet }
     }
 
     /// The next event, lent; `None` when the connection has been closed, by whichever side.
@@ -155,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no event is lost.
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<Event<'_>>, Error>> {
-        RecvRef { receiving: Some(&mut self.half), input: Some(&mut self.input) }
+        RecvRef { receiving: Some(&mut self.half), inlet: Some(&mut self.inlet) }
     }
 
     receiving_methods!();
