@@ -183,8 +183,8 @@ impl Input {
     #[inline]
     pub(crate) fn is_blank(&mut self) -> bool {
         self.retire();
-        let is_set = self.eof || self.long || self.max_read_len != usize::MAX;
-        self.held_len() == 0 && self.text.capacity() == 0 && !is_set
+        let is_set = self.eof | self.long | (self.max_read_len != usize::MAX);
+        !is_set && !self.has_message() && !self.has_unread() && self.text.capacity() == 0
     }
 
     /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.

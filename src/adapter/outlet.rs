@@ -120,12 +120,16 @@ impl Outlet {
         receiver: &mut Receiver,
         now: impl FnOnce() -> Timestamp,
     ) -> Transport {
-        let is_busy = self.sender.owes() || self.sender.is_closing();
-        if !is_busy && receiver.is_open() {
+        if receiver.is_settled(&self.sender) {
             return Transport::KeepOpen;
         }
-        if is_busy {
-            let now = now();
+        self.unsettled_action(receiver, now())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unsettled_action(&mut self, receiver: &mut Receiver, now: Timestamp) -> Transport {
+        if self.sender.owes() || self.sender.is_closing() {
             let deadline = receiver.poll_firm_timeout(now, &self.sender);
             if deadline.is_none_or(|deadline| deadline > now) {
                 self.patience = PATIENCE;
