@@ -125,27 +125,27 @@ pub(crate) fn supply<'i>(inlet: &'i mut Inlet, output: Option<&mut Output>) -> &
 #[inline(never)]
 fn lend(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        if inlet.0.is_none() {
-            inlet.0 = pool.inputs.pop();
-        }
-        if inlet.storage_len() == 0 {
-            lend_storage(pool, inlet);
-        }
         if let Some(output) = output
             && !output.has_storage()
             && let Some(storage) = pool.writes.pop()
         {
             output.set_storage(storage);
         }
+        if inlet.0.is_none() {
+            inlet.0 = pool.inputs.pop();
+        }
     });
+    if inlet.storage_len() == 0 {
+        lend_storage(inlet);
+    }
 }
 
 /// Lends storage to an input that has none, unless it will want a long one.
 #[cold]
 #[inline(never)]
-fn lend_storage(pool: &mut Pool, inlet: &mut Inlet) {
+fn lend_storage(inlet: &mut Inlet) {
     if inlet.get().is_none_or(|input| !input.was_long())
-        && let Some(storage) = pool.take_read()
+        && let Some(storage) = with_pool(Pool::take_read).flatten()
     {
         inlet.input().set_storage(storage);
     }
@@ -207,29 +207,30 @@ impl Drop for Lease {
 #[inline(never)]
 pub(crate) fn collect(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        let is_short = matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN);
-        if is_short && pool.has_room() && inlet.get().is_some_and(Input::is_blank) {
-            pool.inputs.extend(inlet.0.take());
-        } else if inlet.0.is_some() {
-            collect_storage(pool, inlet);
-        }
         if let Some(output) = output
             && let Some(storage) = output.release_storage()
         {
             pool.put_write(storage);
         }
+        let is_short = matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN);
+        if is_short && pool.has_room() && inlet.get().is_some_and(Input::is_blank) {
+            pool.inputs.extend(inlet.0.take());
+        }
     });
+    if inlet.0.is_some() {
+        collect_storage(inlet);
+    }
 }
 
 /// Takes storage back from an input in which little is buffered, as long as there is room for it.
 #[cold]
 #[inline(never)]
-fn collect_storage(pool: &mut Pool, inlet: &mut Inlet) {
+fn collect_storage(inlet: &mut Inlet) {
     let Some(input) = inlet.get() else { return };
     match input.storage_len() {
         READ_LEN..=SHORT_LEN => {
             if let Some(storage) = input.release_read() {
-                pool.put_read(storage);
+                keep(storage);
             }
         }
         len if len > SHORT_LEN => put_long(len, || input.release_read()),
