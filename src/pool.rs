@@ -24,6 +24,7 @@ const MAX_LONG_LEN: usize = 4 << 20;
 /// What a thread has to lend.
 struct Pool {
     /// As good as new, but with storage.
+    #[expect(clippy::vec_box, reason = "lent as one pointer")]
     inputs: Vec<Box<Input>>,
     /// For a read or a few each.
     reads: Vec<Vec<u8>>,
@@ -336,19 +337,23 @@ mod tests {
 
     #[test]
     fn an_input_that_is_not_as_good_as_new_stays_without_its_storage() {
-        let (mut ended, mut begun) = (inlet(vec![0; READ_LEN]), inlet(vec![0; READ_LEN]));
+        let [mut ended, mut announced, mut begun] = [(), (), ()].map(|()| inlet(vec![0; READ_LEN]));
         ended.input().set_eof();
+        announced.input().set_missing(READ_LEN - 1);
         begun.input().extend_from_slice(&[7]);
-        for (inlet, len) in [(&mut ended, 0), (&mut begun, 1)] {
+        for (inlet, len) in [(&mut ended, 0), (&mut announced, 0), (&mut begun, 1)] {
             collect(inlet, None);
             assert_eq!((inlet.0.is_some(), inlet.storage_len()), (true, len));
         }
         assert!(ended.is_eof() && begun.input().unread() == [7]);
         // Others have the storage.
-        for mut other in [Inlet::new(), Inlet::new()] {
+        for mut other in [(), (), ()].map(|()| Inlet::new()) {
             supply_all(&mut other);
             assert_eq!((other.storage_len(), other.is_dry()), (READ_LEN, true));
+            assert_eq!(other.input().space().len(), READ_LEN);
         }
+        supply_all(&mut announced);
+        assert_eq!(announced.input().space().len(), READ_LEN - 1);
     }
 
     #[test]
@@ -366,6 +371,7 @@ mod tests {
         // There is room for one of these, and the input goes on with what it had.
         let mut others = [(), ()].map(|()| inlet(vec![0; MAX_LONG_LEN / 2 + 1]));
         others.iter_mut().for_each(|other| collect(other, None));
+        assert!(others[0].0.is_none());
         assert_eq!(others.map(|other| other.storage_len()), [0, MAX_LONG_LEN / 2 + 1]);
         supply_all(&mut first);
         assert_eq!(first.storage_len(), READ_LEN, "there is still room");
