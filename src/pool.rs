@@ -1,6 +1,6 @@
 //! Inputs and storage shared by connections: one that waits holds little more than what has arrived.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::mem;
 use core::ops::Range;
 use std::boxed::Box;
@@ -12,8 +12,8 @@ use bytes::Bytes;
 use crate::input::READ_LEN;
 use crate::{Input, Output, Payload};
 
-/// How many pieces of storage a thread keeps of either kind: enough for connections that are in the middle of a message.
-const MAX_PIECES: usize = 4;
+/// How many pieces of storage of either kind a thread keeps behind the first: enough for connections that are in the middle of a message.
+const MAX_SPARE: usize = 3;
 
 /// Storage of up to this length belongs to a thread.
 const SHORT_LEN: usize = 256 << 10;
@@ -23,44 +23,51 @@ const MAX_LONG_LEN: usize = 4 << 20;
 
 /// What a thread has to lend.
 struct Pool {
-    /// As good as new, but with storage.
-    #[expect(clippy::vec_box, reason = "lent as one pointer")]
-    inputs: Vec<Box<Input>>,
+    /// What came back last, of which there is just one of either kind as a rule: an input that is as good as new, but with storage.
+    input: Cell<Option<Box<Input>>>,
+    write: Cell<Option<Box<[u8]>>>,
+    spare: RefCell<Spare>,
+}
+
+impl Pool {
+    /// What does not fit is freed, here and below.
+    #[cold]
+    #[inline(never)]
+    fn spare_read(&self, storage: Vec<u8>) {
+        let reads = &mut self.spare.borrow_mut().reads;
+        if reads.len() < MAX_SPARE {
+            reads.push(storage);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spare_input(&self, mut inlet: Inlet) {
+        self.spare_read(inlet.input().take_storage());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spare_write(&self, storage: Box<[u8]>) {
+        let writes = &mut self.spare.borrow_mut().writes;
+        if writes.len() < MAX_SPARE {
+            writes.push(storage);
+        }
+    }
+}
+
+/// What came back before that.
+struct Spare {
     /// For a read or a few each.
     reads: Vec<Vec<u8>>,
     writes: Vec<Box<[u8]>>,
 }
 
-impl Pool {
-    const fn new() -> Self {
-        Self { inputs: Vec::new(), reads: Vec::new(), writes: Vec::new() }
-    }
-
-    /// True when there is room for one more read.
-    fn has_room(&self) -> bool {
-        self.inputs.len() + self.reads.len() < MAX_PIECES
-    }
-
-    /// What does not fit is freed, here and below.
-    fn put_read(&mut self, storage: Vec<u8>) {
-        if self.has_room() {
-            self.reads.push(storage);
-        }
-    }
-
-    fn put_write(&mut self, storage: Box<[u8]>) {
-        if self.writes.len() < MAX_PIECES {
-            self.writes.push(storage);
-        }
-    }
-
-    fn take_read(&mut self) -> Option<Vec<u8>> {
-        self.reads.pop().or_else(|| Some(self.inputs.pop()?.take_storage()))
-    }
-}
-
 std::thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+    static POOL: Pool = const {
+        let spare = RefCell::new(Spare { reads: Vec::new(), writes: Vec::new() });
+        Pool { input: Cell::new(None), write: Cell::new(None), spare }
+    };
 }
 
 /// What long messages have grown.
@@ -117,39 +124,59 @@ impl From<Inlet> for Input {
 /// Lends an input that is about to be read into, and storage to the output for what is read to be answered.
 #[inline]
 pub(crate) fn supply<'i>(inlet: &'i mut Inlet, output: Option<&mut Output>) -> &'i mut Input {
-    if inlet.storage_len() == 0 || output.as_ref().is_some_and(|output| !output.has_storage()) {
+    if lacks(inlet, output.as_deref()) {
         lend(inlet, output);
     }
     inlet.input()
 }
 
+fn lacks(inlet: &Inlet, output: Option<&Output>) -> bool {
+    inlet.storage_len() == 0 || output.is_some_and(|output| !output.has_storage())
+}
+
 #[inline(never)]
-fn lend(inlet: &mut Inlet, output: Option<&mut Output>) {
+fn lend(inlet: &mut Inlet, mut output: Option<&mut Output>) {
     with_pool(|pool| {
-        if let Some(output) = output
+        if inlet.0.is_none() {
+            inlet.0 = pool.input.take();
+        }
+        if let Some(output) = output.as_deref_mut()
             && !output.has_storage()
-            && let Some(storage) = pool.writes.pop()
+            && let Some(storage) = pool.write.take()
         {
             output.set_storage(storage);
         }
-        if inlet.0.is_none() {
-            inlet.0 = pool.inputs.pop();
-        }
     });
-    if inlet.storage_len() == 0 {
-        lend_storage(inlet);
+    if lacks(inlet, output.as_deref()) {
+        lend_spare(inlet, output);
     }
 }
 
-/// Lends storage to an input that has none, unless it will want a long one.
+/// Lends storage to an input that has none, unless it will want a long one, and to an output that has none.
 #[cold]
 #[inline(never)]
-fn lend_storage(inlet: &mut Inlet) {
-    if inlet.get().is_none_or(|input| !input.was_long())
-        && let Some(storage) = with_pool(Pool::take_read).flatten()
+fn lend_spare(inlet: &mut Inlet, output: Option<&mut Output>) {
+    if inlet.storage_len() == 0
+        && inlet.get().is_none_or(|input| !input.was_long())
+        && let Some(storage) = take_read()
     {
         inlet.input().set_storage(storage);
     }
+    if let Some(output) = output
+        && !output.has_storage()
+        && let Some(storage) = with_pool(|pool| pool.spare.borrow_mut().writes.pop()).flatten()
+    {
+        output.set_storage(storage);
+    }
+}
+
+/// Storage for a read.
+fn take_read() -> Option<Vec<u8>> {
+    with_pool(|pool| {
+        let spare = pool.spare.borrow_mut().reads.pop();
+        spare.or_else(|| Some(pool.input.take()?.take_storage()))
+    })
+    .flatten()
 }
 
 /// Lends storage to an input whose storage has no room for a read.
@@ -161,7 +188,7 @@ pub(crate) fn supply_more(input: &mut Input) {
     let len = input.storage_len();
     // After a long message there comes another, as a rule.
     let long = if len >= READ_LEN || input.was_long() { take_long(len) } else { None };
-    let storage = if long.is_none() && len < READ_LEN { with_pool(Pool::take_read).flatten() } else { long };
+    let storage = if long.is_none() && len < READ_LEN { take_read() } else { long };
     if let Some(storage) = storage {
         exchange(input, storage);
     }
@@ -208,14 +235,16 @@ impl Drop for Lease {
 #[inline(never)]
 pub(crate) fn collect(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        if let Some(output) = output
-            && let Some(storage) = output.release_storage()
+        if let Some(storage) = output.and_then(Output::release_storage)
+            && let Some(former) = pool.write.replace(Some(storage))
         {
-            pool.put_write(storage);
+            pool.spare_write(former);
         }
-        let is_short = matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN);
-        if is_short && pool.has_room() && inlet.get().is_some_and(Input::is_blank) {
-            pool.inputs.extend(inlet.0.take());
+        if matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN)
+            && inlet.get().is_some_and(Input::is_blank)
+            && let former @ Some(_) = pool.input.replace(inlet.0.take())
+        {
+            pool.spare_input(Inlet(former));
         }
     });
     if inlet.0.is_some() {
@@ -243,15 +272,15 @@ fn collect_storage(inlet: &mut Inlet) {
 }
 
 /// Nothing for a thread that is ending, which has no pool any more: then a connection allocates for itself.
-fn with_pool<R>(run: impl FnOnce(&mut Pool) -> R) -> Option<R> {
-    POOL.try_with(|pool| run(&mut pool.borrow_mut())).ok()
+fn with_pool<R>(run: impl FnOnce(&Pool) -> R) -> Option<R> {
+    POOL.try_with(run).ok()
 }
 
 /// Keeps storage for others.
 fn keep(storage: Vec<u8>) {
     match storage.len() {
         READ_LEN..=SHORT_LEN => {
-            with_pool(|pool| pool.put_read(storage));
+            with_pool(|pool| pool.spare_read(storage));
         }
         len if len > SHORT_LEN => put_long(len, || Some(storage)),
         _ => {}
@@ -329,10 +358,10 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_a_few_pieces() {
-        let mut inlets: Vec<_> = (0..=MAX_PIECES).map(|_| inlet(vec![0; READ_LEN])).collect();
+        let mut inlets: Vec<_> = (0..MAX_SPARE + 2).map(|_| inlet(vec![0; READ_LEN])).collect();
         inlets.iter_mut().for_each(|inlet| collect(inlet, None));
         inlets.iter_mut().for_each(supply_all);
-        assert_eq!(inlets.iter().filter(|inlet| inlet.storage_len() > 0).count(), MAX_PIECES);
+        assert_eq!(inlets.iter().filter(|inlet| inlet.storage_len() > 0).count(), MAX_SPARE + 1);
     }
 
     #[test]
