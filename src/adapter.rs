@@ -1,5 +1,5 @@
-//! What the adapters share: how a connection opens, one read and one write, how it ends, and the methods that read the same
-//! in both.
+//! What the adapters share: how a connection opens, the next event, one read and one write, how it ends, and the methods that
+//! read the same in both.
 
 mod methods;
 mod opening;
