@@ -358,10 +358,18 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_a_few_pieces() {
-        let mut inlets: Vec<_> = (0..MAX_SPARE + 2).map(|_| inlet(vec![0; READ_LEN])).collect();
-        inlets.iter_mut().for_each(|inlet| collect(inlet, None));
-        inlets.iter_mut().for_each(supply_all);
-        assert_eq!(inlets.iter().filter(|inlet| inlet.storage_len() > 0).count(), MAX_SPARE + 1);
+        let mut pairs: Vec<_> =
+            (0..MAX_SPARE + 2).map(|_| (inlet(vec![0; READ_LEN]), Output::of(vec![0; 16]))).collect();
+        for (inlet, output) in &mut pairs {
+            output.advance(16);
+            collect(inlet, Some(output));
+            assert_eq!((inlet.storage_len(), output.has_storage()), (0, false));
+        }
+        for (inlet, output) in &mut pairs {
+            supply(inlet, Some(output));
+        }
+        assert_eq!(pairs.iter().filter(|(inlet, _)| inlet.storage_len() > 0).count(), MAX_SPARE + 1);
+        assert_eq!(pairs.iter().filter(|(_, output)| output.has_storage()).count(), MAX_SPARE + 1);
     }
 
     #[test]
