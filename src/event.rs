@@ -130,8 +130,8 @@ impl Event<'_> {
     }
 }
 
-/// A message longer than this is given away with the memory that it lies in. A shorter one is copied, which takes less time than
-/// that memory would take to grow again.
+/// A message longer than this leaves no memory for the next one. A shorter binary one is copied, which takes less time than to clear
+/// other memory to read into.
 const COPY_LEN: usize = 1 << 20;
 
 /// A text message, lent; it dereferences to `str`.
@@ -147,15 +147,18 @@ impl<'i> Text<'i> {
         Self(TextStorage::Lent(text))
     }
 
-    /// The text as an owned value: without a copy when it is longer than 1 MiB and fills at least half of the memory that it lies in.
+    /// The text as an owned value: without a copy when it arrived in several reads or fragments and fills at least half of the memory
+    /// that it was put together in.
     #[must_use]
     pub fn into_string(self) -> String {
         match self.0 {
             TextStorage::Lent(text) => String::from(text),
-            TextStorage::Assembled(text) if text.len() > COPY_LEN && text.len() >= text.capacity() / 2 => {
-                core::mem::take(text)
+            TextStorage::Assembled(text) if text.len() < text.capacity() / 2 => String::from(text.as_str()),
+            TextStorage::Assembled(text) => {
+                // The next one is as long, as a rule.
+                let next_len = if text.len() > COPY_LEN { 0 } else { text.len() };
+                core::mem::replace(text, String::with_capacity(next_len))
             }
-            TextStorage::Assembled(text) => String::from(text.as_str()),
         }
     }
 }

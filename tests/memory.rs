@@ -400,10 +400,29 @@ fn an_owned_message_in_steady_state_takes_one_allocation() {
 }
 
 #[test]
+fn a_text_that_is_taken_leaves_memory_of_its_length_up_to_a_mebibyte() {
+    for role in Role::BOTH {
+        for (len, left) in [(100 * KIB, 100 * KIB), (1024 * KIB, 1024 * KIB), (1024 * KIB + 1, 0)] {
+            let bytes = wire::frame(role, FIN | TEXT, vec![b't'; len]);
+            let meter = Meter::new();
+            let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+            let mut owned = None;
+            for read in bytes.chunks(64 * KIB) {
+                input.extend_from_slice(read);
+                owned = connection.receive(&mut input).expect("valid").and_then(Event::into_message);
+            }
+            assert_eq!(owned.expect("a message").len(), len);
+            drop(input.release());
+            assert_eq!(meter.retained(), left + seed_len(role), "{role:?}, {len}");
+        }
+    }
+}
+
+#[test]
 fn messages_that_are_kept_retain_at_most_twice_their_bytes() {
     const COUNT: usize = 10_000;
     for role in Role::BOTH {
-        for (first, len) in [(TEXT, 600), (BINARY, 600), (BINARY, 70_000)] {
+        for (first, len) in [(TEXT, 600), (BINARY, 600), (TEXT, 70_000), (BINARY, 70_000)] {
             let count = COUNT * 600 / len;
             let mut bytes = wire::frame(role, FIN | first, vec![b'k'; len]);
             // Two fragments as well.
