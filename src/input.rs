@@ -1,5 +1,7 @@
 //! [`Input`]: the peer's bytes that the protocol has not consumed yet, and the message that is being put together.
 
+mod storage;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,9 +9,6 @@ use core::ops::Range;
 
 /// How much room a read gets.
 pub(crate) const READ_LEN: usize = 64 << 10;
-
-/// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
-const LITTLE_LEN: usize = 4 << 10;
 
 /// A message that lacks more than this, or is at least as long as a read, is read to exactly its end, so that it lies alone in the storage.
 const LARGE_LEN: usize = 16 << 10;
@@ -140,117 +139,6 @@ impl Input {
         self.start != self.end
     }
 
-    /// Gives the storage back when nothing is buffered, for another input to [`adopt`](Self::adopt).
-    pub fn release(&mut self) -> Option<Vec<u8>> {
-        self.retire();
-        (self.held_len() == 0 && !self.storage.is_empty()).then(|| self.move_to(Vec::new()))
-    }
-
-    /// Takes over storage that another input released, if it is longer than what is here, and returns the one that is not needed.
-    ///
-    /// All of its length is used for reading, whatever it holds.
-    pub fn adopt(&mut self, storage: Vec<u8>) -> Vec<u8> {
-        if storage.len() <= self.storage.len() {
-            return storage;
-        }
-        if self.storage.is_empty() {
-            return core::mem::replace(&mut self.storage, storage);
-        }
-        self.retire();
-        self.move_to(storage)
-    }
-
-    /// Gives back what a large message left behind: the text, and storage beyond one read of 64 KiB in which little is buffered.
-    pub fn shrink(&mut self) {
-        self.retire();
-        if self.text.is_empty() {
-            self.text = String::new();
-        }
-        let held_len = self.held_len();
-        if self.storage.len() > READ_LEN && held_len <= LITTLE_LEN {
-            drop(self.move_to(alloc::vec![0; held_len]));
-        }
-    }
-
-    /// True when [`shrink`](Self::shrink) may have something to give back.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_swollen(&self) -> bool {
-        self.text.capacity() > 0 || self.storage.len() > READ_LEN
-    }
-
-    /// True when it has nothing that a new one has not, but for storage.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn is_blank(&mut self) -> bool {
-        self.retire();
-        let is_set = self.eof | self.long | (self.max_read_len != usize::MAX);
-        !is_set && !self.has_message() && !self.has_unread() && self.text.capacity() == 0
-    }
-
-    /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
-        self.retire();
-        match self.held_len() {
-            0 => Some(self.take_storage()),
-            held_len @ ..=LITTLE_LEN => Some(self.move_to(alloc::vec![0; held_len])),
-            _ => None,
-        }
-    }
-
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn storage_len(&self) -> usize {
-        self.storage.len()
-    }
-
-    /// True if the storage has held more than one read since a read last found it empty.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn was_long(&self) -> bool {
-        self.long
-    }
-
-    /// True when the storage has to grow for the next read.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_full(&self) -> bool {
-        self.storage.len() - self.held_len() < self.min_read_len()
-    }
-
-    /// Takes over storage where there is none.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn set_storage(&mut self, storage: Vec<u8>) {
-        self.storage = storage;
-    }
-
-    /// The storage and everything in it.
-    pub(crate) fn take_storage(&mut self) -> Vec<u8> {
-        (self.start, self.end, self.lent_len) = (0, 0, 0);
-        (self.message_start, self.message_end, self.complete) = (0, 0, false);
-        core::mem::take(&mut self.storage)
-    }
-
-    /// The storage, with what is read in it; what is unread stays here.
-    pub(crate) fn give_storage(&mut self) -> Vec<u8> {
-        let unread = self.unread().to_vec();
-        let given = self.take_storage();
-        self.end = unread.len();
-        self.storage = unread;
-        given
-    }
-
-    /// Sees to it that the binary payload `range` of the storage can be given away together with it; false if too much else is in it.
-    #[inline]
-    pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
-        // The payload fills at least half of the storage, and next to nothing is unread, which would have to move.
-        let can = range.end >= range.start + LARGE_LEN
-            && range.len() >= self.storage.capacity() / 2
-            && self.end - self.start <= range.len() / 4;
-        if can {
-            (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
-        }
-        can
-    }
-
     /// The binary payload `range` of the storage.
     #[inline]
     pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
@@ -361,26 +249,6 @@ impl Input {
         self.text.clear();
     }
 
-    fn held_len(&self) -> usize {
-        self.message_range().len() + (self.end - self.start)
-    }
-
-    /// Moves what is buffered to the beginning of `storage`, which is long enough, and returns the former storage.
-    fn move_to(&mut self, mut storage: Vec<u8>) -> Vec<u8> {
-        if self.held_len() == 0 {
-            let former = self.take_storage();
-            self.storage = storage;
-            return former;
-        }
-        let (message, unread) = (self.message(), self.unread());
-        let (message_len, held_len) = (message.len(), message.len() + unread.len());
-        storage[..message_len].copy_from_slice(message);
-        storage[message_len..held_len].copy_from_slice(unread);
-        (self.message_start, self.message_end) = (0, message_len);
-        (self.start, self.end, self.lent_len) = (message_len, held_len, 0);
-        core::mem::replace(&mut self.storage, storage)
-    }
-
     fn has_message(&self) -> bool {
         self.message_start != self.message_end
     }
@@ -389,59 +257,6 @@ impl Input {
     fn close_gap(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (self.message_end, self.message_end);
-        }
-    }
-
-    /// How much room the next read wants at least.
-    fn min_read_len(&self) -> usize {
-        self.max_read_len.min(READ_LEN / 2)
-    }
-
-    /// True when there is room for a read behind what is buffered.
-    #[inline]
-    pub(crate) fn has_room(&mut self) -> bool {
-        self.retire();
-        self.close_gap();
-        self.storage.len() - self.end >= self.min_read_len()
-    }
-
-    /// Makes room for a read.
-    #[cold]
-    #[inline(never)]
-    fn make_room(&mut self) {
-        let enough = self.min_read_len();
-        self.compact();
-        if self.storage.len() - self.end >= enough {
-            return;
-        }
-        // Growing at most doubles what has arrived, whatever was announced.
-        let held = self.end - self.message_start;
-        let len = held.saturating_mul(2).max(READ_LEN).saturating_add(self.message_start);
-        // The end of a long message is enough: then the next one of its length is read alone too, and nothing moves.
-        let len = len.min(self.end.saturating_add(self.max_read_len));
-        self.storage.reserve_exact(len - self.storage.len());
-        self.storage.resize(len, 0);
-    }
-
-    /// Closes the gaps that consumed bytes have left, each when it is at least as long as what has to move: then all moves
-    /// together cost no more than the bytes that arrived.
-    fn compact(&mut self) {
-        if !self.has_message() {
-            (self.message_start, self.message_end) = (0, 0);
-        }
-        let unread_len = self.end - self.start;
-        if unread_len <= self.start - self.message_end {
-            self.storage.copy_within(self.start..self.end, self.message_end);
-            self.start = self.message_end;
-            self.end = self.start + unread_len;
-        }
-        let held = self.end - self.message_start;
-        if held <= self.message_start {
-            self.storage.copy_within(self.message_start..self.end, 0);
-            self.end -= self.message_start;
-            self.start -= self.message_start;
-            self.message_end -= self.message_start;
-            self.message_start = 0;
         }
     }
 }
@@ -460,49 +275,5 @@ impl fmt::Debug for Input {
             .field("storage_len", &self.storage.len())
             .field("eof", &self.eof)
             .finish()
-    }
-}
-
-#[cfg(all(test, feature = "blocking"))]
-mod tests {
-    use alloc::vec;
-
-    use super::*;
-
-    #[test]
-    fn storage_is_full_with_less_than_half_a_read_of_room_and_swollen_beyond_one() {
-        let mut input = Input::new();
-        assert!(input.is_full() && !input.is_swollen());
-        input.adopt(vec![0; READ_LEN]);
-        assert!(!input.is_full() && !input.is_swollen());
-        input.extend_from_slice(&[0; READ_LEN / 2]);
-        assert!(!input.is_full());
-        input.extend_from_slice(&[0]);
-        assert!(input.is_full());
-        // Unless that is more than the frame under way lacks.
-        input.set_missing(READ_LEN / 2);
-        assert!(input.is_full());
-        input.set_missing(READ_LEN / 2 - 1);
-        assert!(!input.is_full());
-        input.adopt(vec![0; READ_LEN + 1]);
-        assert!(input.is_swollen());
-    }
-
-    #[test]
-    fn storage_that_has_held_more_than_one_read_was_long_until_the_next_short_one() {
-        let mut input = Input::new();
-        input.adopt(vec![0; 2 * READ_LEN]);
-        input.filled(READ_LEN);
-        assert!(!input.was_long());
-        input.filled(1);
-        assert!(input.was_long());
-        input.consume(READ_LEN);
-        input.filled(1);
-        assert!(input.was_long(), "something is buffered still");
-        input.consume(2);
-        assert!(input.was_long());
-        input.space();
-        input.filled(1);
-        assert!(!input.was_long());
     }
 }
