@@ -231,7 +231,11 @@ mod tests {
         input.consume(READ_LEN);
         input.filled(1);
         assert!(input.was_long(), "something is buffered still");
-        input.consume(2);
+        input.shrink();
+        input.space();
+        input.filled(1);
+        assert!(input.was_long(), "though elsewhere");
+        input.consume(3);
         assert!(input.was_long());
         input.space();
         input.filled(1);
