@@ -241,4 +241,24 @@ mod tests {
         input.filled(1);
         assert!(!input.was_long());
     }
+    #[test]
+    fn an_input_that_has_ended_was_long_or_expects_more_is_not_blank() {
+        for (is_eof, is_long, is_announced) in
+            (0..8).map(|facts| (facts & 1 != 0, facts & 2 != 0, facts & 4 != 0))
+        {
+            let mut input = Input::new();
+            if is_eof {
+                input.set_eof();
+            }
+            if is_long {
+                input.adopt(vec![0; READ_LEN + 1]);
+                input.filled(READ_LEN + 1);
+                input.consume(READ_LEN + 1);
+            }
+            if is_announced {
+                input.set_missing(READ_LEN);
+            }
+            assert_eq!(input.is_blank(), !(is_eof || is_long || is_announced));
+        }
+    }
 }
