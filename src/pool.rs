@@ -328,6 +328,28 @@ mod tests {
     }
 
     #[test]
+    fn storage_is_lent_to_either_side_that_has_none() {
+        for (input_len, has_output) in [(0, false), (0, true), (READ_LEN + 1, false), (READ_LEN + 1, true)] {
+            let (mut former, mut written) = (inlet(vec![0; READ_LEN]), Output::of(vec![0; 16]));
+            written.advance(16);
+            collect(&mut former, Some(&mut written));
+            let mut inlet = if input_len > 0 { inlet(vec![0; input_len]) } else { Inlet::new() };
+            let mut output = if has_output { Output::of(vec![0; 16]) } else { Output::default() };
+            supply(&mut inlet, Some(&mut output));
+            assert_eq!((inlet.storage_len(), output.has_storage()), (input_len.max(READ_LEN), true));
+        }
+    }
+
+    #[test]
+    fn a_short_piece_is_exchanged_for_one_with_room_for_a_read() {
+        collect(&mut inlet(vec![0; READ_LEN]), None);
+        let mut begun = inlet(vec![0; 1]);
+        begun.input().filled(1);
+        supply_more(begun.input());
+        assert_eq!((begun.storage_len(), begun.input().unread()), (READ_LEN, &[0][..]));
+    }
+
+    #[test]
     fn an_input_that_is_not_as_good_as_new_stays_without_its_storage() {
         let [mut ended, mut announced, mut begun] = [(), (), ()].map(|()| inlet(vec![0; READ_LEN]));
         ended.input().set_eof();
