@@ -213,13 +213,13 @@ pub(crate) fn collect(inlet: &mut Inlet, output: Option<&mut Output>) {
 fn collect_storage(inlet: &mut Inlet) {
     let Some(input) = inlet.get() else { return };
     match input.storage_len() {
-        READ_LEN..=SHORT_LEN => {
+        ..READ_LEN => {}
+        ..=SHORT_LEN => {
             if let Some(storage) = input.release_read() {
                 keep(storage);
             }
         }
-        len if len > SHORT_LEN => put_long(len, || input.release_read()),
-        _ => {}
+        len => put_long(len, || input.release_read()),
     }
     if input.storage_len() == 0 && input.is_blank() {
         inlet.0 = None;
@@ -234,11 +234,11 @@ fn with_pool<R>(run: impl FnOnce(&Pool) -> R) -> Option<R> {
 /// Keeps storage for others.
 fn keep(storage: Vec<u8>) {
     match storage.len() {
-        READ_LEN..=SHORT_LEN => {
+        ..READ_LEN => {}
+        ..=SHORT_LEN => {
             with_pool(|pool| pool.spare_read(storage));
         }
-        len if len > SHORT_LEN => put_long(len, || Some(storage)),
-        _ => {}
+        len => put_long(len, || Some(storage)),
     }
 }
 
@@ -412,5 +412,11 @@ mod tests {
             assert_eq!(first.storage_len(), len);
             (0..reads).for_each(|_| first.input().filled(1));
         }
+        // What is no use to one is kept for another, be it long.
+        exchange(inlet(vec![0; SHORT_LEN + 2]).input(), vec![0; SHORT_LEN + 1]);
+        let mut third = inlet(vec![0; READ_LEN]);
+        third.input().filled(READ_LEN);
+        supply_all(&mut third);
+        assert_eq!(third.storage_len(), SHORT_LEN + 1);
     }
 }
