@@ -214,7 +214,7 @@ fn collect_storage(inlet: &mut Inlet) {
     let Some(input) = inlet.get() else { return };
     match input.storage_len() {
         ..READ_LEN => {}
-        ..=SHORT_LEN => {
+        READ_LEN..=SHORT_LEN => {
             if let Some(storage) = input.release_read() {
                 keep(storage);
             }
@@ -235,7 +235,7 @@ fn with_pool<R>(run: impl FnOnce(&Pool) -> R) -> Option<R> {
 fn keep(storage: Vec<u8>) {
     match storage.len() {
         ..READ_LEN => {}
-        ..=SHORT_LEN => {
+        READ_LEN..=SHORT_LEN => {
             with_pool(|pool| pool.spare_read(storage));
         }
         len => put_long(len, || Some(storage)),
