@@ -431,6 +431,17 @@ fn connections_that_echoed_a_message_share_its_storage() {
     }
 }
 
+/// A message in one frame, of `len` bytes that are ASCII once they are unmasked.
+fn frame(opcode: u8, mask: u8, key: &[u8], len: usize) -> Vec<u8> {
+    let extended_len = (len as u64).to_be_bytes();
+    let (short_len, extended_len) = match len {
+        ..=125 => (len as u8, &extended_len[8..]),
+        ..=0xFFFF => (126, &extended_len[6..]),
+        _ => (127, &extended_len[..]),
+    };
+    [&[0x80 | opcode, mask | short_len], extended_len, key, &vec![b'e'; len]].concat()
+}
+
 #[test]
 fn an_echo_in_steady_state_allocates_nothing() {
     let _turn = LONG.lock().unwrap_or_else(PoisonError::into_inner);
@@ -441,13 +452,7 @@ fn an_echo_in_steady_state_allocates_nothing() {
         for (opcode, len) in
             [1, 2].into_iter().flat_map(|opcode| [16, 1000, 30_000, 300_000].map(|len| (opcode, len)))
         {
-            let header = [&[0x80 | opcode, mask | 127][..], &(len as u64).to_be_bytes()].concat();
-            let header = match len {
-                16 => vec![0x80 | opcode, mask | 16],
-                1000 | 30_000 => [&[0x80 | opcode, mask | 126][..], &(len as u16).to_be_bytes()].concat(),
-                _ => header,
-            };
-            let unit = [&header, key, &vec![b'e'; len]].concat();
+            let unit = frame(opcode, mask, key, len);
             let stream = || Memory::new(Peer { unit: unit.clone(), accepts: true, ..Peer::default() });
             let config = Config::new().with_default_keepalive();
 
@@ -483,6 +488,60 @@ fn an_echo_in_steady_state_allocates_nothing() {
             let meter = Meter::new();
             echoes();
             assert_eq!(meter.allocations(), 0, "blocking, {name}, opcode {opcode}, {len}");
+        }
+    }
+}
+
+#[test]
+fn an_owned_message_in_steady_state_takes_at_most_one_allocation_and_two_from_4_kib_on() {
+    let _turn = LONG.lock().unwrap_or_else(PoisonError::into_inner);
+    const COUNT: usize = 50;
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    for Role { name, open, mask, key } in ROLES {
+        for (opcode, len) in [1, 2]
+            .into_iter()
+            .flat_map(|opcode| [16, 1000, 4095, 4096, 65_536, 300_000].map(|len| (opcode, len)))
+        {
+            let limit = if len < 4096 { COUNT } else { 2 * COUNT };
+            let stream = || Memory::new(Peer { unit: frame(opcode, mask, key, len), ..Peer::default() });
+
+            // One message after the other.
+            let peer = stream();
+            let config = Config::new().with_default_keepalive();
+            let mut socket = tokio::WebSocket::from_parts(peer.clone(), open(config), Input::new());
+            let mut receive = || {
+                for _ in 0..COUNT {
+                    assert!(poll_once(socket.recv()).is_pending());
+                    peer.0.borrow_mut().count += 1;
+                    let Poll::Ready(Ok(Some(message))) = poll_once(socket.recv()) else {
+                        panic!("no message")
+                    };
+                    assert_eq!(message.len(), len);
+                }
+            };
+            receive();
+            let meter = Meter::new();
+            receive();
+            let allocations = meter.allocations();
+            assert!(allocations <= limit, "tokio, {name}, opcode {opcode}, {len}: {allocations}");
+
+            // As many as a read brings at once.
+            let peer = stream();
+            peer.0.borrow_mut().count = 5 * COUNT;
+            let mut socket = blocking::WebSocket::from_parts(peer, open(config), Input::new());
+            let mut receive = || {
+                for _ in 0..COUNT {
+                    let Ok(Some(message)) = socket.recv() else { panic!("no message") };
+                    assert_eq!(message.len(), len);
+                }
+            };
+            // Until a message has come in two reads.
+            (0..4).for_each(|_| receive());
+            let meter = Meter::new();
+            receive();
+            let allocations = meter.allocations();
+            assert!(allocations <= limit, "blocking, {name}, opcode {opcode}, {len}: {allocations}");
         }
     }
 }
