@@ -117,7 +117,7 @@
 //!
 //! A complete small frame is unmasked in place and lent: no allocation, no copy, no clock. Many sends leave in one write, a large
 //! owned payload of a server leaves without being copied, and an idle connection holds nothing on the heap but the seed of a client's
-//! masking keys. What is owned is copied once.
+//! masking keys. What is owned is copied at most once.
 //!
 //! [`recv_ref`](tokio::WebSocket::recv_ref) is the fastest way to receive, `queue` or `feed` the fastest to send many small messages. A message of any
 //! length passes through the memory of one read with [`Config::with_parts`] and [`Sender::send_fragment`].

@@ -384,6 +384,17 @@ fn a_connection_that_rests_after_a_large_message_holds_nothing_of_it() {
     }
 }
 
+/// A message in one frame, of `len` bytes that are ASCII once they are unmasked.
+fn frame(opcode: u8, mask: u8, key: &[u8], len: usize) -> Vec<u8> {
+    let extended_len = (len as u64).to_be_bytes();
+    let (short_len, extended_len) = match len {
+        ..=125 => (len as u8, &extended_len[8..]),
+        126..=0xFFFF => (126, &extended_len[6..]),
+        _ => (127, &extended_len[..]),
+    };
+    [&[0x80 | opcode, mask | short_len], extended_len, key, &vec![b'e'; len]].concat()
+}
+
 /// Echoes one message from where it lies.
 fn echo(event: Option<(Event<'_>, &mut tidewire::Sender)>) {
     match event {
@@ -400,9 +411,7 @@ fn connections_that_echoed_a_message_share_its_storage() {
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();
     for (len, is_lent) in [30_000, 1 << 20].into_iter().flat_map(|len| [(len, true), (len, false)]) {
-        let header = [&[0x82, 0x80 | 127][..], &(len as u64).to_be_bytes(), &[0; 4]].concat();
-        let header = if len > 65_535 { header } else { [&[0x82, 0x80 | 126], &header[8..]].concat() };
-        let unit = [header, vec![b'e'; len]].concat();
+        let unit = frame(2, 0x80, &[0; 4], len);
         let stream = || Memory::new(Peer { unit: unit.clone(), count: 1, accepts: true, ..Peer::default() });
         let streams: Vec<_> = (0..COUNT).map(|_| stream()).collect();
         let mut sockets: Vec<_> = Vec::with_capacity(COUNT);
@@ -429,17 +438,6 @@ fn connections_that_echoed_a_message_share_its_storage() {
         assert!(each <= MAX_RETAINED, "{each}");
         assert!(for_all <= 2 * len.max(64 * KIB), "{for_all}");
     }
-}
-
-/// A message in one frame, of `len` bytes that are ASCII once they are unmasked.
-fn frame(opcode: u8, mask: u8, key: &[u8], len: usize) -> Vec<u8> {
-    let extended_len = (len as u64).to_be_bytes();
-    let (short_len, extended_len) = match len {
-        ..=125 => (len as u8, &extended_len[8..]),
-        ..=0xFFFF => (126, &extended_len[6..]),
-        _ => (127, &extended_len[..]),
-    };
-    [&[0x80 | opcode, mask | short_len], extended_len, key, &vec![b'e'; len]].concat()
 }
 
 #[test]
