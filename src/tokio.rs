@@ -109,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked.
     ///
-    /// A binary message of 64 KiB or more is not copied as a rule: it has the memory that it was read into, at most twice its length.
+    /// A binary message of 64 KiB or more, or text that came in several reads, has the memory that it was put together in as a rule, at most
+    /// twice its length.
     ///
     /// # Errors
     /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
