@@ -46,7 +46,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         converse(&mut socket).await?
     }
-    match socket.closed_with() {
+    match socket.ending() {
         Some(closure) if closure.is_clean() => Ok(()),
         _ => Err("the connection was not closed cleanly".into()),
     }

@@ -9,7 +9,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::Buf as _;
-use tidewire::{Config, Connection, Event, Input, Origins, Output, ServerHandshake, Timestamp, Transport};
+use tidewire::{
+    Config, Connection, Event, Input, Origins, Output, ServerHandshake, Timestamp, TransportAction,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -78,9 +80,9 @@ impl Peer {
             self.write(connection.output())?;
             // 3. End the transport as the protocol wants it.
             match connection.transport_action() {
-                Transport::KeepOpen | Transport::AwaitEof => {}
-                Transport::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
-                Transport::Close => return Ok(()),
+                TransportAction::KeepOpen | TransportAction::AwaitEof => {}
+                TransportAction::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
+                TransportAction::Close => return Ok(()),
             }
             // 4. Read; when nothing comes, see to the deadlines.
             let deadline = connection.poll_timeout(self.now());

@@ -19,7 +19,7 @@ pub use self::stream::{Stream, Untimed};
 use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
 use crate::pool::Inlet;
 use crate::{
-    CloseFrame, Closure, Connection, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
+    CloseFrame, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
     State, Timestamp,
 };
 
@@ -72,7 +72,7 @@ impl<S: Stream> WebSocket<S> {
         (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.inlet.into())
     }
 
-    /// The next message; `None` when the connection has been closed, by whichever side: [`closed_with`](Self::closed_with) tells how.
+    /// The next message; `None` when the connection has been closed, by whichever side: [`ending`](Self::ending) tells how.
     ///
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked.

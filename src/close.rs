@@ -10,7 +10,7 @@ use crate::ProtocolError;
 /// Why a connection is closed: a code that may stand in a Close frame (RFC 6455 7.4).
 ///
 /// 1005, 1006 and 1015 report what happened locally and never travel, so there is no value for them:
-/// [`Closure::code`](crate::Closure::code) tells them.
+/// [`Ending::code`](crate::Ending::code) tells them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(NonZeroU16);
 

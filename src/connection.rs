@@ -21,7 +21,7 @@ use crate::outgoing::{Outgoing, Prepared};
 use crate::output::Output;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
-use crate::state::{Closure, State, Transport};
+use crate::state::{Ending, State, TransportAction};
 use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
 
 /// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.
@@ -210,7 +210,7 @@ impl Connection {
 
     /// What to do with the transport once the output is written.
     #[must_use]
-    pub fn transport_action(&self) -> Transport {
+    pub fn transport_action(&self) -> TransportAction {
         self.receiver.transport_action(&self.sender)
     }
 
@@ -228,8 +228,8 @@ impl Connection {
 
     /// How the connection ended; `None` until it has.
     #[must_use]
-    pub fn closed_with(&self) -> Option<Closure> {
-        self.receiver.closed_with(&self.sender)
+    pub fn ending(&self) -> Option<Ending> {
+        self.receiver.ending(&self.sender)
     }
 
     /// The deadline that ended the connection, if one did.

@@ -58,7 +58,7 @@
 //! ```
 //! use bytes::Buf;
 //! use std::io::{Read, Write};
-//! use tidewire::{Connection, Event, Input, Transport};
+//! use tidewire::{Connection, Event, Input, TransportAction};
 //!
 //! fn echo(mut stream: impl Read + Write, mut connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut input = Input::new();
@@ -76,7 +76,7 @@
 //!             let written = stream.write(output.chunk())?;
 //!             output.advance(written);
 //!         }
-//!         if connection.transport_action() == Transport::Close {
+//!         if connection.transport_action() == TransportAction::Close {
 //!             return Ok(());
 //!         }
 //!         match stream.read(input.space())? {
@@ -188,5 +188,5 @@ pub use output::Output;
 pub use receiver::Receiver;
 pub use reply::Reply;
 pub use sender::Sender;
-pub use state::{Closure, Party, State, Transport};
+pub use state::{Ending, Party, State, TransportAction};
 pub use timer::Timestamp;

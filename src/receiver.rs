@@ -12,7 +12,7 @@ use crate::event::{Event, Kind, Ready, Text};
 use crate::input::Input;
 use crate::reply::{Reply, ReplyKind};
 use crate::sender::Sender;
-use crate::state::{Closure, State, Transport};
+use crate::state::{Ending, State, TransportAction};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use crate::timer::Deadline;
 use crate::timer::{Due, Facts, Phase, Timers};
@@ -211,18 +211,18 @@ impl Receiver {
 
     /// What to do with the transport once the output is written.
     #[must_use]
-    pub fn transport_action(&self, sender: &Sender) -> Transport {
+    pub fn transport_action(&self, sender: &Sender) -> TransportAction {
         match self.phase(sender) {
-            Phase::Open | Phase::Closing => Transport::KeepOpen,
-            Phase::Over => Transport::Close,
+            Phase::Open | Phase::Closing => TransportAction::KeepOpen,
+            Phase::Over => TransportAction::Close,
             // The rest of the output goes first.
-            Phase::Finishing if sender.owes() => Transport::KeepOpen,
-            Phase::Finishing if self.eof || self.discarded_len > MAX_DISCARDED_LEN => Transport::Close,
+            Phase::Finishing if sender.owes() => TransportAction::KeepOpen,
+            Phase::Finishing if self.eof || self.discarded_len > MAX_DISCARDED_LEN => TransportAction::Close,
             // RFC 6455 7.1.1: after the closing handshake the server ends the transport, and the client waits for that.
             Phase::Finishing if matches!(self.status, Status::Closed) && !self.is_server => {
-                Transport::AwaitEof
+                TransportAction::AwaitEof
             }
-            Phase::Finishing => Transport::ShutdownWrite,
+            Phase::Finishing => TransportAction::ShutdownWrite,
         }
     }
 
@@ -238,9 +238,9 @@ impl Receiver {
 
     /// How the connection ended; `None` until it has.
     #[must_use]
-    pub fn closed_with(&self, sender: &Sender) -> Option<Closure> {
+    pub fn ending(&self, sender: &Sender) -> Option<Ending> {
         (self.state(sender) == State::Closed)
-            .then(|| Closure::new(sender.closed(), self.close.as_deref().cloned()))
+            .then(|| Ending::new(sender.closed(), self.close.as_deref().cloned()))
     }
 
     /// The deadline that ended the connection, if one did.

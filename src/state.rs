@@ -1,4 +1,4 @@
-//! Where a connection is ([`State`], [`Transport`]), and how it ended ([`Closure`]).
+//! Where a connection is ([`State`], [`TransportAction`]), and how it ended ([`Ending`]).
 
 use crate::{CloseCode, CloseFrame};
 
@@ -15,7 +15,7 @@ pub enum State {
 
 /// What to do with the transport once the output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub enum TransportAction {
     /// Read and write as usual.
     KeepOpen,
     /// Shut the write side down once, then read and discard until this becomes [`Close`](Self::Close).
@@ -41,7 +41,7 @@ pub(crate) enum Closed {
 
 /// How a connection ended (RFC 6455 7.1.4 to 7.1.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closure {
+pub struct Ending {
     sent: Option<Closed>,
     received: Option<Option<CloseFrame>>,
 }
@@ -55,7 +55,7 @@ pub enum Party {
     Peer,
 }
 
-impl Closure {
+impl Ending {
     pub(crate) fn new(sent: Option<Closed>, received: Option<Option<CloseFrame>>) -> Self {
         Self { sent, received }
     }

@@ -6,9 +6,9 @@ use std::error::Error;
 
 use tidewire::frame::{Header, OpCode};
 use tidewire::{
-    CloseCode, CloseFrame, Closure, Config, Connection, Event, Input, Message, Outgoing, Output, Party,
+    CloseCode, CloseFrame, Config, Connection, Ending, Event, Input, Message, Outgoing, Output, Party,
     Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender, State, Text, TimedOut,
-    Timestamp, Transport,
+    Timestamp, TransportAction,
 };
 
 #[test]
@@ -41,7 +41,7 @@ const _: () = {
     is_shared::<Message>();
     is_shared::<Prepared>();
     is_shared::<CloseFrame>();
-    is_shared::<Closure>();
+    is_shared::<Ending>();
     is_value::<CloseCode>();
     is_value::<Config>();
     is_value::<Header>();
@@ -50,7 +50,7 @@ const _: () = {
     is_value::<Ready>();
     is_value::<State>();
     is_value::<Timestamp>();
-    is_value::<Transport>();
+    is_value::<TransportAction>();
     is_error::<ProtocolError>();
     is_error::<SendError>();
     is_error::<TimedOut>();

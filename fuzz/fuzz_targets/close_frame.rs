@@ -23,7 +23,7 @@ fn receive(key: [u8; 4], payload: &[u8]) {
     let mut input = Input::new();
     input.extend_from_slice(&wire);
     let received = server.receive(&mut input).map(|event| event.map(Seen::from));
-    let closure = server.closed_with().expect("closed either way");
+    let closure = server.ending().expect("closed either way");
     match received {
         Ok(event) => {
             assert_eq!((expected.error, expected.events), (None, Vec::from_iter(event)));

@@ -11,7 +11,7 @@ use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use tidewire::{
     CloseCode, CloseFrame, Config, Connection, Input, Message, Party, Prepared, SendError, State, TimedOut,
-    Timestamp, Transport,
+    Timestamp, TransportAction,
 };
 use tidewire_fuzz::{Heap, Seen};
 
@@ -232,8 +232,7 @@ impl Pair {
         self.ends[0].close(Some(1000), 0);
         self.settle();
         if self.is_whole() {
-            let [client, server] =
-                self.ends.each_ref().map(|end| end.connection.closed_with().expect("an end"));
+            let [client, server] = self.ends.each_ref().map(|end| end.connection.ending().expect("an end"));
             assert!(client.is_clean() && server.is_clean());
             let sent = [&client, &server].map(|closure| closure.sent().map_or(1005, u16::from));
             assert_eq!([server.code(), client.code()], sent);
@@ -242,16 +241,16 @@ impl Pair {
         for _ in 0..10 {
             for side in [0, 1] {
                 match self.ends[side].connection.transport_action() {
-                    Transport::Close | Transport::ShutdownWrite => self.cut(side),
-                    Transport::KeepOpen | Transport::AwaitEof => {}
+                    TransportAction::Close | TransportAction::ShutdownWrite => self.cut(side),
+                    TransportAction::KeepOpen | TransportAction::AwaitEof => {}
                 }
             }
             self.settle();
             self.wait(Duration::from_secs(60));
         }
         for end in &self.ends {
-            assert_eq!(end.connection.transport_action(), Transport::Close);
-            assert!(end.connection.is_closed() && end.connection.closed_with().is_some());
+            assert_eq!(end.connection.transport_action(), TransportAction::Close);
+            assert!(end.connection.is_closed() && end.connection.ending().is_some());
         }
     }
 

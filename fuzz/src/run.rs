@@ -2,8 +2,8 @@
 
 use bytes::Buf;
 use tidewire::{
-    Closure, Config, Connection, Event, Input, Message, Output, ProtocolError, Receiver, Sender, State,
-    Transport,
+    Config, Connection, Ending, Event, Input, Message, Output, ProtocolError, Receiver, Sender, State,
+    TransportAction,
 };
 
 use crate::{Cuts, Data, Heap, Model};
@@ -92,8 +92,8 @@ pub struct Outcome {
     pub error: Option<ProtocolError>,
     pub output: Vec<u8>,
     pub state: State,
-    pub closure: Option<Closure>,
-    pub transport: Transport,
+    pub closure: Option<Ending>,
+    pub transport: TransportAction,
 }
 
 /// Bits of a target's first byte: what is done differently.
@@ -307,7 +307,7 @@ impl Peer {
             error: self.error,
             output: self.output,
             state: connection.state(),
-            closure: connection.closed_with(),
+            closure: connection.ending(),
             transport: connection.transport_action(),
         }
     }

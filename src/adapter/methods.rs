@@ -102,8 +102,8 @@ macro_rules! receiving_methods {
 
         /// How the connection ended; `None` until it has.
         #[must_use]
-        pub fn closed_with(&self) -> Option<Closure> {
-            self.with_halves(Receiver::closed_with)
+        pub fn ending(&self) -> Option<Ending> {
+            self.with_halves(Receiver::ending)
         }
 
         /// How long the peer took to answer the last ping that it answered, keepalive pings included.
@@ -130,7 +130,7 @@ macro_rules! whole_methods {
         }
 
         /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
-        /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`closed_with`](Self::closed_with) tells how it ended.
+        /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`ending`](Self::ending) tells how it ended.
         ///
         /// # Errors
         /// As [`recv`](Self::recv).

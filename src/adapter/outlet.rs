@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::pool::{self, Inlet};
-use crate::{Error, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, Transport};
+use crate::{Error, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, TransportAction};
 
 /// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
 const PATIENCE: u8 = 128;
@@ -119,16 +119,16 @@ impl Outlet {
         &mut self,
         receiver: &mut Receiver,
         now: impl FnOnce() -> Timestamp,
-    ) -> Transport {
+    ) -> TransportAction {
         if receiver.is_settled(&self.sender) {
-            return Transport::KeepOpen;
+            return TransportAction::KeepOpen;
         }
         self.unsettled_action(receiver, now())
     }
 
     #[cold]
     #[inline(never)]
-    fn unsettled_action(&mut self, receiver: &mut Receiver, now: Timestamp) -> Transport {
+    fn unsettled_action(&mut self, receiver: &mut Receiver, now: Timestamp) -> TransportAction {
         if self.sender.owes() || self.sender.is_closing() {
             let deadline = receiver.poll_firm_timeout(now, &self.sender);
             if deadline.is_none_or(|deadline| deadline > now) {

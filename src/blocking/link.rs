@@ -16,7 +16,7 @@ use super::Stream;
 use crate::adapter::{Opening, Outlet, REST, advance, drain, fill, lock};
 use crate::pool::{self, Inlet};
 use crate::{
-    Connection, Error, Event, Output, Ready, Receiver, Reply, Sender, TimedOut, Timestamp, Transport,
+    Connection, Error, Event, Output, Ready, Receiver, Reply, Sender, TimedOut, Timestamp, TransportAction,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -189,9 +189,9 @@ impl Inbox {
             self.is_behind = outbox.write_some(stream);
             let action = outbox.outlet().transport_action(&mut self.receiver, || outbox.now());
             match action {
-                Transport::KeepOpen | Transport::AwaitEof => {}
-                Transport::ShutdownWrite => outbox.shut_down(stream),
-                Transport::Close => {
+                TransportAction::KeepOpen | TransportAction::AwaitEof => {}
+                TransportAction::ShutdownWrite => outbox.shut_down(stream),
+                TransportAction::Close => {
                     let ended = outbox.outlet().end(&self.receiver);
                     // The peer sees the end even if the stream is kept.
                     outbox.shut_down(stream);

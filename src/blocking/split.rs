@@ -7,7 +7,7 @@ use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
 use crate::adapter::{message, receiving_methods, sending_methods};
 use crate::pool::Inlet;
-use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{CloseFrame, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 #[derive(Debug)]
 struct Shared<S> {

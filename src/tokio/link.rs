@@ -13,7 +13,7 @@ use super::receive::Advanced;
 use crate::adapter::{Opening, Outlet, REST, advance, drain, fill};
 use crate::pool::{self, Inlet};
 use crate::timer::Deadline;
-use crate::{Error, Output, Receiver, Timestamp, Transport};
+use crate::{Error, Output, Receiver, Timestamp, TransportAction};
 
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -93,12 +93,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let _ = self.poll_drain(0, outlet, cx);
         }
         match outlet.transport_action(receiver, || self.now()) {
-            Transport::KeepOpen | Transport::AwaitEof => Poll::Pending,
-            Transport::ShutdownWrite => {
+            TransportAction::KeepOpen | TransportAction::AwaitEof => Poll::Pending,
+            TransportAction::ShutdownWrite => {
                 self.poll_shutdown(outlet, cx);
                 Poll::Pending
             }
-            Transport::Close => {
+            TransportAction::Close => {
                 let ended = outlet.end(receiver);
                 // The peer sees the end even if the stream is kept.
                 self.poll_shutdown(outlet, cx);

@@ -13,7 +13,7 @@ use super::receive::{Advanced, Receiving, Recv, RecvRef};
 use super::{WebSocket, Whole};
 use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
 use crate::pool::Inlet;
-use crate::{CloseFrame, Closure, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{CloseFrame, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
 #[derive(Debug)]

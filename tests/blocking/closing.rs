@@ -1,4 +1,4 @@
-//! `close`, `state` and `closed_with`, and the lingering end after a broken rule.
+//! `close`, `state` and `ending`, and the lingering end after a broken rule.
 
 use tidewire::blocking::WebSocket;
 use tidewire::{CloseCode, CloseFrame, Config, Error, Input, Party, ProtocolError, SendError, State};
@@ -21,7 +21,7 @@ fn close_discards_what_is_under_way_and_waits_for_the_end() -> Result<(), Error>
         ];
         let stream = Scripted::new(incoming.concat()).with_lens(3, 3);
         let mut socket = open(&stream, role);
-        assert_eq!((socket.state(), socket.closed_with()), (State::Open, None));
+        assert_eq!((socket.state(), socket.ending()), (State::Open, None));
         socket.queue("queued before")?;
         socket.close(CloseFrame::new(CloseCode::GOING_AWAY, "bye"))?;
         assert_eq!(socket.state(), State::Closed);
@@ -29,7 +29,7 @@ fn close_discards_what_is_under_way_and_waits_for_the_end() -> Result<(), Error>
         let frames = wire::parse(role, &written);
         assert_eq!(frames[0].payload, b"queued before");
         assert_eq!(frames[1], Frame::new(FIN | CLOSE, wire::close_body(1001, "bye")));
-        let closure = socket.closed_with().expect("closed");
+        let closure = socket.ending().expect("closed");
         assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Local, 1000, true));
         assert_eq!(closure.sent(), Some(CloseCode::GOING_AWAY));
         assert!(stream.shutdowns().iter().all(|len| *len == written.len()), "not before the last byte");
@@ -49,7 +49,7 @@ fn messages_still_arrive_between_our_close_frame_and_the_peers() -> Result<(), E
         let stream = Scripted::new(incoming.concat());
         let mut socket = open(&stream, role);
         socket.sender().close(CloseCode::NORMAL);
-        assert_eq!((socket.state(), socket.closed_with()), (State::Closing, None));
+        assert_eq!((socket.state(), socket.ending()), (State::Closing, None));
         assert!(matches!(socket.send("late"), Err(Error::Send(SendError::Closed))));
         assert_eq!(socket.recv()?, Some("still here".into()));
         assert_eq!(socket.recv()?, None);
@@ -73,7 +73,7 @@ fn a_close_frame_of_the_peer_is_answered_and_ends_the_connection() -> Result<(),
             assert_eq!(socket.recv()?, None);
             assert_eq!(socket.recv()?, None);
             assert_eq!(wire::parse(role, &stream.take_written()), [Frame::new(FIN | CLOSE, &body)]);
-            let closure = socket.closed_with().expect("closed");
+            let closure = socket.ending().expect("closed");
             assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Peer, code, true));
         }
     }
@@ -127,7 +127,7 @@ fn a_peer_that_breaks_a_rule_gets_the_close_frame_and_time_to_read_it() {
                     (frames[0].first, &frames[0].payload[..2]),
                     (FIN | CLOSE, &wire::close_body(code, "")[..])
                 );
-                let closure = socket.closed_with().expect("closed");
+                let closure = socket.ending().expect("closed");
                 assert_eq!((closure.code(), closure.is_clean()), (1006, false));
             }
         }
@@ -157,7 +157,7 @@ fn an_end_without_a_close_frame_is_an_error_and_nothing_is_written() {
                 assert!(matches!(socket.recv(), Err(Error::Protocol(ProtocolError::UnexpectedEof))));
             }
             assert!(stream.take_written().is_empty());
-            let closure = socket.closed_with().expect("closed");
+            let closure = socket.ending().expect("closed");
             assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Peer, 1006, false));
         }
     }

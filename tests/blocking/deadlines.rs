@@ -133,7 +133,7 @@ fn a_peer_that_does_not_answer_a_ping_is_given_up() {
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].first, FIN | PING);
         assert_eq!(
-            (socket.state(), socket.closed_with().map(|closure| closure.code())),
+            (socket.state(), socket.ending().map(|closure| closure.code())),
             (State::Closed, Some(1006))
         );
     }
@@ -219,7 +219,7 @@ fn a_peer_that_does_not_end_the_transport_is_left_without_an_error() -> Result<(
         let stream = Scripted::new(wire::close(role, 1000, "")).without_end();
         let mut socket = open(&stream, role, config());
         assert_eq!(socket.recv()?, None);
-        assert!(socket.closed_with().is_some_and(|closure| closure.is_clean()));
+        assert!(socket.ending().is_some_and(|closure| closure.is_clean()));
         let frames = wire::parse(role, &stream.take_written());
         assert_eq!(frames.iter().map(|frame| frame.first).collect::<Vec<_>>(), [FIN | CLOSE]);
     }

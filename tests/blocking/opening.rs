@@ -49,7 +49,7 @@ fn a_client_opens_a_connection_and_loses_no_early_frame() -> Result<(), Error> {
         assert_eq!(socket.recv()?, Some("early".into()));
         stream.end();
         assert_eq!(socket.recv()?, None);
-        assert_eq!(socket.closed_with().map(|closure| closure.code()), Some(1001));
+        assert_eq!(socket.ending().map(|closure| closure.code()), Some(1001));
     }
     Ok(())
 }

@@ -157,7 +157,7 @@ impl Player {
             assert_is_over(writer.send("late"));
             assert_is_over(writer.ping(b"late"));
         }
-        assert!(reader.closed_with().is_some());
+        assert!(reader.ending().is_some());
         assert_eq!((reader.state(), writer.queued_len()), (State::Closed, 0));
         assert_eq!(stream.state().written.len(), written);
         self.errors.extend(end);
@@ -183,7 +183,7 @@ impl Player {
             assert_is_over(socket.feed("late"));
             assert_is_over(socket.ping(b"late"));
         }
-        assert!(socket.closed_with().is_some());
+        assert!(socket.ending().is_some());
         assert_eq!((socket.state(), socket.queued_len()), (State::Closed, 0));
         assert_eq!(stream.state().written.len(), written);
         self.errors.extend(end);

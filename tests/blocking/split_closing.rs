@@ -28,7 +28,7 @@ fn the_writer_closes_while_the_reader_waits() {
         let mut far = open(far, far_role, Config::new());
         let answering = thread::spawn(move || {
             let result = far.recv();
-            (far.closed_with(), result)
+            (far.ending(), result)
         });
         thread::sleep(Duration::from_millis(2));
         writer.close(CloseFrame::new(CloseCode::GOING_AWAY, "bye")).expect("open");
@@ -36,7 +36,7 @@ fn the_writer_closes_while_the_reader_waits() {
         let (reader, result) = reading.join().expect("no panic");
         assert!(matches!(result, Ok(None)), "{result:?}");
         assert_eq!(reader.state(), State::Closed);
-        let closure = reader.closed_with().expect("closed");
+        let closure = reader.ending().expect("closed");
         assert_eq!((closure.initiator(), closure.is_clean(), closure.code()), (Party::Local, true, 1001));
         drop((reader, writer));
         let (closure, result) = answering.join().expect("no panic");

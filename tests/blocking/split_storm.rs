@@ -75,7 +75,7 @@ where
         }
     }
     assert_eq!((questions, answers), (rounds * BURST.len(), rounds * BURST.len()));
-    assert!(reader.closed_with().is_some_and(|closure| closure.is_clean()));
+    assert!(reader.ending().is_some_and(|closure| closure.is_clean()));
     Ok(pings)
 }
 

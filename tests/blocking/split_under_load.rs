@@ -68,7 +68,7 @@ where
     }
     assert_eq!((messages, pings), (rounds * BURST.len(), rounds * BURST.len()));
     assert!(pongs > 0);
-    assert!(reader.closed_with().is_some_and(|closure| closure.is_clean()));
+    assert!(reader.ending().is_some_and(|closure| closure.is_clean()));
     Ok(())
 }
 

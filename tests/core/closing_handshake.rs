@@ -1,6 +1,6 @@
 //! RFC 6455 7.1: each side sends one Close frame, and then nothing more.
 
-use tidewire::{CloseCode, CloseFrame, Connection, Party, SendError, State, Transport};
+use tidewire::{CloseCode, CloseFrame, Connection, Party, SendError, State, TransportAction};
 
 use crate::scenario::{Outcome, Scenario, Seen, receive_all};
 use crate::wire::{self, BINARY, CLOSE, FIN, Frame, PONG, Role, TEXT};
@@ -19,10 +19,10 @@ fn ours() -> CloseFrame {
 }
 
 /// What RFC 6455 7.1.1 asks of the transport once all is said.
-fn transport_after_close(role: Role) -> Transport {
+fn transport_after_close(role: Role) -> TransportAction {
     match role {
-        Role::Server => Transport::ShutdownWrite,
-        Role::Client => Transport::AwaitEof,
+        Role::Server => TransportAction::ShutdownWrite,
+        Role::Client => TransportAction::AwaitEof,
     }
 }
 
@@ -50,7 +50,7 @@ fn this_side_closes_first_and_still_receives_until_the_answer() {
         let outcome = receive_after_close(role, &before_answer);
         assert_eq!(outcome.events, [Seen::text("late"), Seen::binary("later")]);
         assert_eq!((outcome.state, outcome.closure), (State::Closing, None));
-        assert_eq!(outcome.transport, Transport::KeepOpen);
+        assert_eq!(outcome.transport, TransportAction::KeepOpen);
 
         let outcome = receive_after_close(role, &[before_answer, wire::close(role, 3001, "ours")].concat());
         assert_eq!(outcome.events.last(), Some(&Seen::close(3001, "ours")));
@@ -196,7 +196,7 @@ fn an_error_after_our_close_frame_sends_no_other_one() {
         let closure = outcome.closure.expect("closed");
         assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Local, 1006, false));
         assert_eq!(closure.sent().map(u16::from), Some(3001));
-        assert_eq!(outcome.transport, Transport::ShutdownWrite);
+        assert_eq!(outcome.transport, TransportAction::ShutdownWrite);
     }
 }
 

@@ -53,7 +53,7 @@ fn either_side_closes_and_both_know_how() {
             for (side, initiator) in [(first, Party::Local), (second, Party::Peer)] {
                 assert_eq!(side.events.last(), Some(&Seen::close(1001, "bye")));
                 assert_eq!((side.error, side.timed_out), (None, None));
-                let closure = side.connection.closed_with().expect("closed");
+                let closure = side.connection.ending().expect("closed");
                 assert_eq!(
                     (closure.initiator(), closure.code(), closure.is_clean()),
                     (initiator, 1001, true)
@@ -73,7 +73,7 @@ fn both_sides_close_at_once() {
         assert!(pair.is_over());
         for (side, code) in pair.sides().into_iter().zip([1001, 1000]) {
             assert_eq!(side.events, [Seen::close(code, "")]);
-            let closure = side.connection.closed_with().expect("closed");
+            let closure = side.connection.ending().expect("closed");
             assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Local, code, true));
         }
     }
@@ -91,7 +91,7 @@ fn a_side_that_breaks_a_limit_learns_why() {
         pair.drive();
         assert_eq!(pair.server.error, Some(ProtocolError::MessageTooLong));
         assert_eq!(pair.client.events, [Seen::close(1009, "message longer than the limit")]);
-        assert!(pair.client.connection.closed_with().expect("closed").is_clean());
+        assert!(pair.client.connection.ending().expect("closed").is_clean());
         assert!(pair.is_over(), "{cut:?}");
     }
 }

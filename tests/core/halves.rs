@@ -2,8 +2,8 @@
 
 use bytes::Buf;
 use tidewire::{
-    CloseCode, Closure, Config, Connection, Input, Party, ProtocolError, Receiver, SendError, Sender, State,
-    TimedOut, Timestamp, Transport,
+    CloseCode, Config, Connection, Ending, Input, Party, ProtocolError, Receiver, SendError, Sender, State,
+    TimedOut, Timestamp, TransportAction,
 };
 
 use crate::clock::secs;
@@ -17,8 +17,8 @@ struct Facts {
     error: Option<ProtocolError>,
     output: Vec<Frame>,
     state: State,
-    closure: Option<Closure>,
-    transport: Transport,
+    closure: Option<Ending>,
+    transport: TransportAction,
 }
 
 fn receive_in_halves(role: Role, bytes: &[u8], chunking: Chunking) -> Facts {
@@ -47,7 +47,7 @@ fn receive_in_halves(role: Role, bytes: &[u8], chunking: Chunking) -> Facts {
         error,
         output,
         state: receiver.state(&sender),
-        closure: receiver.closed_with(&sender),
+        closure: receiver.ending(&sender),
         transport: receiver.transport_action(&sender),
     }
 }
@@ -137,7 +137,7 @@ fn a_close_frame_is_not_answered_when_one_was_sent_meanwhile() {
         sender.reply(receiver.take_reply(&input).expect("an answer is due"));
         let expected = Frame::new(0x88, wire::close_body(1000, ""));
         assert_eq!(take_frames(role, &mut sender), [expected]);
-        let closure = receiver.closed_with(&sender).expect("closed");
+        let closure = receiver.ending(&sender).expect("closed");
         assert_eq!((closure.initiator(), closure.code(), closure.is_clean()), (Party::Local, 1001, true));
     }
 }
@@ -183,7 +183,7 @@ fn the_deadlines_are_the_receivers() {
         assert_eq!(receiver.poll_timeout(at(11), &mut sender), Some(at(16)));
         assert_eq!(receiver.handle_timeout(at(16), &mut sender), Err(TimedOut::Close));
         assert_eq!(receiver.timed_out(), Some(TimedOut::Close));
-        assert_eq!(receiver.transport_action(&sender), Transport::Close);
+        assert_eq!(receiver.transport_action(&sender), TransportAction::Close);
     }
 }
 

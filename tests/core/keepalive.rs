@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Buf;
-use tidewire::{Config, Input, State, TimedOut, Timestamp, Transport};
+use tidewire::{Config, Input, State, TimedOut, Timestamp, TransportAction};
 
 use crate::clock::{Clocked, secs};
 use crate::scenario::Seen;
@@ -71,9 +71,9 @@ fn a_silent_peer_is_given_up_and_stays_so() {
         assert_eq!(it.at(14.0), Err(TimedOut::Keepalive));
         assert_eq!(it.connection.timed_out(), Some(TimedOut::Keepalive));
         assert_eq!(it.connection.state(), State::Closed);
-        assert_eq!(it.connection.transport_action(), Transport::Close);
+        assert_eq!(it.connection.transport_action(), TransportAction::Close);
         assert_eq!(it.deadline(), None);
-        let closure = it.connection.closed_with().expect("closed");
+        let closure = it.connection.ending().expect("closed");
         assert_eq!((closure.code(), closure.is_clean()), (1006, false));
         // Too late.
         assert_eq!(it.receive(&wire::text(role, "here!")), []);

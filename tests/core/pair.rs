@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Buf;
-use tidewire::{Config, Connection, Input, ProtocolError, TimedOut, Timestamp, Transport};
+use tidewire::{Config, Connection, Input, ProtocolError, TimedOut, Timestamp, TransportAction};
 
 use crate::scenario::Seen;
 use crate::wire::{Rng, Role};
@@ -146,10 +146,10 @@ impl Side {
             return true;
         }
         let ended = match self.connection.transport_action() {
-            Transport::KeepOpen | Transport::AwaitEof => self.ended,
-            Transport::ShutdownWrite if self.ended == Ended::Both => Ended::Both,
-            Transport::ShutdownWrite => Ended::Write,
-            Transport::Close => Ended::Both,
+            TransportAction::KeepOpen | TransportAction::AwaitEof => self.ended,
+            TransportAction::ShutdownWrite if self.ended == Ended::Both => Ended::Both,
+            TransportAction::ShutdownWrite => Ended::Write,
+            TransportAction::Close => Ended::Both,
         };
         let changed = ended != self.ended;
         self.ended = ended;

@@ -1,7 +1,7 @@
 //! One stream of bytes, received by one connection under every chunking, which must not make a difference.
 
 use bytes::Buf;
-use tidewire::{Closure, Config, Connection, Event, Input, ProtocolError, State, Transport};
+use tidewire::{Config, Connection, Ending, Event, Input, ProtocolError, State, TransportAction};
 
 use crate::wire::{self, Frame, Rng, Role};
 
@@ -59,8 +59,8 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<ProtocolError>,
     pub(crate) output: Vec<Frame>,
     pub(crate) state: State,
-    pub(crate) closure: Option<Closure>,
-    pub(crate) transport: Transport,
+    pub(crate) closure: Option<Ending>,
+    pub(crate) transport: TransportAction,
 }
 
 impl Outcome {
@@ -164,7 +164,7 @@ impl<'s> Scenario<'s> {
             error: run.error,
             output: wire::parse(self.role, &run.output),
             state: run.connection.state(),
-            closure: run.connection.closed_with(),
+            closure: run.connection.ending(),
             transport: run.connection.transport_action(),
         };
         assert_eq!(run.connection.is_closed(), outcome.state == State::Closed);

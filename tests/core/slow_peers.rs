@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use bytes::Buf;
-use tidewire::{CloseCode, Config, Input, ProtocolError, SendError, State, TimedOut, Timestamp, Transport};
+use tidewire::{
+    CloseCode, Config, Input, ProtocolError, SendError, State, TimedOut, Timestamp, TransportAction,
+};
 
 use crate::clock::{Clocked, secs};
 use crate::wire::{self, FIN, Role, TEXT};
@@ -24,7 +26,7 @@ fn output_that_the_transport_accepts_none_of_times_out() {
         assert_eq!(it.at(130.0), Err(TimedOut::Write));
         assert_eq!(
             (it.connection.state(), it.connection.transport_action()),
-            (State::Closed, Transport::Close)
+            (State::Closed, TransportAction::Close)
         );
         assert_eq!(it.connection.timed_out(), Some(TimedOut::Write));
         assert_eq!(it.deadline(), None);
@@ -166,8 +168,8 @@ fn a_close_frame_that_is_never_answered_times_out() {
         it.write();
         assert_eq!(it.deadline(), Some(17.0));
         assert_eq!(it.at(17.0), Err(TimedOut::Close));
-        assert_eq!(it.connection.transport_action(), Transport::Close);
-        let closure = it.connection.closed_with().expect("closed");
+        assert_eq!(it.connection.transport_action(), TransportAction::Close);
+        let closure = it.connection.ending().expect("closed");
         assert_eq!((closure.code(), closure.is_clean()), (1006, false));
         assert_eq!(closure.sent(), Some(CloseCode::NORMAL));
     }
@@ -179,15 +181,16 @@ fn after_the_closing_handshake_the_transport_is_closed_without_an_error() {
         let mut it = Clocked::new(role, config());
         it.receive(&wire::close(role, 1000, ""));
         it.write();
-        let action = if role == Role::Server { Transport::ShutdownWrite } else { Transport::AwaitEof };
+        let action =
+            if role == Role::Server { TransportAction::ShutdownWrite } else { TransportAction::AwaitEof };
         assert_eq!(it.connection.transport_action(), action);
         assert_eq!(it.deadline(), Some(10.0));
         assert_eq!(it.at(9.9), Ok(()));
         assert_eq!(it.connection.transport_action(), action);
         assert_eq!(it.at(10.0), Ok(()));
-        assert_eq!((it.connection.transport_action(), it.deadline()), (Transport::Close, None));
+        assert_eq!((it.connection.transport_action(), it.deadline()), (TransportAction::Close, None));
         assert_eq!(it.connection.timed_out(), None);
-        assert!(it.connection.closed_with().expect("closed").is_clean());
+        assert!(it.connection.ending().expect("closed").is_clean());
     }
 }
 
@@ -197,9 +200,9 @@ fn after_a_protocol_error_the_transport_is_closed_and_the_error_stays() {
         let mut it = Clocked::new(role, config());
         it.receive(&wire::frame(role, FIN | TEXT, [0xFF]));
         assert_eq!(it.write().len(), 1);
-        assert_eq!(it.connection.transport_action(), Transport::ShutdownWrite);
+        assert_eq!(it.connection.transport_action(), TransportAction::ShutdownWrite);
         assert_eq!(it.at(10.0), Ok(()));
-        assert_eq!(it.connection.transport_action(), Transport::Close);
+        assert_eq!(it.connection.transport_action(), TransportAction::Close);
         let error = it.connection.receive(&mut Input::new()).err();
         assert_eq!(error, Some(ProtocolError::InvalidUtf8));
     }
@@ -224,7 +227,7 @@ fn once_the_transport_is_to_be_closed_time_does_nothing_more() {
         // The Close frame is never written; the shorter deadline ends the wait.
         assert_eq!(it.deadline(), Some(10.0));
         assert_eq!(it.at(10.0), Ok(()));
-        assert_eq!((it.connection.transport_action(), it.deadline()), (Transport::Close, None));
+        assert_eq!((it.connection.transport_action(), it.deadline()), (TransportAction::Close, None));
         assert_eq!(it.at(100.0), Ok(()), "{role:?}");
         assert_eq!(it.connection.timed_out(), None);
     }

@@ -1,7 +1,7 @@
 //! How a request is refused, by the library and by the application (RFC 6455 4.2.2 and 4.4).
 
 use bytes::Buf;
-use tidewire::{Config, HandshakeError, Input, InvalidResponse, Origins, ServerHandshake, Transport};
+use tidewire::{Config, HandshakeError, Input, InvalidResponse, Origins, ServerHandshake, TransportAction};
 
 use crate::handshake::{REQUEST, drain, serve, with};
 use crate::{accepted, refused};
@@ -42,13 +42,13 @@ fn a_refusal_is_delivered_before_the_transport_is_closed() {
     let answer = handshake.output().chunk().to_vec();
     let mut connection = handshake.into_refusal();
     assert_eq!(drain(&mut connection), answer);
-    assert_eq!(connection.transport_action(), Transport::ShutdownWrite);
+    assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
     input.extend_from_slice(b"\x81\x80then");
     assert!(matches!(connection.receive(&mut input), Ok(None)));
     assert_eq!(input.unread(), b"");
     input.set_eof();
     assert!(matches!(connection.receive(&mut input), Ok(None)));
-    assert_eq!(connection.transport_action(), Transport::Close);
+    assert_eq!(connection.transport_action(), TransportAction::Close);
     assert_eq!(drain(&mut connection), b"");
 }
 
@@ -62,7 +62,7 @@ fn an_application_rejects_with_an_answer_of_its_own() {
         "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 12\r\n\
          WWW-Authenticate: Basic realm=\"x\"\r\n\r\nwho are you?"
     );
-    assert_eq!(connection.transport_action(), Transport::ShutdownWrite);
+    assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
     assert!(connection.send("Hello").is_err());
     let mut connection = request.reject(599, &[], b"").expect("rejected");
     assert_eq!(drain(&mut connection), b"HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");

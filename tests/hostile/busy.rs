@@ -1,6 +1,6 @@
 //! Peers that keep an endpoint busy, and callers that are busy with something else.
 
-use tidewire::{Config, TimedOut, Transport};
+use tidewire::{Config, TimedOut, TransportAction};
 
 use crate::clock::{Clocked, secs};
 use crate::scenario::Seen;
@@ -35,7 +35,7 @@ fn a_peer_that_pings_every_second_and_never_reads_is_given_up_in_time() {
             assert_eq!(it.receive(&wire::ping(role, "there?")), [Seen::ping("there?")]);
         }
         assert_eq!(it.at(30.0), Err(TimedOut::Write));
-        assert_eq!(it.connection.transport_action(), Transport::Close);
+        assert_eq!(it.connection.transport_action(), TransportAction::Close);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Delays that are not the peer's: callers that were busy, pings that had to wait, and writes that get on byte by byte.
 
-use tidewire::{Config, TimedOut, Transport};
+use tidewire::{Config, TimedOut, TransportAction};
 
 use crate::clock::{Clocked, secs};
 use crate::wire::{self, Role};
@@ -41,7 +41,7 @@ fn pings_do_not_put_off_the_end_of_a_close() {
             it.write_some(1000);
         }
         assert_eq!(it.at(f64::from(closed_at + 10)), Err(TimedOut::Close), "{role:?}");
-        assert_eq!(it.connection.transport_action(), Transport::Close);
+        assert_eq!(it.connection.transport_action(), TransportAction::Close);
     }
 }
 
@@ -91,7 +91,7 @@ mod blocking {
             std::thread::sleep(2 * SHORT);
             assert_eq!(socket.recv().expect("a message"), Some("three".into()));
             assert_eq!(socket.recv().expect("closed"), None);
-            assert!(socket.closed_with().is_some_and(|closure| closure.is_clean()), "{role:?}");
+            assert!(socket.ending().is_some_and(|closure| closure.is_clean()), "{role:?}");
         }
     }
 }
@@ -127,7 +127,7 @@ mod tokio {
                 let closed = socket.close(None).await;
                 assert!(closed.is_ok(), "{role:?}: {closed:?}");
             });
-            assert!(socket.closed_with().is_some_and(|closure| closure.is_clean()));
+            assert!(socket.ending().is_some_and(|closure| closure.is_clean()));
         }
     }
 

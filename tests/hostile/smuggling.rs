@@ -2,7 +2,7 @@
 
 use tidewire::{
     ClientRequest, Config, Connection, HandshakeError, Input, Origins, SendError, ServerHandshake, State,
-    Transport,
+    TransportAction,
 };
 
 use crate::handshake::{REQUEST, RESPONSE, connect, drain, replaced, with};
@@ -71,11 +71,11 @@ fn nothing_behind_a_refused_request_is_looked_at() {
             assert_eq!(connection.send("x"), Err(SendError::Closed));
             assert_eq!(connection.ping(b"x"), Err(SendError::Closed));
             connection.close(None);
-            assert_eq!(connection.transport_action(), Transport::ShutdownWrite);
+            assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
             assert_eq!(connection.output().len(), 0);
             input.set_eof();
             assert!(matches!(connection.receive(&mut input), Ok(None)));
-            assert_eq!(connection.transport_action(), Transport::Close);
+            assert_eq!(connection.transport_action(), TransportAction::Close);
         }
     }
 }

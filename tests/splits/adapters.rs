@@ -129,7 +129,7 @@ mod tokio_adapter {
                 }
             }
         }
-        trace.closure = socket.closed_with();
+        trace.closure = socket.ending();
         result
     }
 
@@ -218,7 +218,7 @@ mod blocking_adapter {
                 Err(error) => break Err(error),
             }
         };
-        trace.closure = socket.closed_with();
+        trace.closure = socket.ending();
         result
     }
 

@@ -4,8 +4,8 @@ use std::mem;
 
 use bytes::Buf;
 use tidewire::{
-    ClientHandshake, ClientRequest, Closure, Config, Connection, Event, HandshakeError, Input, Output,
-    ProtocolError, Request, Response, ServerHandshake, Transport,
+    ClientHandshake, ClientRequest, Config, Connection, Ending, Event, HandshakeError, Input, Output,
+    ProtocolError, Request, Response, ServerHandshake, TransportAction,
 };
 
 use crate::handshake::{NONCE, chunkings};
@@ -40,8 +40,8 @@ pub(crate) struct Trace {
     pub(crate) events: Vec<Seen>,
     pub(crate) error: Option<ProtocolError>,
     pub(crate) output: Vec<u8>,
-    pub(crate) closure: Option<Closure>,
-    transport: Option<Transport>,
+    pub(crate) closure: Option<Ending>,
+    transport: Option<TransportAction>,
 }
 
 /// What the peer's head said.
@@ -206,7 +206,7 @@ impl Run {
             self.take_output(Drain::All);
         }
         if let Stage::Open(connection) = &self.stage {
-            self.trace.closure = connection.closed_with();
+            self.trace.closure = connection.ending();
             self.trace.transport = Some(connection.transport_action());
         }
         self.trace

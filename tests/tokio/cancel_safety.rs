@@ -205,7 +205,7 @@ impl Play {
         self.peer.end();
         socket.queue("last").unwrap();
         while self.cut.run(socket.close(CloseCode::GOING_AWAY)).await.transpose().unwrap().is_none() {}
-        let closure = socket.closed_with().unwrap();
+        let closure = socket.ending().unwrap();
         assert!(closure.is_clean());
         assert_eq!((closure.sent(), closure.code()), (Some(CloseCode::GOING_AWAY), 1000));
     }

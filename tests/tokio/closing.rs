@@ -29,7 +29,7 @@ fn close_sends_code_and_reason_and_waits_for_the_answer() {
                     closed.unwrap();
                 });
                 assert_eq!(role.frames(&peer.log()), [frame(CLOSE, body)], "{role:?} {script:?}");
-                let closure = socket.closed_with().unwrap();
+                let closure = socket.ending().unwrap();
                 assert_eq!((closure.initiator(), closure.is_clean()), (Party::Local, true));
                 assert_eq!((closure.sent(), closure.code()), (code, code.map_or(1005, u16::from)));
                 assert_eq!((socket.state(), socket.queued_len()), (State::Closed, 0));
@@ -47,7 +47,7 @@ fn the_peers_close_frame_is_echoed_before_it_is_an_event_and_recv_ends() {
             peer.end();
             block_on(async {
                 assert_eq!(socket.recv().await.unwrap(), Some("last".into()));
-                assert_eq!(socket.closed_with(), None);
+                assert_eq!(socket.ending(), None);
                 match socket.recv_ref().await.unwrap() {
                     Some((Event::Close(Some(close)), _)) => {
                         assert_eq!((u16::from(close.code()), close.reason()), (4000, "flood"));
@@ -64,7 +64,7 @@ fn the_peers_close_frame_is_echoed_before_it_is_an_event_and_recv_ends() {
                 }
             });
             assert_eq!(role.frames(&peer.log()), [frame(CLOSE, close_body(4000, "flood"))]);
-            let closure = socket.closed_with().unwrap();
+            let closure = socket.ending().unwrap();
             assert_eq!((closure.initiator(), closure.code()), (Party::Peer, 4000));
             assert_eq!(closure.received().map(CloseFrame::reason), Some("flood"));
             assert!(closure.is_clean());
@@ -94,7 +94,7 @@ fn close_discards_the_messages_that_are_still_under_way() {
         peer.send(role.close_frame(1000, ""));
         peer.end();
         block_on(socket.close(CloseCode::NORMAL)).unwrap();
-        assert!(socket.closed_with().unwrap().is_clean());
+        assert!(socket.ending().unwrap().is_clean());
     }
 }
 
@@ -126,7 +126,7 @@ fn a_client_gives_the_server_the_close_timeout_to_end_the_transport() {
             assert_eq!(socket.recv().await.unwrap(), None);
             assert_eq!(begun.elapsed(), Duration::from_secs(5), "{role:?}");
         });
-        assert!(socket.closed_with().unwrap().is_clean());
+        assert!(socket.ending().unwrap().is_clean());
     }
 }
 
@@ -134,11 +134,11 @@ fn a_client_gives_the_server_the_close_timeout_to_end_the_transport() {
 fn the_state_goes_from_open_over_closing_to_closed() {
     for role in Role::BOTH {
         let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
-        assert_eq!((socket.state(), socket.closed_with()), (State::Open, None));
+        assert_eq!((socket.state(), socket.ending()), (State::Open, None));
         block_on(async {
             let closing = tokio::time::timeout(Duration::from_secs(1), socket.close(CloseCode::NORMAL));
             assert!(closing.await.is_err());
-            assert_eq!((socket.state(), socket.closed_with()), (State::Closing, None));
+            assert_eq!((socket.state(), socket.ending()), (State::Closing, None));
             // Messages that were under way are received until the peer's Close frame.
             peer.send([role.frame(TEXT, "under way"), role.close_frame(1000, "")].concat());
             peer.end();
@@ -166,7 +166,7 @@ fn an_end_without_a_close_frame_is_an_error_for_ever() {
                     };
                 }
             });
-            assert_eq!(socket.closed_with().unwrap().code(), 1006);
+            assert_eq!(socket.ending().unwrap().code(), 1006);
             assert_eq!(peer.log(), []);
         }
     }

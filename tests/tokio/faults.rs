@@ -47,7 +47,7 @@ fn after_a_failed_write_nothing_is_written_and_the_peers_last_words_are_heard() 
             assert_eq!(socket.recv().await.unwrap(), Some("why".into()));
             assert_eq!(socket.recv().await.unwrap(), None);
         });
-        assert_eq!(socket.closed_with().unwrap().code(), 1008);
+        assert_eq!(socket.ending().unwrap().code(), 1008);
         assert_eq!(peer.log(), []);
     }
 }

@@ -32,7 +32,7 @@ fn an_unanswered_ping_ends_the_connection() {
             });
             let frames = role.frames(&peer.log());
             assert_eq!((frames.len(), frames[0].0), (1, PING), "{role:?}");
-            assert_eq!(socket.closed_with().unwrap().code(), 1006);
+            assert_eq!(socket.ending().unwrap().code(), 1006);
         }
     }
 }

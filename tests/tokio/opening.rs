@@ -299,7 +299,7 @@ async fn connect_opens_a_connection_over_tcp_without_delay() {
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;
         }
-        Ok::<_, Error>(socket.closed_with())
+        Ok::<_, Error>(socket.ending())
     };
     let asking = async {
         let mut socket = tidewire::tokio::connect(&uri).await?;
@@ -307,7 +307,7 @@ async fn connect_opens_a_connection_over_tcp_without_delay() {
         socket.send("Hello").await?;
         assert_eq!(socket.recv().await?, Some("Hello".into()));
         socket.close(tidewire::CloseCode::NORMAL).await?;
-        Ok::<_, Error>(socket.closed_with())
+        Ok::<_, Error>(socket.ending())
     };
     let both = async { tokio::join!(serving, asking) };
     let (served, asked) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();

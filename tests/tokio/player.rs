@@ -204,7 +204,7 @@ impl Player {
             assert_is_over(writer.send("late").await);
             assert_is_over(writer.ping(b"late").await);
         }
-        assert!(reader.closed_with().is_some());
+        assert!(reader.ending().is_some());
         assert_eq!((reader.state(), writer.queued_len()), (State::Closed, 0));
         assert_eq!(self.peer.written_len(), written);
         Ok(())
@@ -230,7 +230,7 @@ impl Player {
             assert_is_over(socket.feed("late").await);
             assert_is_over(socket.ping(b"late").await);
         }
-        assert!(socket.closed_with().is_some());
+        assert!(socket.ending().is_some());
         assert_eq!((socket.state(), socket.queued_len()), (State::Closed, 0));
         assert_eq!(self.peer.written_len(), written);
         self.errors.extend(end);

@@ -113,7 +113,7 @@ impl Play {
             }
         }
         assert_eq!(self.received.len(), if let Method::Recv = method { 2 } else { 4 });
-        assert!(reader.closed_with().unwrap().is_clean());
+        assert!(reader.ending().unwrap().is_clean());
     }
 
     async fn send(&mut self, writer: &mut Writer<Stream>, method: Method) {
@@ -160,7 +160,7 @@ impl Play {
         self.peer.send(role.close_frame(1000, ""));
         self.peer.end();
         assert_eq!(reader.recv().await.unwrap(), None);
-        assert_eq!(reader.closed_with().unwrap().sent(), Some(CloseCode::GOING_AWAY));
+        assert_eq!(reader.ending().unwrap().sent(), Some(CloseCode::GOING_AWAY));
     }
 
     async fn flush(&mut self, writer: &mut Writer<Stream>) {

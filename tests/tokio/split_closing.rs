@@ -30,7 +30,7 @@ fn close_of_the_writer_ends_the_reader_after_the_peers_answer() {
                 };
                 let (reader, ()) = tokio::join!(reading, closing);
                 assert_eq!(reader.state(), State::Closed);
-                assert!(reader.closed_with().unwrap().is_clean());
+                assert!(reader.ending().unwrap().is_clean());
             });
             assert_eq!(role.frames(&peer.log()), [frame(CLOSE, close_body(1001, ""))]);
         }

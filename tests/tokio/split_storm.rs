@@ -75,7 +75,7 @@ where
         }
     }
     assert_eq!((questions, answers), (rounds * BURST.len(), rounds * BURST.len()));
-    assert!(reader.closed_with().unwrap().is_clean());
+    assert!(reader.ending().unwrap().is_clean());
     Ok(pings)
 }
 

@@ -93,7 +93,7 @@ where
         }
     }
     assert_eq!(count, rounds * BURST.len());
-    assert!(reader.closed_with().unwrap().is_clean());
+    assert!(reader.ending().unwrap().is_clean());
     Ok((pings, pongs))
 }
 

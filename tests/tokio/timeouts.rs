@@ -191,7 +191,7 @@ fn a_close_that_the_peer_never_answers_times_out() {
                 assert!(matches!(received, Err(Error::TimedOut(TimedOut::Close))), "{received:?}");
             });
             assert_eq!(role.frames(&peer.log()), [frame(CLOSE, close_body(1001, ""))]);
-            assert_eq!(socket.closed_with().unwrap().code(), 1006);
+            assert_eq!(socket.ending().unwrap().code(), 1006);
         }
     }
 }
