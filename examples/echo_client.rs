@@ -39,7 +39,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let request = ClientRequest::new(&uri.ok_or("usage: echo_client [--mirror] URL")?)?;
     let stream = TcpStream::connect((request.uri().host(), request.uri().port())).await?;
     stream.set_nodelay(true)?;
-    let config = Config::new().with_default_keepalive().with_max_frame_len(64 << 20);
+    let config = Config::new().with_max_frame_len(64 << 20);
     let mut socket = client_with(stream, &request, config).await?;
     if mirrors {
         mirror(&mut socket).await?

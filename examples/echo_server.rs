@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(stream: TcpStream, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let config = Config::new().with_default_keepalive().with_max_frame_len(64 << 20);
+    let config = Config::new().with_max_frame_len(64 << 20);
     let handshake = ServerHandshake::new(config).with_origins(Origins::Any);
     let mut socket = Incoming::receive(stream, handshake).await?.accept(None, &[]).await?;
     tokio::select! {

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// Limits and timers of one connection.
 ///
-/// Lengths are bytes, and every limit is inclusive: what is as long as the limit passes. Durations are kept in whole
-/// milliseconds, rounded up, and at most 49 days; `None` or zero turns a timer off. No setter panics.
+/// Lengths are bytes. Every limit for what the peer sends is inclusive: what is as long as the limit passes. Durations are
+/// kept in whole milliseconds, rounded up, and at most 49 days; `None` or zero turns a timer off. No setter panics.
 ///
 /// ```
 /// use core::time::Duration;
@@ -13,16 +13,15 @@ use core::time::Duration;
 ///
 /// let config = Config::new().with_max_message_len(1 << 20).with_close_timeout(Duration::from_secs(3));
 /// assert_eq!(config.max_message_len(), 1 << 20);
-/// assert_eq!(config.max_frame_len(), 16 << 20);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     max_head_len: usize,
     max_headers: usize,
-    max_frame_len: usize,
+    max_frame_len: Option<usize>,
     max_message_len: usize,
     high_water_len: usize,
-    max_output_len: Option<usize>,
+    max_output_len: usize,
     parts: bool,
     pub(crate) timing: Timing,
     open_timeout: Period,
@@ -61,20 +60,19 @@ impl Period {
 }
 
 impl Config {
-    /// The defaults, with keepalive off: the core alone has no clock. [`blocking`](crate#map) and `tokio` turn it on in their
-    /// `connect`, `client` and `accept`.
+    /// The defaults, keepalive included. Timers run where somebody polls them: the adapters do, and a user of the core may.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             max_head_len: 16 << 10,
             max_headers: 100,
-            max_frame_len: 16 << 20,
+            max_frame_len: None,
             max_message_len: 64 << 20,
             high_water_len: 64 << 10,
-            max_output_len: None,
+            max_output_len: 1 << 20,
             parts: false,
             timing: Timing {
-                ping_interval: Period::NEVER,
+                ping_interval: Period::from_secs(20),
                 pong_timeout: Period::from_secs(20),
                 write_timeout: Period::from_secs(30),
                 close_timeout: Period::from_secs(10),
@@ -82,14 +80,6 @@ impl Config {
             },
             open_timeout: Period::from_secs(10),
         }
-    }
-
-    /// The defaults with keepalive on: a ping every 20 s, with 20 s to answer.
-    #[must_use]
-    pub const fn with_default_keepalive(mut self) -> Self {
-        self.timing.ping_interval = Period::from_secs(20);
-        self.timing.pong_timeout = Period::from_secs(20);
-        self
     }
 
     /// The longest HTTP head that is read, 16 KiB by default: enough for large cookies, and what servers commonly allow.
@@ -109,10 +99,12 @@ impl Config {
         self
     }
 
-    /// The longest payload of one frame from the peer, 16 MiB by default.
+    /// The longest payload of one frame from the peer. There is no such limit by default: that for messages holds for frames too.
+    ///
+    /// Set one only for peers that have to send long messages in fragments.
     #[must_use]
     pub const fn with_max_frame_len(mut self, len: usize) -> Self {
-        self.max_frame_len = len;
+        self.max_frame_len = Some(len);
         self
     }
 
@@ -126,7 +118,7 @@ impl Config {
     /// Whether messages are delivered in parts, as they arrive, and not whole; off by default.
     ///
     /// Each message is then a number of [`TextPart`](crate::Event::TextPart) or [`BinaryPart`](crate::Event::BinaryPart) events, and takes no more memory
-    /// than one read however long it is. The limits for frames and messages still hold: raise them for what is to pass.
+    /// than one read however long it is. The message limit still holds: raise it for what is to pass.
     #[must_use]
     pub const fn with_parts(mut self, parts: bool) -> Self {
         self.parts = parts;
@@ -141,12 +133,13 @@ impl Config {
         self
     }
 
-    /// The most output that is ever held; by default the message limit and the high-water mark together.
+    /// How much may be queued already when more is, 1 MiB by default.
     ///
-    /// A `send` that would exceed it is refused with [`OutputFull`](crate::SendError::OutputFull).
+    /// Below this limit a message of any length is accepted, so at most this much and one message are held. From there on `queue` and the
+    /// core's `send` fail with [`OutputFull`](crate::SendError::OutputFull). A limit below the high-water mark counts as that.
     #[must_use]
     pub const fn with_max_output_len(mut self, len: usize) -> Self {
-        self.max_output_len = Some(len);
+        self.max_output_len = len;
         self
     }
 
@@ -158,6 +151,8 @@ impl Config {
     }
 
     /// How long the peer may take to answer a Close frame, and then to end the transport, 10 s by default.
+    ///
+    /// After the closing handshake a client waits at most 2 s for the server to end the transport.
     #[must_use]
     pub fn with_close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timing.close_timeout = Period::new(timeout.into());
@@ -172,7 +167,7 @@ impl Config {
         self
     }
 
-    /// A ping every `interval`, and how long the peer has to show life after it. Off by default in the core.
+    /// A ping every `interval`, and how long the peer has to show life after it: 20 s each by default.
     ///
     /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up.
     /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
@@ -186,9 +181,10 @@ impl Config {
     /// How many bytes count as progress, 1 KiB by default: a peer that sends or reads a byte now and then is not alive.
     ///
     /// So much of an unfinished frame must arrive after a keepalive ping, and so much output be accepted within the write timeout.
+    /// Zero means 1.
     #[must_use]
     pub fn with_min_progress(mut self, len: usize) -> Self {
-        self.timing.min_progress = u32::try_from(len).unwrap_or(u32::MAX);
+        self.timing.min_progress = u32::try_from(len).unwrap_or(u32::MAX).max(1);
         self
     }
 
@@ -206,7 +202,7 @@ impl Config {
 
     /// See [`with_max_frame_len`](Self::with_max_frame_len).
     #[must_use]
-    pub const fn max_frame_len(&self) -> usize {
+    pub const fn max_frame_len(&self) -> Option<usize> {
         self.max_frame_len
     }
 
@@ -228,13 +224,10 @@ impl Config {
         self.high_water_len
     }
 
-    /// See [`with_max_output_len`](Self::with_max_output_len).
+    /// See [`with_max_output_len`](Self::with_max_output_len): never less than the high-water mark.
     #[must_use]
     pub const fn max_output_len(&self) -> usize {
-        match self.max_output_len {
-            Some(len) => len,
-            None => self.max_message_len.saturating_add(self.high_water_len),
-        }
+        if self.max_output_len < self.high_water_len { self.high_water_len } else { self.max_output_len }
     }
 
     /// See [`with_open_timeout`](Self::with_open_timeout).

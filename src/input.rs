@@ -96,12 +96,13 @@ impl Input {
         &mut self.storage[self.end..end]
     }
 
-    /// The first `n` bytes of [`space`](Self::space) now hold what was read.
+    /// The first `n` bytes of [`space`](Self::space) now hold what was read. A larger `n` than there was space counts as all of it.
     pub fn filled(&mut self, n: usize) {
         if self.long {
             self.long = self.held_len() > 0;
         }
-        self.end = self.end.saturating_add(n).min(self.storage.len());
+        // Storage is not cleared: beyond the space there may be bytes of another connection.
+        self.end = self.storage.len().min(self.end.saturating_add(n.min(self.max_read_len)));
         self.long |= self.end > READ_LEN;
     }
 

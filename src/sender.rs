@@ -64,7 +64,7 @@ impl Sender {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        self.check(message.as_bytes().len())?;
+        self.check()?;
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
@@ -79,7 +79,7 @@ impl Sender {
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
         let part = part.into();
-        self.check(part.as_bytes().len())?;
+        self.check()?;
         // RFC 6455 5.4: the first fragment names the type, and the others continue it.
         let opcode = match self.fragmented {
             None => part.kind().opcode(),
@@ -99,7 +99,7 @@ impl Sender {
         if self.keys.is_some() {
             return self.send(prepared.message());
         }
-        self.check(prepared.payload().len())?;
+        self.check()?;
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
@@ -121,9 +121,8 @@ impl Sender {
         if payload.len() > Header::MAX_CONTROL_PAYLOAD_LEN {
             return Err(SendError::PingTooLong);
         }
-        self.check(payload.len())?;
-        self.round_trip.begin(payload);
-        self.push_control(OpCode::Ping, payload);
+        self.check()?;
+        self.push_ping(payload);
         Ok(())
     }
 
@@ -142,7 +141,7 @@ impl Sender {
     pub fn reply(&mut self, reply: Reply<'_>) {
         match reply.0 {
             ReplyKind::Ping(payload) => self.pong(payload),
-            ReplyKind::Pong(payload) => self.round_trip.end(payload),
+            ReplyKind::Pong(payload) => self.round_trip.end(payload, self.written()),
             ReplyKind::Close(payload) => {
                 self.late_pong = None;
                 // RFC 6455 5.5.1: a Close frame is answered unless one was sent already.
@@ -240,9 +239,14 @@ impl Sender {
     }
 
     /// Queues a keepalive ping, whatever the output: there is never more than one.
-    pub(crate) fn keepalive(&mut self, now: Timestamp) {
-        let payload = self.round_trip.begin_keepalive(now);
-        self.push_control(OpCode::Ping, &payload);
+    pub(crate) fn keepalive(&mut self) {
+        let payload = self.round_trip.next_payload();
+        self.push_ping(&payload);
+    }
+
+    fn push_ping(&mut self, payload: &[u8]) {
+        self.push_control(OpCode::Ping, payload);
+        self.round_trip.begin(payload, self.written() + self.queued_len() as u64);
     }
 
     /// The peer was given up: nothing follows.
@@ -258,16 +262,16 @@ impl Sender {
 
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
-        self.round_trip.measure(now);
+        self.round_trip.measure(now, self.written());
     }
 
-    fn check(&self, payload_len: usize) -> Result<(), SendError> {
+    fn check(&self) -> Result<(), SendError> {
         // RFC 6455 5.5.1: no data follows a Close frame.
         if self.closed.is_some() {
             return Err(SendError::Closed);
         }
-        let len = payload_len.saturating_add(Header::MAX_LEN).saturating_add(self.output.len());
-        if len > self.max_output_len {
+        // What is queued already counts: a message of any length finds room below the limit.
+        if self.output.len() >= self.max_output_len && !self.output.is_empty() {
             return Err(SendError::OutputFull);
         }
         Ok(())

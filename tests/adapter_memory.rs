@@ -418,7 +418,7 @@ fn connections_that_echoed_a_message_share_its_storage() {
         let meter = Meter::new();
         let mut for_all = 0;
         for stream in streams {
-            let connection = Connection::server(Config::new().with_default_keepalive());
+            let connection = Connection::server(Config::new());
             let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
             if is_lent {
                 let Poll::Ready(Ok(event)) = poll_once(socket.recv_ref()) else { panic!("no message") };
@@ -452,7 +452,7 @@ fn an_echo_in_steady_state_allocates_nothing() {
         {
             let unit = frame(opcode, mask, key, len);
             let stream = || Memory::new(Peer { unit: unit.clone(), accepts: true, ..Peer::default() });
-            let config = Config::new().with_default_keepalive();
+            let config = Config::new();
 
             // One message after the other: the thread has all the storage while nothing comes.
             let peer = stream();
@@ -506,7 +506,7 @@ fn an_owned_message_in_steady_state_takes_at_most_one_allocation_and_two_from_4_
 
             // One message after the other.
             let peer = stream();
-            let config = Config::new().with_default_keepalive();
+            let config = Config::new();
             let mut socket = tokio::WebSocket::from_parts(peer.clone(), open(config), Input::new());
             let mut receive = || {
                 for _ in 0..COUNT {

@@ -168,10 +168,10 @@ fn a_header_above_the_limit_costs_one_read() {
             bytes.resize(2_000_000, b'x');
             let meter = Meter::new();
             let mut side = Side::new(role, Config::new());
-            assert_eq!(side.read(&bytes), Err(ProtocolError::FrameTooLong));
+            assert_eq!(side.read(&bytes), Err(ProtocolError::MessageTooLong));
             // Whatever else comes is discarded.
             for _ in 0..10 {
-                assert_eq!(side.read(&bytes), Err(ProtocolError::FrameTooLong));
+                assert_eq!(side.read(&bytes), Err(ProtocolError::MessageTooLong));
             }
             let output = side.connection.output();
             output.advance(output.remaining());

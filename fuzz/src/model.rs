@@ -94,7 +94,7 @@ impl Model {
                 (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
                 (_, None) => self.message = Some((opcode, Vec::new())),
             }
-            if len > config.max_frame_len() as u64 {
+            if config.max_frame_len().is_some_and(|max| len > max as u64) {
                 return Err(ProtocolError::FrameTooLong);
             }
             let so_far = self.message.as_ref().map_or(0, |(_, message)| message.len());

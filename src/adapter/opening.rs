@@ -106,7 +106,7 @@ macro_rules! opening_functions {
         where
             S: $($bound)+,
         {
-            client_with(stream, request, Config::new().with_default_keepalive())
+            client_with(stream, request, Config::new())
         }
 
         /// As [`client`], with limits and timers of your own.
@@ -151,7 +151,7 @@ macro_rules! opening_functions {
             S: $($bound)+,
         {
             $body!({
-                let handshake = ServerHandshake::new(Config::new().with_default_keepalive());
+                let handshake = ServerHandshake::new(Config::new());
                 let incoming = receive_request(stream, handshake)$($dot $await)??;
                 accept_request(incoming, None, &[])$($dot $await)?
             })

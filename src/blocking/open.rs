@@ -28,7 +28,7 @@ use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, 
 /// ```
 pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
     let request = plain_request(uri)?;
-    let config = Config::new().with_default_keepalive();
+    let config = Config::new();
     let stream = connect_tcp(request.uri().host(), request.uri().port(), config.open_timeout())?;
     stream.set_nodelay(true)?;
     client_with(stream, &request, config)
@@ -64,7 +64,7 @@ fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpSt
 /// use tidewire::blocking::Incoming;
 /// use tidewire::{Config, Origins, ServerHandshake};
 ///
-/// let handshake = ServerHandshake::new(Config::new().with_default_keepalive()).with_origins(Origins::Any);
+/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
 /// let incoming = Incoming::receive(stream, handshake)?;
 /// if incoming.request().target() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place");

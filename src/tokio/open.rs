@@ -45,7 +45,7 @@ macro_rules! future {
 pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
     boxed!({
         let request = plain_request(uri)?;
-        let config = Config::new().with_default_keepalive();
+        let config = Config::new();
         let connecting = TcpStream::connect((request.uri().host(), request.uri().port()));
         let stream = match config.open_timeout() {
             Some(timeout) => {
@@ -65,7 +65,7 @@ pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
 /// use tidewire::tokio::Incoming;
 /// use tidewire::{Config, Origins, ServerHandshake};
 ///
-/// let handshake = ServerHandshake::new(Config::new().with_default_keepalive()).with_origins(Origins::Any);
+/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
 /// let incoming = Incoming::receive(stream, handshake).await?;
 /// if incoming.request().target() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place").await;

@@ -15,12 +15,11 @@ fn the_defaults_are_as_documented() {
     let config = Config::new();
     assert_eq!(config, Config::default());
     assert_eq!((config.max_head_len(), config.max_headers()), (16 << 10, 100));
-    assert_eq!((config.max_frame_len(), config.max_message_len()), (16 << 20, 64 << 20));
-    assert_eq!((config.high_water_len(), config.max_output_len()), (64 << 10, (64 << 20) + (64 << 10)));
+    assert_eq!((config.max_frame_len(), config.max_message_len()), (None, 64 << 20));
+    assert_eq!((config.high_water_len(), config.max_output_len()), (64 << 10, 1 << 20));
     assert_eq!((config.open_timeout(), config.close_timeout()), (Some(secs(10)), Some(secs(10))));
     assert_eq!((config.write_timeout(), config.min_progress()), (Some(secs(30)), 1024));
-    assert_eq!(config.keepalive(), None);
-    assert_eq!(config.with_default_keepalive().keepalive(), Some((secs(20), secs(20))));
+    assert_eq!(config.keepalive(), Some((secs(20), secs(20))));
 }
 
 #[test]
@@ -37,9 +36,9 @@ fn every_setter_is_read_back() {
         .with_keepalive(secs(9), secs(10))
         .with_min_progress(11);
     assert_eq!((config.max_head_len(), config.max_headers()), (1, 2));
-    assert_eq!((config.max_frame_len(), config.max_message_len(), config.high_water_len()), (3, 4, 5));
-    assert_eq!(config.max_output_len(), 9, "follows the message limit and the high-water mark");
+    assert_eq!((config.max_frame_len(), config.max_message_len(), config.high_water_len()), (Some(3), 4, 5));
     assert_eq!(config.with_max_output_len(12).max_output_len(), 12);
+    assert_eq!(config.with_max_output_len(4).max_output_len(), 5, "not below the high-water mark");
     assert_eq!((config.open_timeout(), config.close_timeout()), (Some(secs(6)), Some(secs(7))));
     assert_eq!((config.write_timeout(), config.keepalive()), (Some(secs(8)), Some((secs(9), secs(10)))));
     assert_eq!(config.min_progress(), 11);
@@ -70,7 +69,7 @@ fn durations_are_rounded_up_to_milliseconds_and_saturate() {
     }
     let off = Config::new().with_open_timeout(None).with_close_timeout(None).with_write_timeout(None);
     assert_eq!((off.open_timeout(), off.close_timeout(), off.write_timeout()), (None, None, None));
-    assert_eq!(Config::new().with_default_keepalive().with_keepalive(None, secs(1)).keepalive(), None);
+    assert_eq!(Config::new().with_keepalive(None, secs(1)).keepalive(), None);
 }
 
 #[test]
@@ -82,6 +81,7 @@ fn lengths_saturate() {
         .with_min_progress(usize::MAX);
     assert_eq!((config.max_headers(), config.max_output_len()), (1024, usize::MAX));
     assert_eq!(config.min_progress(), u32::MAX as usize);
+    assert_eq!(config.with_min_progress(0).min_progress(), 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! RFC 6455 10.4: limits are inclusive, and hold at the header, before any payload is kept.
 
-use tidewire::{Config, ProtocolError};
+use bytes::Buf;
+use tidewire::{Config, Input, ProtocolError};
 
 use crate::scenario::{Outcome, Scenario, Seen};
 use crate::wire::{self, BINARY, CONTINUATION, FIN, Length, Role, TEXT};
@@ -110,18 +111,30 @@ fn the_sum_of_the_fragments_cannot_overflow() {
 }
 
 #[test]
-fn the_defaults_are_16_mib_a_frame_and_64_mib_a_message() {
+fn the_default_is_64_mib_for_a_message_in_one_frame_or_many() {
     for role in Role::BOTH {
-        for (len, error) in [(16 << 20, None), ((16 << 20) + 1, Some(ProtocolError::FrameTooLong))] {
-            let header = wire::header(FIN | BINARY, Length::Eight(len), role.key());
-            let outcome = receive(role, Config::new(), &[header]);
-            assert_eq!(outcome.error, error);
-        }
-        let config = Config::new().with_max_frame_len(usize::MAX);
         for (len, error) in [(64 << 20, None), ((64 << 20) + 1, Some(ProtocolError::MessageTooLong))] {
-            let header = wire::header(FIN | BINARY, Length::Eight(len), role.key());
-            let outcome = receive(role, config, &[header]);
-            assert_eq!(outcome.error, error);
+            let whole = wire::header(FIN | BINARY, Length::Eight(len), role.key());
+            assert_eq!(receive(role, Config::new(), &[whole]).error, error);
+            let fragments = [
+                wire::frame(role, BINARY, "x"),
+                wire::header(CONTINUATION, Length::Eight(len - 1), role.key()),
+            ];
+            assert_eq!(receive(role, Config::new(), &fragments).error, error);
         }
+        // What one end of a connection sends with the defaults, the other accepts.
+        let (mut near, mut far) = (role.connection(Config::new()), Input::new());
+        near.send(vec![7; 17 << 20]).expect("room");
+        while near.output().has_remaining() {
+            far.extend_from_slice(near.output().chunk());
+            let len = near.output().chunk().len();
+            near.output().advance(len);
+        }
+        let peer = if role == Role::Client { Role::Server } else { Role::Client };
+        let event = peer
+            .connection(Config::new())
+            .receive(&mut far)
+            .map(|event| event.and_then(|event| event.into_message()));
+        assert_eq!(event.expect("valid").map(|message| message.len()), Some(17 << 20));
     }
 }

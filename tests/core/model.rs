@@ -71,7 +71,7 @@ fn frame(
             _ => {}
         }
         let before = message.as_ref().map_or(0, |(_, payload)| payload.len() as u64);
-        if len > config.max_frame_len() as u64 {
+        if config.max_frame_len().is_some_and(|max| len > max as u64) {
             return Err(ProtocolError::FrameTooLong);
         }
         if before + len > config.max_message_len() as u64 {

@@ -69,18 +69,13 @@ fn fragments_continue_the_first_and_control_frames_go_between() -> Result<(), Se
 #[test]
 fn a_refused_call_queues_nothing_and_changes_nothing() -> Result<(), SendError> {
     for role in Role::BOTH {
-        let mut it = role.connection(Config::new().with_max_output_len(100));
+        let mut it = role.connection(Config::new());
         it.send_fragment("ab", false)?;
         let owed = it.output().len();
         assert_eq!(it.send("whole"), Err(SendError::UnfinishedMessage));
         assert_eq!(it.send_prepared(&Prepared::new("whole")), Err(SendError::UnfinishedMessage));
         assert_eq!(it.send_fragment(b"cd", true), Err(SendError::MixedFragments));
         assert_eq!(it.ping(&[0; 126]), Err(SendError::PingTooLong));
-        for part in [vec![b'x'; 100], vec![b'x'; 1_000_000]] {
-            let part = String::from_utf8(part).expect("ASCII");
-            assert_eq!(it.send_fragment(part, true), Err(SendError::OutputFull));
-        }
-        assert_eq!(it.ping(&[0; 90]), Err(SendError::OutputFull));
         assert_eq!(it.output().len(), owed);
         it.send_fragment("cd", true)?;
         it.send("whole")?;
@@ -91,34 +86,48 @@ fn a_refused_call_queues_nothing_and_changes_nothing() -> Result<(), SendError> 
 }
 
 #[test]
-fn an_output_that_is_full_takes_more_once_it_is_drained() {
+fn an_output_that_is_full_refuses_everything_until_it_is_drained() -> Result<(), SendError> {
     for role in Role::BOTH {
-        let mut it = role.connection(Config::new().with_max_output_len(1000));
-        let mut sent = 0;
-        while it.send(&[0; 100]).is_ok() {
-            sent += 1;
-            assert!(it.output().len() <= 1000);
+        let mut it = role.connection(Config::new().with_high_water_len(100).with_max_output_len(1000));
+        it.send_fragment("ab", false)?;
+        while it.output().len() < 1000 {
+            it.ping(&[0; 100])?;
         }
-        assert!(sent >= 8);
-        assert_eq!(it.send(&[0; 100]), Err(SendError::OutputFull));
-        assert_eq!(it.send_prepared(&Prepared::new(&[0; 100])), Err(SendError::OutputFull));
-        assert_eq!(take_frames(role, &mut it).len(), sent);
-        assert_eq!(it.send(&[0; 100]), Ok(()));
+        let owed = it.output().len();
+        assert_eq!(it.send_fragment("cd", true), Err(SendError::OutputFull));
+        assert_eq!(it.ping(b""), Err(SendError::OutputFull));
+        assert_eq!(it.output().len(), owed);
+        take_frames(role, &mut it);
+        it.send_fragment("cd", true)?;
+        it.send(&[0; 1000])?;
+        assert_eq!(it.send(""), Err(SendError::OutputFull));
+        assert_eq!(it.send_prepared(&Prepared::new("")), Err(SendError::OutputFull));
+        // One byte less than the limit is enough for anything.
+        let output = it.output();
+        output.advance(output.remaining() - 999);
+        it.send(&[0; 10_000])?;
     }
+    Ok(())
 }
 
 #[test]
-fn the_output_limit_has_room_for_the_message_and_the_longest_header() {
+fn below_the_output_limit_a_message_of_any_length_is_accepted() {
+    let small = Config::new().with_max_message_len(1024);
     for role in Role::BOTH {
-        let mut it = role.connection(Config::new().with_max_output_len(100));
-        assert_eq!(it.send(&[0; 87]), Err(SendError::OutputFull));
-        assert_eq!(it.send(&[0; 86]), Ok(()));
-        // What is owed counts.
-        let mut it = role.connection(Config::new().with_max_output_len(100));
-        it.send("owed").expect("room");
-        let room = 100 - 14 - it.output().len();
-        assert_eq!(it.ping(&vec![0; room + 1]), Err(SendError::OutputFull));
-        assert_eq!(it.ping(&vec![0; room]), Ok(()));
+        for (config, len) in
+            [(small, 100_000), (Config::new(), 100 << 20), (small.with_max_output_len(0), 3 << 20)]
+        {
+            let mut it = role.connection(config);
+            assert_eq!(it.send(vec![0; len]), Ok(()));
+            let is_full = it.output().len() >= config.max_output_len();
+            assert_eq!(it.send("more").is_err(), is_full);
+        }
+        // A limit below the high-water mark counts as that.
+        let mut it = role.connection(Config::new().with_max_output_len(10));
+        while it.is_ready() {
+            assert_eq!(it.send(&[0; 1000]), Ok(()));
+        }
+        assert_eq!(it.send("more"), Err(SendError::OutputFull));
     }
 }
 

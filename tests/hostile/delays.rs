@@ -133,7 +133,7 @@ mod tokio {
 
     #[test]
     fn a_peer_that_reads_a_stream_and_answers_pings_is_kept() {
-        let config = Config::new().with_default_keepalive();
+        let config = Config::new();
         let (socket, peer) = open(Role::Server, config, Script::SMOOTH.with_capacity(100_000));
         let (mut reader, mut writer) = socket.split();
         block_on(async {

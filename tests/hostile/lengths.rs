@@ -49,7 +49,7 @@ fn a_huge_length_fails_at_its_header_or_is_waited_for() {
                 let is_out_of_range = len > i64::MAX as u64;
                 let error = match is_out_of_range {
                     true => ProtocolError::LengthOutOfRange,
-                    false => ProtocolError::FrameTooLong,
+                    false => ProtocolError::MessageTooLong,
                 };
                 receive_all(role, &bytes).assert_failed(&before, error);
                 let outcome = Scenario::new(role, &bytes).with_config(unlimited).run();
