@@ -42,11 +42,9 @@ pub(crate) fn advance(
     if let Some(ready) = receiver.message_frame(input) {
         return Some(ready);
     }
-    let advanced = receiver.step(input);
-    if let Some(due) = receiver.take_reply(input) {
-        reply(due);
-    }
-    advanced.ok().flatten()
+    let stepped = receiver.step(input);
+    receiver.reply(input, reply);
+    stepped.ok().flatten()
 }
 
 /// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.

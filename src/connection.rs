@@ -99,9 +99,7 @@ impl Connection {
     /// A [`ProtocolError`], then and ever after; the Close frame that tells the peer is in the output.
     #[inline]
     pub fn advance(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        let result = self.receiver.advance(input);
-        self.reply(input);
-        result
+        self.receiver.advance(input, |reply| self.sender.reply(reply))
     }
 
     /// The next event, lent from `input`; its reply is queued.
@@ -125,16 +123,16 @@ impl Connection {
         match self.receiver.lend(input, ready) {
             Ok(event) => Ok(Some(event)),
             Err(error) => {
-                self.reply(&Input::new());
+                self.receiver.reply(&Input::new(), |reply| self.sender.reply(reply));
                 Err(error)
             }
         }
     }
 
     fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        let result = self.receiver.step(input);
-        self.reply(input);
-        result
+        let stepped = self.receiver.step(input);
+        self.receiver.reply(input, |reply| self.sender.reply(reply));
+        stepped
     }
 
     /// Queues a message as one frame.
@@ -249,7 +247,7 @@ impl Connection {
         self.sender.release();
     }
 
-    /// The two halves, for two threads or tasks: what [`Receiver::take_reply`] returns goes to [`Sender::reply`].
+    /// The two halves, for two threads or tasks: what [`Receiver::advance`] asks for goes to [`Sender::reply`].
     #[must_use]
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
@@ -259,12 +257,5 @@ impl Connection {
     #[must_use]
     pub fn reunite(receiver: Receiver, sender: Sender) -> Self {
         Self { receiver, sender }
-    }
-
-    #[inline]
-    fn reply(&mut self, input: &Input) {
-        if let Some(reply) = self.receiver.take_reply(input) {
-            self.sender.reply(reply);
-        }
     }
 }

@@ -5,6 +5,8 @@ use alloc::boxed::Box;
 use thiserror::Error;
 
 use crate::CloseCode;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use crate::CloseFrame;
 use crate::handshake::Response;
 
 /// The peer broke the protocol, and the connection has failed (RFC 6455 7.1.7).
@@ -56,7 +58,7 @@ pub enum ProtocolError {
     /// A text message that is not UTF-8 (RFC 6455 8.1).
     #[error("text message is not UTF-8")]
     InvalidUtf8,
-    /// A frame longer than [`Config::max_frame_len`](crate::Config::max_frame_len) (RFC 6455 10.4).
+    /// A frame longer than [`Config::max_frame_len`](crate::Config::max_frame_len), where that is set (RFC 6455 10.4).
     #[error("frame longer than the limit")]
     FrameTooLong,
     /// A message longer than [`Config::max_message_len`](crate::Config::max_message_len) (RFC 6455 10.4).
@@ -88,8 +90,8 @@ pub enum SendError {
     /// A Close frame was sent, or the connection has ended; nothing may follow (RFC 6455 5.5.1).
     #[error("the connection is closing or closed")]
     Closed,
-    /// The output holds as much as [`Config::max_output_len`](crate::Config::max_output_len) allows. Write it to the
-    /// transport and try again.
+    /// As much is queued already as [`Config::max_output_len`](crate::Config::max_output_len) allows. Write it to the transport and try
+    /// again.
     #[error("the output is full")]
     OutputFull,
     /// A whole message while one is being sent in fragments (RFC 6455 5.4).
@@ -299,25 +301,28 @@ pub enum InvalidResponse {
 #[non_exhaustive]
 pub enum Error {
     /// The transport failed.
-    #[error("transport: {0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The peer broke the protocol; it has been told.
-    #[error("protocol: {0}")]
+    #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// The peer closed the connection with a code other than 1000, 1001 or the one that this side sent first.
+    #[error("the peer closed the connection with {}", .0.code())]
+    ClosedByPeer(CloseFrame),
     /// What was to be sent cannot be sent now; the connection is as it was.
-    #[error("send: {0}")]
+    #[error(transparent)]
     Send(#[from] SendError),
     /// A deadline passed.
-    #[error("timed out: {0}")]
+    #[error(transparent)]
     TimedOut(#[from] TimedOut),
     /// The opening handshake failed.
-    #[error("handshake: {0}")]
+    #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// The client's request cannot be made.
-    #[error("request: {0}")]
+    #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
-    /// The server's answer cannot be given.
-    #[error("response: {0}")]
+    /// The server's answer cannot be given; the client got a 500.
+    #[error(transparent)]
     InvalidResponse(#[from] InvalidResponse),
     /// `connect` was given a `wss` URI: make the TLS stream with a TLS library and pass it to `client`.
     #[error("a wss URI needs a TLS stream: pass one to `client`")]

@@ -17,6 +17,8 @@ use crate::state::{Ending, State, TransportAction};
 use crate::timer::Deadline;
 use crate::timer::{Due, Facts, Phase, Timers};
 use crate::utf8::{self, Utf8};
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use crate::{CloseCode, state::Closed};
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp};
 
 /// How much a peer may still send after the connection is over before the transport is cut, in bytes.
@@ -67,7 +69,7 @@ enum ReplyDue {
 impl Receiver {
     pub(crate) fn new(is_server: bool, config: &Config) -> Self {
         Self {
-            max_frame_len: config.max_frame_len(),
+            max_frame_len: config.max_frame_len().unwrap_or(usize::MAX),
             max_message_len: config.max_message_len(),
             is_server,
             parts: config.parts(),
@@ -95,29 +97,36 @@ impl Receiver {
         matches!(self.status, Status::Open)
     }
 
-    /// Decodes up to the next event, which [`Input::lend`] lends. What [`take_reply`](Self::take_reply) returns then goes to the sender.
+    /// Decodes up to the next event, which [`Input::lend`] lends. `reply` gets what the [`Sender`] has to know of its frame.
     ///
-    /// `Ok(None)` means that there is no event now.
+    /// `Ok(None)` means that there is no event now. A reply that is dropped is lost: the peer gets no pong, or no answer to its Close frame.
     ///
     /// # Errors
     /// A [`ProtocolError`], then and ever after.
-    pub fn advance(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        let ready = self.next(input)?;
-        if ready == Some(Ready(Kind::Text)) && utf8::decode(input.lent()).is_err() {
-            return Err(self.fail(ProtocolError::InvalidUtf8));
+    pub fn advance(
+        &mut self,
+        input: &mut Input,
+        reply: impl FnOnce(Reply<'_>),
+    ) -> Result<Option<Ready>, ProtocolError> {
+        let ready = match self.message_frame(input) {
+            Some(ready) => ready,
+            None => match self.step(input) {
+                Ok(Some(ready)) if !ready.is_control() => ready,
+                stepped => {
+                    self.reply(input, reply);
+                    return stepped;
+                }
+            },
+        };
+        if ready == Ready(Kind::Text) && utf8::decode(input.lent()).is_err() {
+            let error = self.fail(ProtocolError::InvalidUtf8);
+            self.reply(input, reply);
+            return Err(error);
         }
-        Ok(ready)
+        Ok(Some(ready))
     }
 
-    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
-    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        match self.message_frame(input) {
-            Some(ready) => Ok(Some(ready)),
-            None => self.step(input),
-        }
-    }
-
-    /// The event of a [`message_frame`](Self::message_frame), of [`next`](Self::next) or [`step`](Self::step), whose text is validated only
+    /// The event of a [`message_frame`](Self::message_frame) or [`step`](Self::step), whose text is validated only
     /// now: once, where [`advance`](Self::advance) and [`Input::lend`] do it twice.
     ///
     /// If that fails the connection, the rest of `input` is left to be discarded.
@@ -136,14 +145,17 @@ impl Receiver {
         }
     }
 
-    /// What is due for the frame of the last [`advance`](Self::advance), which must not be lost.
-    pub fn take_reply<'i>(&mut self, input: &'i Input) -> Option<Reply<'i>> {
-        Some(Reply(match (self.reply.take()?, self.status) {
-            (_, Status::Failed(error)) => ReplyKind::Failed(error),
-            (ReplyDue::Ping, _) => ReplyKind::Ping(input.lent()),
-            (ReplyDue::Pong, _) => ReplyKind::Pong(input.lent()),
-            (ReplyDue::Close, _) => ReplyKind::Close(input.lent()),
-        }))
+    /// Hands over what the last [`step`](Self::step) or [`lend`](Self::lend) asks the sender for.
+    #[inline]
+    pub(crate) fn reply(&mut self, input: &Input, reply: impl FnOnce(Reply<'_>)) {
+        if let Some(due) = self.reply.take() {
+            reply(Reply(match (due, self.status) {
+                (_, Status::Failed(error)) => ReplyKind::Failed(error),
+                (ReplyDue::Ping, _) => ReplyKind::Ping(input.lent()),
+                (ReplyDue::Pong, _) => ReplyKind::Pong(input.lent()),
+                (ReplyDue::Close, _) => ReplyKind::Close(input.lent()),
+            }));
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as it stands; ask again before every wait.
@@ -183,7 +195,8 @@ impl Receiver {
             Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {
                 sender.release();
-                sender.keepalive(now);
+                sender.measure(now);
+                sender.keepalive();
                 self.timers.pinged(&self.facts(sender));
                 Ok(())
             }
@@ -216,12 +229,9 @@ impl Receiver {
             Phase::Open | Phase::Closing => TransportAction::KeepOpen,
             Phase::Over => TransportAction::Close,
             // The rest of the output goes first.
-            Phase::Finishing if sender.owes() => TransportAction::KeepOpen,
-            Phase::Finishing if self.eof || self.discarded_len > MAX_DISCARDED_LEN => TransportAction::Close,
-            // RFC 6455 7.1.1: after the closing handshake the server ends the transport, and the client waits for that.
-            Phase::Finishing if matches!(self.status, Status::Closed) && !self.is_server => {
-                TransportAction::AwaitEof
-            }
+            _ if sender.owes() => TransportAction::KeepOpen,
+            _ if self.eof || self.discarded_len > MAX_DISCARDED_LEN => TransportAction::Close,
+            Phase::AwaitingEof => TransportAction::AwaitEof,
             Phase::Finishing => TransportAction::ShutdownWrite,
         }
     }
@@ -232,7 +242,7 @@ impl Receiver {
         match self.phase(sender) {
             Phase::Open => State::Open,
             Phase::Closing => State::Closing,
-            Phase::Finishing | Phase::Over => State::Closed,
+            Phase::Finishing | Phase::AwaitingEof | Phase::Over => State::Closed,
         }
     }
 
@@ -247,6 +257,21 @@ impl Receiver {
     #[must_use]
     pub fn timed_out(&self) -> Option<TimedOut> {
         self.timers.timed_out()
+    }
+
+    /// The peer's Close frame, if its code says that something is wrong: neither 1000 nor 1001, and not the code that was sent first.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn refusal(&self, sender: &Sender) -> Option<&CloseFrame> {
+        let frame = self.close.as_deref()?.as_ref()?;
+        let is_normal = matches!(frame.code(), CloseCode::NORMAL | CloseCode::GOING_AWAY);
+        let is_ours = matches!(sender.closed(), Some(Closed::First(Some(code))) if code == frame.code());
+        (!is_normal && !is_ours).then_some(frame)
+    }
+
+    /// The latest moment that was told.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.timers.latest()
     }
 
     /// What the peer did wrong.
@@ -297,6 +322,8 @@ impl Receiver {
             Status::Open if sender.is_closing() => Phase::Closing,
             Status::Open => Phase::Open,
             Status::Failed(ProtocolError::UnexpectedEof) => Phase::Over,
+            // RFC 6455 7.1.1: after the closing handshake the server ends the transport, and the client waits for that.
+            Status::Closed if !self.is_server && !sender.owes() => Phase::AwaitingEof,
             Status::Closed | Status::Failed(_) | Status::Ended => Phase::Finishing,
         }
     }

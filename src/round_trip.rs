@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::Timestamp;
 
-/// The measurement from the last ping to its pong.
+/// The measurement from the moment when a ping is written to its pong.
 ///
 /// Neither sending nor receiving knows the time, so both moments are noted when somebody next tells it.
 #[derive(Default)]
@@ -15,41 +15,43 @@ pub(crate) struct RoundTrip {
     stage: Stage,
     /// In microseconds, rounded up to one.
     last: Option<NonZero<u32>>,
+    /// When the time was last told.
+    told: Timestamp,
 }
 
 #[derive(Clone, Copy, Default)]
 enum Stage {
     #[default]
     Idle,
-    /// A ping is on its way, since then if it is known.
-    Pinged(Option<Timestamp>),
+    /// A ping is queued, and will be written when the transport has accepted so many bytes.
+    Queued(u64),
+    /// It is on its way since then.
+    Pinged(Timestamp),
     /// Its pong has arrived.
     Answered(Timestamp),
 }
 
 impl RoundTrip {
-    /// Begins with a ping that is queued.
-    pub(crate) fn begin(&mut self, payload: &[u8]) {
-        self.ping(payload, None);
-    }
-
-    /// Begins with a ping unlike the last one, and returns its payload.
-    pub(crate) fn begin_keepalive(&mut self, now: Timestamp) -> [u8; 4] {
-        let payload = self.digest.to_be_bytes();
-        self.ping(&payload, Some(now));
-        payload
-    }
-
-    fn ping(&mut self, payload: &[u8], sent_at: Option<Timestamp>) {
+    /// Begins with a ping that is queued and ends at the position `end` of the output.
+    pub(crate) fn begin(&mut self, payload: &[u8], end: u64) {
         self.digest = digest(payload);
-        self.stage = Stage::Pinged(sent_at);
+        self.stage = Stage::Queued(end);
     }
 
-    /// A pong has come, perhaps the one that answers.
-    pub(crate) fn end(&mut self, payload: &[u8]) {
-        if let Stage::Pinged(Some(sent_at)) = self.stage
-            && digest(payload) == self.digest
-        {
+    /// A payload unlike that of the last ping.
+    pub(crate) fn next_payload(&self) -> [u8; 4] {
+        self.digest.to_be_bytes()
+    }
+
+    /// A pong has come, perhaps the one that answers. The transport has accepted `written` bytes.
+    pub(crate) fn end(&mut self, payload: &[u8], written: u64) {
+        let sent_at = match self.stage {
+            Stage::Pinged(sent_at) => sent_at,
+            // Nobody told the time between the ping and its pong.
+            Stage::Queued(end) if end <= written => self.told,
+            _ => return,
+        };
+        if digest(payload) == self.digest {
             self.stage = Stage::Answered(sent_at);
         }
     }
@@ -57,19 +59,20 @@ impl RoundTrip {
     /// True while it waits to be told the time.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_measuring(&self) -> bool {
-        matches!(self.stage, Stage::Pinged(None) | Stage::Answered(_))
+        matches!(self.stage, Stage::Queued(_) | Stage::Answered(_))
     }
 
-    /// Tells the time to what began or ended since the last time.
-    pub(crate) fn measure(&mut self, now: Timestamp) {
+    /// Tells the time to what began or ended since the last time, when the transport has accepted `written` bytes.
+    pub(crate) fn measure(&mut self, now: Timestamp, written: u64) {
+        self.told = now;
         match self.stage {
-            Stage::Pinged(None) => self.stage = Stage::Pinged(Some(now)),
+            Stage::Queued(end) if end <= written => self.stage = Stage::Pinged(now),
             Stage::Answered(sent_at) => {
                 let micros = now.duration_since(sent_at).as_micros();
                 self.last = NonZero::new(u32::try_from(micros).unwrap_or(u32::MAX).max(1));
                 self.stage = Stage::Idle;
             }
-            Stage::Idle | Stage::Pinged(Some(_)) => {}
+            Stage::Idle | Stage::Queued(_) | Stage::Pinged(_) => {}
         }
     }
 

@@ -94,6 +94,11 @@ impl Deadline {
         *self = Self::NONE;
     }
 
+    /// Not later than `at`.
+    fn cap(&mut self, at: Timestamp) {
+        self.0 = self.0.min(at);
+    }
+
     pub(crate) fn is_due(self, now: Timestamp) -> bool {
         self != Self::NONE && self.0 <= now
     }
@@ -107,6 +112,8 @@ pub(crate) enum Phase {
     Closing,
     /// Nothing more is received; the transport has to end.
     Finishing,
+    /// The closing handshake is complete, and the server has to end the transport.
+    AwaitingEof,
     /// The transport is to be cut, or has ended.
     Over,
 }
@@ -129,6 +136,9 @@ impl Facts {
     }
 }
 
+/// How long a client waits for the server to end the transport after the closing handshake, as browsers do.
+const EOF_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What a deadline asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -146,11 +156,14 @@ pub(crate) struct Timers {
     /// The next keepalive ping or the end of the wait for life after one; once the connection is closing, the end of that.
     deadline: Deadline,
     is_closing: bool,
+    is_awaiting_eof: bool,
     write: Deadline,
     /// What has to be written before the write deadline.
     write_goal: u64,
     is_over: bool,
     timed_out: Option<TimedOut>,
+    /// The latest moment that was told.
+    latest: Timestamp,
 }
 
 /// Where keepalive is between two pings.
@@ -172,10 +185,12 @@ impl Timers {
             keepalive: Keepalive::Resting,
             deadline: Deadline::NONE,
             is_closing: false,
+            is_awaiting_eof: false,
             write: Deadline::NONE,
             write_goal: 0,
             is_over: false,
             timed_out: None,
+            latest: Timestamp::default(),
         }
     }
 
@@ -218,6 +233,7 @@ impl Timers {
 
     /// The deadlines that nothing can put off which the peer may have sent and nobody has read yet: all but keepalive.
     pub(crate) fn poll_firm(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
+        self.latest = self.latest.max(now);
         self.enter(facts);
         if !self.is_writing(facts) {
             self.write.clear();
@@ -227,7 +243,7 @@ impl Timers {
             _ if !facts.owes => None,
             _ => {
                 if self.write == Deadline::NONE {
-                    let enough = u64::from(self.timing.min_progress.max(1));
+                    let enough = u64::from(self.timing.min_progress);
                     self.write_goal = facts.written + (facts.queued_len as u64).clamp(1, enough);
                 }
                 self.write.poll(now, self.timing.write_timeout.duration())
@@ -240,6 +256,13 @@ impl Timers {
             Phase::Closing | Phase::Finishing => {
                 self.deadline.poll(now, self.timing.close_timeout.duration())
             }
+            Phase::AwaitingEof => {
+                if !self.is_awaiting_eof {
+                    self.is_awaiting_eof = true;
+                    self.deadline.cap(now + EOF_TIMEOUT);
+                }
+                self.deadline.poll(now, self.timing.close_timeout.duration())
+            }
         };
         write.into_iter().chain(close).min()
     }
@@ -249,14 +272,14 @@ impl Timers {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
+        self.latest = self.latest.max(now);
         self.enter(facts);
         let is_stalled = self.is_writing(facts) && self.write.is_due(now);
         match facts.phase {
-            Phase::Open | Phase::Closing | Phase::Finishing if is_stalled => {
-                Err(self.give_up(TimedOut::Write))
-            }
+            Phase::Over => Ok(()),
+            _ if is_stalled => Err(self.give_up(TimedOut::Write)),
             Phase::Closing if self.deadline.is_due(now) => Err(self.give_up(TimedOut::Close)),
-            Phase::Finishing if self.deadline.is_due(now) => {
+            Phase::Finishing | Phase::AwaitingEof if self.deadline.is_due(now) => {
                 self.is_over = true;
                 Ok(())
             }
@@ -267,6 +290,12 @@ impl Timers {
     #[cfg(feature = "blocking")]
     pub(crate) fn timing(&self) -> &Timing {
         &self.timing
+    }
+
+    /// The latest moment that was told: whoever goes on with another clock begins it here.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.latest
     }
 
     pub(crate) fn is_over(&self) -> bool {

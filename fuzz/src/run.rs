@@ -281,10 +281,7 @@ impl Peer {
 
     fn step_halves(&mut self) -> Result<Option<Seen>, ProtocolError> {
         let (receiver, sender) = self.halves.as_mut().expect("as above");
-        let ready = receiver.advance(&mut self.input);
-        if let Some(reply) = receiver.take_reply(&self.input) {
-            sender.reply(reply);
-        }
+        let ready = receiver.advance(&mut self.input, |reply| sender.reply(reply));
         Ok(ready?.map(|ready| Seen::lent(self.input.lend(ready))))
     }
 

@@ -12,6 +12,11 @@ pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+/// The defaults without keepalive.
+pub(crate) fn quiet() -> Config {
+    Config::new().with_keepalive(None, Duration::ZERO)
+}
+
 pub(crate) struct Clocked {
     pub(crate) connection: Connection,
     pub(crate) role: Role,

@@ -145,7 +145,7 @@ fn a_peer_that_never_answers_a_close_frame_is_given_up() {
 #[test]
 fn every_deadline_ends_a_pair_that_was_abandoned() {
     for closes in [true, false] {
-        let config = Config::new().with_default_keepalive();
+        let config = Config::new();
         let mut pair = Pair::new(config, Cut::Whole);
         (pair.client.reads, pair.server.reads) = (false, false);
         if closes {

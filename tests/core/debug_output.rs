@@ -92,15 +92,16 @@ fn events_and_replies_show_their_kinds_and_lengths() {
         let mut input = Input::new();
         for (bytes, (event, reply)) in bytes.iter().zip(shown) {
             input.extend_from_slice(bytes);
-            let ready = receiver.advance(&mut input).expect("valid").expect("complete");
-            let due = receiver.take_reply(&input).map(|due| format!("{due:?}"));
+            let mut due = None;
+            let advanced = receiver.advance(&mut input, |reply| due = Some(format!("{reply:?}")));
+            let ready = advanced.expect("valid").expect("complete");
             assert_eq!((format!("{:?}", input.lend(ready)).as_str(), due.as_deref()), (event, reply));
         }
         let (mut receiver, _) = role.connection(Config::new()).split();
         input.extend_from_slice(&[0xFF, 0xFF]);
-        receiver.advance(&mut input).expect_err("reserved");
-        let due = receiver.take_reply(&input).expect("a Close frame is due");
-        assert_eq!(format!("{due:?}"), "Reply::Failed");
+        let mut due = String::new();
+        receiver.advance(&mut input, |reply| due = format!("{reply:?}")).expect_err("reserved");
+        assert_eq!(due, "Reply::Failed");
     }
 }
 

@@ -1,12 +1,15 @@
 //! The two halves of a connection do together what the whole does.
 
 use bytes::Buf;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tidewire::{
     CloseCode, Config, Connection, Ending, Input, Party, ProtocolError, Receiver, SendError, Sender, State,
     TimedOut, Timestamp, TransportAction,
 };
 
 use crate::clock::secs;
+use crate::properties::frames::cases;
 use crate::scenario::{Chunking, Seen, receive_all};
 use crate::wire::{self, CONTINUATION, FIN, Frame, PONG, Role, TEXT};
 
@@ -27,11 +30,7 @@ fn receive_in_halves(role: Role, bytes: &[u8], chunking: Chunking) -> Facts {
     for chunk in chunking.chunks(bytes) {
         input.extend_from_slice(chunk);
         loop {
-            let result = receiver.advance(&mut input);
-            if let Some(reply) = receiver.take_reply(&input) {
-                sender.reply(reply);
-            }
-            match result {
+            match receiver.advance(&mut input, |reply| sender.reply(reply)) {
                 Ok(Some(ready)) => events.push(Seen::from(input.lend(ready))),
                 Ok(None) => break,
                 Err(cause) => {
@@ -61,10 +60,7 @@ fn take_frames(role: Role, sender: &mut Sender) -> Vec<Frame> {
 fn receive(receiver: &mut Receiver, sender: &mut Sender, input: &mut Input, bytes: &[u8]) -> usize {
     input.extend_from_slice(bytes);
     let mut events = 0;
-    while let Ok(Some(_)) = receiver.advance(input) {
-        if let Some(reply) = receiver.take_reply(input) {
-            sender.reply(reply);
-        }
+    while let Ok(Some(_)) = receiver.advance(input, |reply| sender.reply(reply)) {
         events += 1;
     }
     events
@@ -108,20 +104,117 @@ fn do_what_the_whole_does() {
 }
 
 #[test]
-fn a_reply_is_handed_out_once() {
+fn a_reply_that_is_forgotten_is_lost_and_never_becomes_another() {
     for role in Role::BOTH {
-        let (mut receiver, mut sender) = role.connection(Config::new()).split();
-        let mut input = Input::new();
-        assert!(receiver.take_reply(&input).is_none());
-        input.extend_from_slice(&wire::ping(role, "p"));
-        assert!(matches!(receiver.advance(&mut input), Ok(Some(_))));
-        sender.reply(receiver.take_reply(&input).expect("a pong is due"));
-        assert!(receiver.take_reply(&input).is_none());
-        assert_eq!(take_frames(role, &mut sender), [Frame::new(FIN | PONG, "p")]);
-        // Messages ask for nothing.
-        input.extend_from_slice(&wire::text(role, "m"));
-        assert!(matches!(receiver.advance(&mut input), Ok(Some(_))));
-        assert!(receiver.take_reply(&input).is_none());
+        // What comes next is longer than any pong, and application data.
+        for next in [wire::binary(role, [7; 300]), wire::text(role, "secret"), wire::pong(role, "other")] {
+            for split in [0, 1, 5] {
+                let (mut receiver, mut sender) = role.connection(Config::new()).split();
+                let mut input = Input::new();
+                let bytes = [wire::ping(role, "p"), next.clone()].concat();
+                let (now, later) = bytes.split_at(bytes.len() - split);
+                input.extend_from_slice(now);
+                assert!(matches!(receiver.advance(&mut input, |_| {}), Ok(Some(_))));
+                input.extend_from_slice(later);
+                let mut replies = 0;
+                while let Ok(Some(_)) = receiver.advance(&mut input, |reply| {
+                    replies += 1;
+                    sender.reply(reply);
+                }) {}
+                assert_eq!(
+                    (replies, take_frames(role, &mut sender)),
+                    (usize::from(next == wire::pong(role, "other")), vec![])
+                );
+            }
+        }
+        // The answer to a Close frame is lost as well, and so is what a broken rule asks for.
+        for last in [wire::close(role, 1001, ""), wire::frame(role, FIN | TEXT, [0xFF])] {
+            let (mut receiver, mut sender) = role.connection(Config::new()).split();
+            let mut input = Input::new();
+            input.extend_from_slice(&last);
+            let _ = receiver.advance(&mut input, |_| {});
+            input.extend_from_slice(&wire::ping(role, "late"));
+            let _ = receiver.advance(&mut input, |_| panic!("nothing is due"));
+            assert_eq!(take_frames(role, &mut sender), []);
+        }
+    }
+}
+
+/// What a caller of the two halves may do in any order.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Receive(usize),
+    /// The reply is dropped.
+    Forget(usize),
+    Send,
+    Fragment(bool),
+    Ping,
+    Close,
+    Time(u64),
+    Write(usize),
+}
+
+fn peer(role: Role) -> Role {
+    if role == Role::Client { Role::Server } else { Role::Client }
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..40_usize).prop_map(Step::Receive),
+        2 => (1..40_usize).prop_map(Step::Forget),
+        2 => Just(Step::Send),
+        2 => any::<bool>().prop_map(Step::Fragment),
+        2 => Just(Step::Ping),
+        1 => Just(Step::Close),
+        1 => (0..30_u64).prop_map(Step::Time),
+        3 => (1..200_usize).prop_map(Step::Write),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    /// Whatever is called in whatever order, the peer finds nothing wrong with the frames.
+    #[test]
+    fn no_order_of_calls_makes_a_frame_that_a_peer_refuses(steps in vec(any_step(), 1..60)) {
+        for role in Role::BOTH {
+            let (mut receiver, mut sender) = role.connection(Config::new().with_high_water_len(40)).split();
+            let (mut peer, mut peer_input) = (peer(role).connection(Config::new()), Input::new());
+            let bytes = [
+                wire::ping(role, "one"), wire::binary(role, [7; 300]), wire::ping(role, [1; 125]), wire::text(role, "two"),
+                wire::pong(role, ""), wire::ping(role, ""), wire::frame(role, TEXT, "thr"), wire::ping(role, "in it"),
+                wire::frame(role, FIN | CONTINUATION, "ee"), wire::close(role, 4321, "end"),
+            ].concat();
+            let (mut at, mut now, mut input) = (0, 0, Input::new());
+            for &step in &steps {
+                match step {
+                    Step::Receive(len) | Step::Forget(len) => {
+                        let end = bytes.len().min(at + len);
+                        input.extend_from_slice(&bytes[at..end]);
+                        at = end;
+                        let is_kept = matches!(step, Step::Receive(_));
+                        let _ = receiver.advance(&mut input, |reply| if is_kept { sender.reply(reply) });
+                    }
+                    Step::Send => drop(sender.send("message")),
+                    Step::Fragment(last) => drop(sender.send_fragment(&b"part"[..], last)),
+                    Step::Ping => drop(sender.ping(&[7; 125])),
+                    Step::Close => sender.close(CloseCode::GOING_AWAY),
+                    Step::Time(secs) => {
+                        now += secs;
+                        let at = Timestamp::from_micros(now * 1_000_000);
+                        let _ = receiver.poll_timeout(at, &mut sender);
+                        let _ = receiver.handle_timeout(at, &mut sender);
+                    }
+                    Step::Write(len) => {
+                        let len = len.min(sender.output().len());
+                        peer_input.extend_from_slice(&sender.output().copy_to_bytes(len));
+                    }
+                }
+                while let Some(event) = peer.receive(&mut peer_input).expect("valid") {
+                    drop(event);
+                }
+            }
+        }
     }
 }
 
@@ -131,10 +224,12 @@ fn a_close_frame_is_not_answered_when_one_was_sent_meanwhile() {
         let (mut receiver, mut sender) = role.connection(Config::new()).split();
         let mut input = Input::new();
         input.extend_from_slice(&wire::close(role, 1001, ""));
-        assert!(matches!(receiver.advance(&mut input), Ok(Some(_))));
-        // The writer closes before the reply reaches it.
-        sender.close(CloseCode::NORMAL);
-        sender.reply(receiver.take_reply(&input).expect("an answer is due"));
+        let advanced = receiver.advance(&mut input, |reply| {
+            // The writer closes before the reply reaches it.
+            sender.close(CloseCode::NORMAL);
+            sender.reply(reply);
+        });
+        assert!(matches!(advanced, Ok(Some(_))));
         let expected = Frame::new(0x88, wire::close_body(1000, ""));
         assert_eq!(take_frames(role, &mut sender), [expected]);
         let closure = receiver.ending(&sender).expect("closed");
@@ -195,13 +290,15 @@ fn a_ping_is_not_answered_once_the_peer_was_given_up() {
         let mut input = Input::new();
         sender.send("unread").expect("room");
         assert_eq!(receiver.poll_timeout(at(0), &mut sender), Some(at(3)));
-        input.extend_from_slice(&wire::ping(role, "too late"));
-        assert!(matches!(receiver.advance(&mut input), Ok(Some(_))));
-        assert_eq!(receiver.handle_timeout(at(3), &mut sender), Err(TimedOut::Write));
         let owed = sender.output().len();
-        if let Some(reply) = receiver.take_reply(&input) {
+        input.extend_from_slice(&wire::ping(role, "too late"));
+        let advanced = receiver.advance(&mut input, |reply| {
+            let mut other = role.connection(Config::new()).split().0;
+            let _ = other.poll_timeout(at(0), &mut sender);
+            assert_eq!(other.handle_timeout(at(3_600), &mut sender), Err(TimedOut::Write));
             sender.reply(reply);
-        }
+        });
+        assert!(matches!(advanced, Ok(Some(_))));
         assert_eq!(sender.output().len(), owed);
     }
 }

@@ -5,9 +5,12 @@ use core::time::Duration;
 use bytes::Buf;
 use tidewire::{Config, Input, State, TimedOut, Timestamp, TransportAction};
 
-use crate::clock::{Clocked, secs};
+use crate::clock::{Clocked, quiet, secs};
 use crate::scenario::Seen;
 use crate::wire::{self, BINARY, FIN, Length, Role, TEXT};
+
+/// What the first keepalive ping carries.
+const KEEPALIVE_PAYLOAD: [u8; 4] = [0; 4];
 
 /// A ping every 10 s, with 4 s to answer.
 fn config() -> Config {
@@ -15,12 +18,55 @@ fn config() -> Config {
 }
 
 #[test]
-fn is_off_unless_asked_for() {
+fn is_on_unless_it_is_turned_off() {
     for role in Role::BOTH {
-        let mut it = Clocked::new(role, Config::new());
+        // Setting a limit turns nothing off.
+        for config in [Config::new(), Config::new().with_max_message_len(1)] {
+            let mut it = Clocked::new(role, config);
+            assert_eq!(it.deadline(), Some(20.0));
+            assert_eq!(it.at(20.0), Ok(()));
+            it.write_ping();
+            assert_eq!(it.at(40.0), Err(TimedOut::Keepalive));
+        }
+        let mut it = Clocked::new(role, quiet());
         assert_eq!(it.deadline(), None);
         assert_eq!(it.at(1e6), Ok(()));
         assert_eq!(it.write(), []);
+    }
+}
+
+#[test]
+fn progress_of_no_bytes_is_none() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config().with_min_progress(0));
+        assert_eq!(it.at(10.0), Ok(()));
+        it.write_ping();
+        assert_eq!(it.at(14.0), Err(TimedOut::Keepalive));
+    }
+}
+
+#[test]
+fn the_round_trip_begins_when_the_ping_is_written() {
+    for role in Role::BOTH {
+        for is_keepalive in [false, true] {
+            let config = if is_keepalive { config() } else { quiet() };
+            let mut it = Clocked::new(role, config.with_write_timeout(None));
+            if is_keepalive {
+                it.at(10.0).expect("a ping");
+            } else {
+                it.at(1.0).expect("nothing");
+                it.connection.ping(b"own").expect("room");
+            }
+            // It waits in the output, and then half of it does.
+            it.at(20.0).expect("nothing");
+            it.write_some(1);
+            it.at(30.0).expect("nothing");
+            it.write_rest();
+            it.at(30.5).expect("nothing");
+            let payload: &[u8] = if is_keepalive { &KEEPALIVE_PAYLOAD } else { b"own" };
+            it.receive(&wire::pong(role, payload));
+            assert_eq!(it.connection.round_trip_time(), Some(Duration::from_millis(500)), "{is_keepalive}");
+        }
     }
 }
 

@@ -113,7 +113,7 @@ fn inputs_that_are_mixed_up_do_not_panic() {
 #[test]
 fn a_clock_that_goes_backwards_or_to_its_end_does_not_panic() {
     for role in Role::BOTH {
-        let mut connection = role.connection(Config::new().with_default_keepalive());
+        let mut connection = role.connection(Config::new());
         for micros in [u64::MAX, 0, u64::MAX - 1, 5, u64::MAX, 1 << 63, 0] {
             let now = Timestamp::from_micros(micros);
             let _ = connection.poll_timeout(now);

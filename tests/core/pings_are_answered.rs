@@ -138,14 +138,21 @@ fn a_pong_goes_between_our_own_fragments() {
 #[test]
 fn a_full_output_still_answers() {
     for role in Role::BOTH {
-        // The limit is for messages: what the protocol owes is bounded by the high-water mark.
-        let (mut connection, mut input) =
-            (role.connection(Config::new().with_max_output_len(0)), Input::new());
-        assert_eq!(connection.send("x"), Err(tidewire::SendError::OutputFull));
+        // The limit is for messages: what the protocol owes has no part in it.
+        let config = Config::new().with_max_output_len(50).with_high_water_len(50);
+        let (mut connection, mut input) = (role.connection(config), Input::new());
+        let fill = |connection: &mut Connection| {
+            connection.send(&[0; 50]).expect("room");
+            assert_eq!(connection.send("x"), Err(tidewire::SendError::OutputFull));
+        };
+        fill(&mut connection);
         receive_ping(&mut connection, &mut input, role, "p");
+        let expected = [Frame::new(0x82, [0; 50]), Frame::new(FIN | PONG, "p")];
+        assert_eq!(take_frames(role, &mut connection), expected);
+        fill(&mut connection);
         input.extend_from_slice(&wire::close(role, 1000, ""));
         assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
-        let expected = [Frame::new(FIN | PONG, "p"), Frame::new(0x88, 1000u16.to_be_bytes())];
+        let expected = [Frame::new(0x82, [0; 50]), Frame::new(0x88, 1000u16.to_be_bytes())];
         assert_eq!(take_frames(role, &mut connection), expected);
     }
 }

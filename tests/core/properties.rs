@@ -12,7 +12,7 @@ use crate::wire::{self, CLOSE, FIN, Frame, PONG, Role};
 
 #[path = "../splits/frames.rs"]
 #[allow(dead_code)]
-mod frames;
+pub(crate) mod frames;
 
 fn payload(max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => vec(any::<u8>(), 0..max), 1 => (max..40 * max).prop_map(wire::noise)]

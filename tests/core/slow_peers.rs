@@ -7,12 +7,12 @@ use tidewire::{
     CloseCode, Config, Input, ProtocolError, SendError, State, TimedOut, Timestamp, TransportAction,
 };
 
-use crate::clock::{Clocked, secs};
+use crate::clock::{Clocked, quiet, secs};
 use crate::wire::{self, FIN, Role, TEXT};
 
-/// 30 s to write, 10 s to close: the defaults, spelled out.
+/// 30 s to write, 10 s to close: the defaults, spelled out, without keepalive.
 fn config() -> Config {
-    Config::new().with_write_timeout(secs(30)).with_close_timeout(secs(10))
+    quiet().with_write_timeout(secs(30)).with_close_timeout(secs(10))
 }
 
 #[test]
@@ -184,13 +184,41 @@ fn after_the_closing_handshake_the_transport_is_closed_without_an_error() {
         let action =
             if role == Role::Server { TransportAction::ShutdownWrite } else { TransportAction::AwaitEof };
         assert_eq!(it.connection.transport_action(), action);
-        assert_eq!(it.deadline(), Some(10.0));
-        assert_eq!(it.at(9.9), Ok(()));
+        // The server, which reads until the client has ended its side, waits longer.
+        let timeout = if role == Role::Server { 10.0 } else { 2.0 };
+        assert_eq!(it.deadline(), Some(timeout));
+        assert_eq!(it.at(timeout - 0.1), Ok(()));
         assert_eq!(it.connection.transport_action(), action);
-        assert_eq!(it.at(10.0), Ok(()));
+        assert_eq!(it.at(timeout), Ok(()));
         assert_eq!((it.connection.transport_action(), it.deadline()), (TransportAction::Close, None));
         assert_eq!(it.connection.timed_out(), None);
         assert!(it.connection.ending().expect("closed").is_clean());
+    }
+}
+
+#[test]
+fn a_client_waits_two_seconds_at_most_for_the_server_to_end_the_transport() {
+    for (close_timeout, waits) in [(None, 2), (Some(secs(1)), 1), (Some(secs(100)), 2)] {
+        for is_first in [true, false] {
+            let mut it = Clocked::new(Role::Client, config().with_close_timeout(close_timeout));
+            it.at(50.0).expect("nothing");
+            if is_first {
+                it.connection.close(CloseCode::NORMAL);
+                it.write();
+                assert_eq!(it.deadline(), close_timeout.map(|timeout| 50.0 + timeout.as_secs_f64()));
+            }
+            it.receive(&wire::close(Role::Client, 1000, ""));
+            if !is_first {
+                // What is owed has its own deadline, and the wait for the end has not begun.
+                it.at(50.5).expect("nothing");
+                it.write();
+            }
+            let end = it.deadline().expect("a deadline");
+            let begun = if is_first || waits == 1 { 50.0 } else { 50.5 };
+            assert_eq!(end, begun + f64::from(waits), "{close_timeout:?}, {is_first}");
+            assert_eq!(it.at(end), Ok(()));
+            assert_eq!(it.connection.transport_action(), TransportAction::Close);
+        }
     }
 }
 
@@ -236,7 +264,7 @@ fn once_the_transport_is_to_be_closed_time_does_nothing_more() {
 #[test]
 fn a_lost_transport_has_no_deadlines() {
     for role in Role::BOTH {
-        let mut it = Clocked::new(role, config().with_default_keepalive());
+        let mut it = Clocked::new(role, config());
         it.connection.send("unread").expect("room");
         it.set_eof();
         assert_eq!(it.deadline(), None);
@@ -259,7 +287,7 @@ fn nothing_can_be_sent_after_a_timeout() {
 #[test]
 fn timers_that_are_off_never_fire() {
     for role in Role::BOTH {
-        let config = Config::new().with_write_timeout(None).with_close_timeout(Duration::ZERO);
+        let config = quiet().with_write_timeout(None).with_close_timeout(Duration::ZERO);
         let mut it = Clocked::new(role, config);
         it.connection.send("unread").expect("room");
         assert_eq!(it.deadline(), None);

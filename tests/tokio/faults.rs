@@ -72,7 +72,7 @@ fn a_violation_after_a_failed_write_ends_the_connection() {
 #[test]
 fn a_peer_that_is_silent_after_a_failed_write_did_not_close() {
     for role in Role::BOTH {
-        let config = Config::new().with_default_keepalive();
+        let config = Config::new();
         for closes in [false, true] {
             let (mut socket, _peer) = role.socket(config, Script::SMOOTH.with_fault(1, Fault::Error));
             block_on(async {

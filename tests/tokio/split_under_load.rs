@@ -20,7 +20,7 @@ const HANG: Duration = Duration::from_secs(60);
 const BURST: [usize; 9] = [1, 100, 0, 60_000, 7, 65_536, 126, 131_072, 9_000];
 
 fn sockets<S: AsyncRead + AsyncWrite + Unpin>(near: S, far: S) -> (WebSocket<S>, WebSocket<S>) {
-    let config = Config::new().with_default_keepalive();
+    let config = Config::new();
     (
         WebSocket::from_parts(near, Connection::client(config, [7; 32]), Input::new()),
         WebSocket::from_parts(far, Connection::server(config), Input::new()),
