@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use tidewire::{
     ClientHandshake, ClientRequest, Config, Connection, Event, Input, Outgoing, Output, ServerHandshake,
 };
@@ -12,7 +12,7 @@ pub(crate) const ROUNDS: u64 = 20;
 /// With 16 bytes each, a round fits in one read.
 pub(crate) const FRAMES: u64 = 64;
 
-pub(crate) const CELLS: [(&str, fn()); 18] = [
+pub(crate) const CELLS: [(&str, fn()); 20] = [
     ("decode binary 16 B", || decode(&[7; 16])),
     ("decode binary 125 B", || decode(&[7; 125])),
     ("decode binary 1 KiB", || decode(&[7; 1 << 10])),
@@ -23,12 +23,14 @@ pub(crate) const CELLS: [(&str, fn()); 18] = [
     ("decode fragments 16 B", decode_fragments),
     ("advance and lend 16 B", || advance(&[7; 16])),
     ("owned 16 B", || owned(&[7; 16])),
-    ("encode as server 16 B", || encode(server(), 16)),
-    ("encode as server 125 B", || encode(server(), 125)),
-    ("encode as server 1 KiB", || encode(server(), 1 << 10)),
-    ("encode as client 16 B", || encode(client(), 16)),
-    ("encode as client 125 B", || encode(client(), 125)),
-    ("encode as client 1 KiB", || encode(client(), 1 << 10)),
+    ("encode as server 16 B", || encode(server(), borrowed(16))),
+    ("encode as server 125 B", || encode(server(), borrowed(125))),
+    ("encode as server 1 KiB", || encode(server(), borrowed(1 << 10))),
+    ("encode owned as server 16 B", || encode(server(), shared(16))),
+    ("encode owned as server 125 B", || encode(server(), shared(125))),
+    ("encode as client 16 B", || encode(client(), borrowed(16))),
+    ("encode as client 125 B", || encode(client(), borrowed(125))),
+    ("encode as client 1 KiB", || encode(client(), borrowed(1 << 10))),
     ("handshake as server", handshake_as_server),
     ("handshake as client", handshake_as_client),
 ];
@@ -129,11 +131,9 @@ fn owned(message: &[u8]) {
     });
 }
 
-fn encode(mut sender: Connection, len: usize) {
-    let payload = vec![7; len];
-    let send = |sender: &mut Connection| {
-        (0..FRAMES).for_each(|_| sender.send(black_box(&payload[..])).expect("room"));
-    };
+/// Counts [`FRAMES`] calls of `send`.
+fn encode(mut sender: Connection, send: impl Fn(&mut Connection)) {
+    let send = |sender: &mut Connection| (0..FRAMES).for_each(|_| send(sender));
     let write = |sender: &mut Connection| {
         let output = sender.output();
         output.advance(black_box(output.remaining()));
@@ -144,6 +144,18 @@ fn encode(mut sender: Connection, len: usize) {
         write(&mut sender);
         counted(|| send(&mut sender));
     }
+}
+
+/// Sends a payload that the caller keeps.
+fn borrowed(len: usize) -> impl Fn(&mut Connection) {
+    let payload = vec![7; len];
+    move |sender| sender.send(black_box(&payload[..])).expect("room")
+}
+
+/// Sends a handle to a payload that others hold as well: to make it and to drop it is counted.
+fn shared(len: usize) -> impl Fn(&mut Connection) {
+    let payload = Bytes::from(vec![7; len]);
+    move |sender| sender.send(black_box(&payload).clone()).expect("room")
 }
 
 fn request() -> ClientRequest {
