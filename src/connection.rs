@@ -17,7 +17,7 @@ use core::time::Duration;
 use crate::event::{Event, Ready};
 use crate::input::Input;
 use crate::mask::Keys;
-use crate::outgoing::{Outgoing, Prepared};
+use crate::outgoing::Outgoing;
 use crate::output::Output;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
@@ -152,14 +152,6 @@ impl Connection {
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
         self.sender.send_fragment(part, last)
-    }
-
-    /// Queues a message that is encoded already.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        self.sender.send_prepared(prepared)
     }
 
     /// Queues a ping (RFC 6455 5.5.2). The pong comes as an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.

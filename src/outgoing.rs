@@ -1,21 +1,37 @@
 //! What is sent: [`Outgoing`] (anything that can be), and [`Prepared`] (encoded once, sent to many).
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
 use bytes::Bytes;
 
+use crate::copy;
 use crate::frame::Header;
 use crate::message::{DataKind, Message};
-use crate::output::Chained;
+use crate::output::CHAIN_LEN;
 
-/// Anything that can be sent as a message or as a fragment of one: text from `&str`, `String` and [`Text`](crate::Text), binary from
-/// byte slices, `Vec<u8>`, `Bytes` and [`Payload`](crate::Payload), either from [`Message`].
+/// Anything that can be sent as a message or as a fragment of one.
 ///
-/// Owned values are sent without a copy where the role and the length allow it; borrowed ones are copied once.
+/// Text comes from `&str`, `String`, `Box<str>`, `Arc<str>`, `Cow<str>` and [`Text`](crate::Text). Binary comes from byte slices, arrays,
+/// `Vec<u8>`, `Box<[u8]>`, `Arc<[u8]>`, `Cow<[u8]>`, `Bytes` and [`Payload`](crate::Payload). A [`Message`] or a `&Prepared` is either.
+///
+/// Borrowed values are copied once. A server sends a long owned one without a copy, and shares a long `Arc`, `Bytes` or [`Prepared`] even
+/// where it is borrowed.
+///
+/// ```
+/// use tidewire::{Config, Connection, Prepared};
+///
+/// let mut server = Connection::server(Config::new());
+/// server.send("Hello")?;
+/// server.send([1, 2, 3])?;
+/// server.send(&Prepared::new("to many"))?;
+/// # Ok::<(), tidewire::SendError>(())
+/// ```
 #[derive(Clone)]
 pub struct Outgoing<'m> {
     kind: DataKind,
@@ -28,7 +44,10 @@ pub struct Outgoing<'m> {
 pub(crate) enum OutgoingPayload<'m> {
     Borrowed(&'m [u8]),
     Shared(&'m Bytes),
-    Owned(Chained),
+    Owned(Bytes),
+    /// A part of the storage of an [`Input`](crate::Input).
+    Stored(Vec<u8>, Range<usize>),
+    Prepared(&'m Prepared),
 }
 
 impl<'m> Outgoing<'m> {
@@ -37,13 +56,14 @@ impl<'m> Outgoing<'m> {
         Self { kind, payload: OutgoingPayload::Borrowed(payload) }
     }
 
-    fn owned(kind: DataKind, payload: impl Into<Bytes>) -> Self {
-        Self { kind, payload: OutgoingPayload::Owned(Chained::Shared(payload.into())) }
+    #[inline]
+    fn owned(kind: DataKind, payload: Bytes) -> Self {
+        Self { kind, payload: OutgoingPayload::Owned(payload) }
     }
 
     /// The binary payload `range` of the storage of an input.
     pub(crate) fn stored(storage: Vec<u8>, range: Range<usize>) -> Self {
-        Self { kind: DataKind::Binary, payload: OutgoingPayload::Owned(Chained::Stored(storage, range)) }
+        Self { kind: DataKind::Binary, payload: OutgoingPayload::Stored(storage, range) }
     }
 
     #[inline]
@@ -57,6 +77,8 @@ impl<'m> Outgoing<'m> {
             OutgoingPayload::Borrowed(payload) => payload,
             OutgoingPayload::Shared(payload) => payload,
             OutgoingPayload::Owned(payload) => payload,
+            OutgoingPayload::Stored(storage, range) => storage.get(range.clone()).unwrap_or_default(),
+            OutgoingPayload::Prepared(prepared) => prepared.payload(),
         }
     }
 
@@ -66,9 +88,18 @@ impl<'m> Outgoing<'m> {
     }
 }
 
+// Text.
+
 impl<'m> From<&'m str> for Outgoing<'m> {
+    #[inline]
     fn from(text: &'m str) -> Self {
         Self::borrowed(DataKind::Text, text.as_bytes())
+    }
+}
+
+impl<'m> From<&&'m str> for Outgoing<'m> {
+    fn from(text: &&'m str) -> Self {
+        (*text).into()
     }
 }
 
@@ -78,9 +109,28 @@ impl<'m> From<&'m String> for Outgoing<'m> {
     }
 }
 
+impl<'m> From<&'m Arc<str>> for Outgoing<'m> {
+    fn from(text: &'m Arc<str>) -> Self {
+        // A short one is copied anyway.
+        if text.len() < CHAIN_LEN { (&**text).into() } else { Arc::clone(text).into() }
+    }
+}
+
 impl From<String> for Outgoing<'_> {
     fn from(text: String) -> Self {
-        Self::owned(DataKind::Text, text)
+        Self::owned(DataKind::Text, text.into())
+    }
+}
+
+impl From<Box<str>> for Outgoing<'_> {
+    fn from(text: Box<str>) -> Self {
+        text.into_string().into()
+    }
+}
+
+impl From<Arc<str>> for Outgoing<'_> {
+    fn from(text: Arc<str>) -> Self {
+        Self::owned(DataKind::Text, Bytes::from_owner(Arc::<[u8]>::from(text)))
     }
 }
 
@@ -93,9 +143,24 @@ impl<'m> From<Cow<'m, str>> for Outgoing<'m> {
     }
 }
 
+impl<'m> From<&'m Cow<'_, str>> for Outgoing<'m> {
+    fn from(text: &'m Cow<'_, str>) -> Self {
+        (&**text).into()
+    }
+}
+
+// Binary.
+
 impl<'m> From<&'m [u8]> for Outgoing<'m> {
+    #[inline]
     fn from(payload: &'m [u8]) -> Self {
         Self::borrowed(DataKind::Binary, payload)
+    }
+}
+
+impl<'m> From<&&'m [u8]> for Outgoing<'m> {
+    fn from(payload: &&'m [u8]) -> Self {
+        (*payload).into()
     }
 }
 
@@ -111,23 +176,66 @@ impl<'m> From<&'m Vec<u8>> for Outgoing<'m> {
     }
 }
 
+impl<'m> From<&'m Arc<[u8]>> for Outgoing<'m> {
+    fn from(payload: &'m Arc<[u8]>) -> Self {
+        if payload.len() < CHAIN_LEN { (&**payload).into() } else { Arc::clone(payload).into() }
+    }
+}
+
+impl<'m> From<&'m Bytes> for Outgoing<'m> {
+    #[inline]
+    fn from(payload: &'m Bytes) -> Self {
+        Self { kind: DataKind::Binary, payload: OutgoingPayload::Shared(payload) }
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Outgoing<'_> {
+    fn from(payload: [u8; N]) -> Self {
+        Self::owned(DataKind::Binary, copy::to_bytes(&payload))
+    }
+}
+
 impl From<Vec<u8>> for Outgoing<'_> {
     fn from(payload: Vec<u8>) -> Self {
-        Self::owned(DataKind::Binary, payload)
+        Self::owned(DataKind::Binary, payload.into())
+    }
+}
+
+impl From<Box<[u8]>> for Outgoing<'_> {
+    fn from(payload: Box<[u8]>) -> Self {
+        Self::owned(DataKind::Binary, payload.into())
+    }
+}
+
+impl From<Arc<[u8]>> for Outgoing<'_> {
+    fn from(payload: Arc<[u8]>) -> Self {
+        Self::owned(DataKind::Binary, Bytes::from_owner(payload))
     }
 }
 
 impl From<Bytes> for Outgoing<'_> {
+    #[inline]
     fn from(payload: Bytes) -> Self {
         Self::owned(DataKind::Binary, payload)
     }
 }
 
-impl<'m> From<&'m Bytes> for Outgoing<'m> {
-    fn from(payload: &'m Bytes) -> Self {
-        Self { kind: DataKind::Binary, payload: OutgoingPayload::Shared(payload) }
+impl<'m> From<Cow<'m, [u8]>> for Outgoing<'m> {
+    fn from(payload: Cow<'m, [u8]>) -> Self {
+        match payload {
+            Cow::Borrowed(payload) => payload.into(),
+            Cow::Owned(payload) => payload.into(),
+        }
     }
 }
+
+impl<'m> From<&'m Cow<'_, [u8]>> for Outgoing<'m> {
+    fn from(payload: &'m Cow<'_, [u8]>) -> Self {
+        (&**payload).into()
+    }
+}
+
+// Either.
 
 impl From<Message> for Outgoing<'_> {
     fn from(message: Message) -> Self {
@@ -147,13 +255,19 @@ impl<'m> From<&'m Message> for Outgoing<'m> {
     }
 }
 
+impl<'m> From<&'m Prepared> for Outgoing<'m> {
+    fn from(prepared: &'m Prepared) -> Self {
+        Self { kind: prepared.kind, payload: OutgoingPayload::Prepared(prepared) }
+    }
+}
+
 impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Outgoing::{:?}({} bytes)", self.kind, self.as_bytes().len())
     }
 }
 
-/// A message encoded once, to be sent to many peers with [`send_prepared`](crate::Connection::send_prepared).
+/// A message encoded once, to be sent to many peers: [`send`](crate::Connection::send) takes a `&Prepared` like any other message.
 ///
 /// Servers share the bytes: a long message is not copied per peer, a short one is copied like any other. A client, which
 /// needs a masking key of its own for every frame, makes a masked copy (RFC 6455 5.3).
@@ -164,7 +278,7 @@ impl fmt::Debug for Outgoing<'_> {
 /// let news = Prepared::new("extra, extra");
 /// let mut peers = [Connection::server(Config::new()), Connection::server(Config::new())];
 /// for peer in &mut peers {
-///     peer.send_prepared(&news)?;
+///     peer.send(&news)?;
 /// }
 /// # Ok::<(), tidewire::SendError>(())
 /// ```
@@ -189,7 +303,7 @@ impl Prepared {
         Self { frame: frame.into(), header_len, kind: message.kind() }
     }
 
-    /// The unmasked frame, as a server sends it.
+    /// The unmasked frame, as a server sends the whole message.
     pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
     }
@@ -198,8 +312,9 @@ impl Prepared {
         &self.frame[self.header_len..]
     }
 
-    pub(crate) fn message(&self) -> Outgoing<'_> {
-        Outgoing::borrowed(self.kind, self.payload())
+    /// The payload, in the memory of the frame.
+    pub(crate) fn shared_payload(&self) -> Bytes {
+        self.frame.slice(self.header_len..)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -88,27 +88,6 @@ impl Sender {
         };
         self.fragmented = (!last).then_some(part.kind());
         self.push_message(opcode, last, part);
-        Ok(())
-    }
-
-    /// Queues a message that is encoded already.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        if self.keys.is_some() {
-            return self.send(prepared.message());
-        }
-        self.check()?;
-        if self.fragmented.is_some() {
-            return Err(SendError::UnfinishedMessage);
-        }
-        let frame = prepared.frame();
-        if self.copies(frame) {
-            self.output.push(frame);
-        } else {
-            self.output.chain(Chained::Shared(frame.clone()));
-        }
         Ok(())
     }
 
@@ -338,6 +317,8 @@ impl Sender {
             OutgoingPayload::Borrowed(payload) => self.push(opcode, fin, payload),
             OutgoingPayload::Shared(payload) => self.push_shared(opcode, fin, payload),
             OutgoingPayload::Owned(payload) => self.push_owned(opcode, fin, payload),
+            OutgoingPayload::Stored(storage, range) => self.push_stored(opcode, fin, storage, range),
+            OutgoingPayload::Prepared(prepared) => self.push_prepared(opcode, fin, prepared),
         }
     }
 
@@ -346,18 +327,46 @@ impl Sender {
         if self.copies(payload) {
             self.push(opcode, fin, payload);
         } else {
-            self.output.push_chained(opcode, fin, Chained::Shared(payload.clone()));
+            self.push_chained(opcode, fin, payload.clone());
+        }
+    }
+
+    #[inline(always)]
+    fn push_owned(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
+        if self.copies(&payload) {
+            self.push(opcode, fin, &payload);
+        } else {
+            self.push_chained(opcode, fin, payload);
         }
     }
 
     #[inline(never)]
-    fn push_owned(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
+    fn push_stored(&mut self, opcode: OpCode, fin: bool, storage: Vec<u8>, range: Range<usize>) {
+        let payload = Chained::Stored(storage, range);
         if self.copies(&payload) {
             self.push(opcode, fin, &payload);
             self.output.spend(payload);
         } else {
             self.output.push_chained(opcode, fin, payload);
         }
+    }
+
+    #[inline(never)]
+    fn push_prepared(&mut self, opcode: OpCode, fin: bool, prepared: &Prepared) {
+        // RFC 6455 5.4: the header of a fragment is another than that of the whole message.
+        let is_whole = fin && opcode != OpCode::Continuation;
+        let frame = prepared.frame();
+        match (self.copies(frame), is_whole && self.keys.is_none()) {
+            (true, true) => self.output.push(frame),
+            (false, true) => self.output.chain(Chained::Shared(frame.clone())),
+            (true, false) => self.push(opcode, fin, prepared.payload()),
+            (false, false) => self.push_chained(opcode, fin, prepared.shared_payload()),
+        }
+    }
+
+    #[inline(never)]
+    fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
+        self.output.push_chained(opcode, fin, Chained::Shared(payload));
     }
 
     /// True for a payload that needs a mask, or is short.

@@ -23,14 +23,14 @@ pub(crate) const CELLS: [(&str, fn()); 20] = [
     ("decode fragments 16 B", decode_fragments),
     ("advance and lend 16 B", || advance(&[7; 16])),
     ("owned 16 B", || owned(&[7; 16])),
-    ("encode as server 16 B", || encode(server(), borrowed(16))),
-    ("encode as server 125 B", || encode(server(), borrowed(125))),
-    ("encode as server 1 KiB", || encode(server(), borrowed(1 << 10))),
-    ("encode owned as server 16 B", || encode(server(), shared(16))),
-    ("encode owned as server 125 B", || encode(server(), shared(125))),
-    ("encode as client 16 B", || encode(client(), borrowed(16))),
-    ("encode as client 125 B", || encode(client(), borrowed(125))),
-    ("encode as client 1 KiB", || encode(client(), borrowed(1 << 10))),
+    ("encode as server 16 B", || borrowed(server(), 16)),
+    ("encode as server 125 B", || borrowed(server(), 125)),
+    ("encode as server 1 KiB", || borrowed(server(), 1 << 10)),
+    ("encode owned as server 16 B", || shared(server(), 16)),
+    ("encode owned as server 125 B", || shared(server(), 125)),
+    ("encode as client 16 B", || borrowed(client(), 16)),
+    ("encode as client 125 B", || borrowed(client(), 125)),
+    ("encode as client 1 KiB", || borrowed(client(), 1 << 10)),
     ("handshake as server", handshake_as_server),
     ("handshake as client", handshake_as_client),
 ];
@@ -131,9 +131,23 @@ fn owned(message: &[u8]) {
     });
 }
 
-/// Counts [`FRAMES`] calls of `send`.
-fn encode(mut sender: Connection, send: impl Fn(&mut Connection)) {
-    let send = |sender: &mut Connection| (0..FRAMES).for_each(|_| send(sender));
+/// A payload that the caller keeps.
+fn borrowed(sender: Connection, len: usize) {
+    let payload = vec![7; len];
+    let payload = &payload[..];
+    encode(sender, || black_box(payload));
+}
+
+/// A handle to a payload that others hold as well: to make it and to drop it is counted.
+fn shared(sender: Connection, len: usize) {
+    let payload = &Bytes::from(vec![7; len]);
+    encode(sender, || black_box(payload).clone());
+}
+
+fn encode<'m, M: Into<Outgoing<'m>>>(mut sender: Connection, message: impl Fn() -> M) {
+    let send = |sender: &mut Connection| {
+        (0..FRAMES).for_each(|_| sender.send(message()).expect("room"));
+    };
     let write = |sender: &mut Connection| {
         let output = sender.output();
         output.advance(black_box(output.remaining()));
@@ -144,18 +158,6 @@ fn encode(mut sender: Connection, send: impl Fn(&mut Connection)) {
         write(&mut sender);
         counted(|| send(&mut sender));
     }
-}
-
-/// Sends a payload that the caller keeps.
-fn borrowed(len: usize) -> impl Fn(&mut Connection) {
-    let payload = vec![7; len];
-    move |sender| sender.send(black_box(&payload[..])).expect("room")
-}
-
-/// Sends a handle to a payload that others hold as well: to make it and to drop it is counted.
-fn shared(len: usize) -> impl Fn(&mut Connection) {
-    let payload = Bytes::from(vec![7; len]);
-    move |sender| sender.send(black_box(&payload).clone()).expect("room")
 }
 
 fn request() -> ClientRequest {

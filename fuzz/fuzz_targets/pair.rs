@@ -315,7 +315,7 @@ impl End {
         let message = content.message();
         let expected = self.expect(message.len(), self.unfinished.is_some(), SendError::UnfinishedMessage);
         let result = if prepared {
-            self.connection.send_prepared(&Prepared::new(&message))
+            self.connection.send(&Prepared::new(&message))
         } else if content.is_owned {
             self.connection.send(message.clone())
         } else {

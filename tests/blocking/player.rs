@@ -124,7 +124,7 @@ impl Player {
         for prepared in [Prepared::new(&[9; 5000]), Prepared::new("short")] {
             for _ in 0..2 {
                 socket.ready()?;
-                socket.sender().send_prepared(&prepared)?;
+                socket.sender().send(&prepared)?;
             }
             self.flush(socket, 2)?;
         }

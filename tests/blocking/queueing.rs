@@ -85,7 +85,7 @@ fn the_sender_queues_fragments_and_prepared_messages() -> Result<(), Error> {
         socket.sender().send_fragment("frag", false)?;
         assert!(matches!(socket.send("whole"), Err(Error::Send(SendError::UnfinishedMessage))));
         socket.sender().send_fragment("ment", true)?;
-        socket.sender().send_prepared(&Prepared::new("prepared"))?;
+        socket.sender().send(&Prepared::new("prepared"))?;
         socket.flush()?;
         let expected = [
             Frame::new(TEXT, "frag"),

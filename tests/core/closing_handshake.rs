@@ -129,7 +129,7 @@ fn nothing_can_be_sent_after_either_close_frame() {
         let refused = |connection: &mut Connection| {
             assert_eq!(connection.send("text"), Err(SendError::Closed));
             assert_eq!(connection.send_fragment(b"part", true), Err(SendError::Closed));
-            assert_eq!(connection.send_prepared(&tidewire::Prepared::new("text")), Err(SendError::Closed));
+            assert_eq!(connection.send(&tidewire::Prepared::new("text")), Err(SendError::Closed));
             assert_eq!(connection.ping(b""), Err(SendError::Closed));
         };
         let mut connection = role.connection(tidewire::Config::new());

@@ -245,7 +245,7 @@ fn the_sender_sends_while_the_receiver_receives() -> Result<(), SendError> {
         sender.send_fragment("a", false)?;
         assert_eq!(receive(&mut receiver, &mut sender, &mut input, &wire::ping(role, "1")), 1);
         sender.send_fragment("b", true)?;
-        sender.send_prepared(&tidewire::Prepared::new(b"prepared"))?;
+        sender.send(&tidewire::Prepared::new(b"prepared"))?;
         sender.ping(b"ours")?;
         assert!(sender.is_ready());
         let queued_len = sender.queued_len();

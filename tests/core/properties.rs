@@ -121,7 +121,7 @@ proptest! {
                     }
                 }
                 Action::Prepared(payload) => {
-                    if connection.send_prepared(&tidewire::Prepared::new(&payload)).is_ok() {
+                    if connection.send(&tidewire::Prepared::new(&payload)).is_ok() {
                         whole.push(Seen::Binary(payload));
                     }
                 }

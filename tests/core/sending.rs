@@ -1,7 +1,10 @@
 //! RFC 6455 5.4 and 6.1: what is sent is framed right, and what cannot be sent changes nothing.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
-use tidewire::{Config, Connection, Message, Prepared, SendError};
+use tidewire::{Config, Connection, Message, Outgoing, Prepared, SendError};
 
 use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
 
@@ -14,28 +17,42 @@ fn take_frames(role: Role, connection: &mut Connection) -> Vec<Frame> {
 fn everything_that_can_be_sent_is() -> Result<(), SendError> {
     for role in Role::BOTH {
         let mut it = role.connection(Config::new());
+        let text = String::from("text");
         it.send("text")?;
-        it.send(&String::from("text"))?;
-        it.send(String::from("text"))?;
-        it.send(std::borrow::Cow::Borrowed("text"))?;
-        it.send(std::borrow::Cow::<str>::Owned("text".into()))?;
+        it.send(&text.as_str())?;
+        it.send(&text)?;
+        it.send(text.clone())?;
+        it.send(Box::<str>::from("text"))?;
+        it.send(&Arc::<str>::from("text"))?;
+        it.send(Arc::<str>::from("text"))?;
+        it.send(Cow::Borrowed("text"))?;
+        it.send(Cow::<str>::Owned("text".into()))?;
+        it.send(&Cow::Borrowed("text"))?;
         it.send(Message::from("text"))?;
-        it.send(Message::from(String::from("text")))?;
+        it.send(Message::from(text))?;
         it.send(&Message::from("text"))?;
-        it.send_prepared(&Prepared::new("text"))?;
+        it.send(&Prepared::new("text"))?;
+        assert_eq!(take_frames(role, &mut it), vec![Frame::new(FIN | TEXT, "text"); 14]);
+
+        let data = b"data".to_vec();
         it.send(b"data")?;
-        it.send(b"data".as_slice())?;
-        it.send(b"data".to_vec())?;
-        it.send(&b"data".to_vec())?;
+        it.send(*b"data")?;
+        it.send(data.as_slice())?;
+        it.send(&data.as_slice())?;
+        it.send(&data)?;
+        it.send(data.clone())?;
+        it.send(data.clone().into_boxed_slice())?;
+        it.send(&Arc::<[u8]>::from(data.as_slice()))?;
+        it.send(Arc::<[u8]>::from(data.as_slice()))?;
+        it.send(Cow::Borrowed(data.as_slice()))?;
+        it.send(Cow::<[u8]>::Owned(data.clone()))?;
+        it.send(&Cow::Borrowed(data.as_slice()))?;
         it.send(Bytes::from_static(b"data"))?;
         it.send(&Bytes::from_static(b"data"))?;
-        it.send(Message::from(b"data".to_vec()))?;
-        it.send(&Message::from(b"data".to_vec()))?;
-        it.send_prepared(&Prepared::new(b"data"))?;
-        let frames = take_frames(role, &mut it);
-        let (text, data) = frames.split_at(9);
-        assert!(text.iter().all(|frame| *frame == Frame::new(FIN | TEXT, "text")));
-        assert_eq!(data, vec![Frame::new(FIN | BINARY, "data"); 9]);
+        it.send(Message::from(data.clone()))?;
+        it.send(&Message::from(data))?;
+        it.send(&Prepared::new(b"data"))?;
+        assert_eq!(take_frames(role, &mut it), vec![Frame::new(FIN | BINARY, "data"); 17]);
     }
     Ok(())
 }
@@ -73,7 +90,7 @@ fn a_refused_call_queues_nothing_and_changes_nothing() -> Result<(), SendError> 
         it.send_fragment("ab", false)?;
         let owed = it.output().len();
         assert_eq!(it.send("whole"), Err(SendError::UnfinishedMessage));
-        assert_eq!(it.send_prepared(&Prepared::new("whole")), Err(SendError::UnfinishedMessage));
+        assert_eq!(it.send(&Prepared::new("whole")), Err(SendError::UnfinishedMessage));
         assert_eq!(it.send_fragment(b"cd", true), Err(SendError::MixedFragments));
         assert_eq!(it.ping(&[0; 126]), Err(SendError::PingTooLong));
         assert_eq!(it.output().len(), owed);
@@ -101,7 +118,7 @@ fn an_output_that_is_full_refuses_everything_until_it_is_drained() -> Result<(),
         it.send_fragment("cd", true)?;
         it.send(&[0; 1000])?;
         assert_eq!(it.send(""), Err(SendError::OutputFull));
-        assert_eq!(it.send_prepared(&Prepared::new("")), Err(SendError::OutputFull));
+        assert_eq!(it.send(&Prepared::new("")), Err(SendError::OutputFull));
         // One byte less than the limit is enough for anything.
         let output = it.output();
         output.advance(output.remaining() - 999);
@@ -169,14 +186,14 @@ fn a_prepared_message_is_the_same_to_every_peer() -> Result<(), SendError> {
         let prepared = Prepared::new(&payload);
         let mut servers = [Role::Server, Role::Server].map(|role| role.connection(Config::new()));
         for server in &mut servers {
-            server.send_prepared(&prepared)?;
-            server.send_prepared(&prepared.clone())?;
+            server.send(&prepared)?;
+            server.send(&prepared.clone())?;
             assert_eq!(take_frames(Role::Server, server), vec![Frame::new(FIN | BINARY, &payload); 2]);
         }
         // RFC 6455 5.3: a client masks each copy with a key of its own.
         let mut client = Role::Client.connection(Config::new());
-        client.send_prepared(&prepared)?;
-        client.send_prepared(&prepared)?;
+        client.send(&prepared)?;
+        client.send(&prepared)?;
         let output = client.output();
         let frames = wire::parse_with_keys(Role::Client, &output.copy_to_bytes(output.remaining()));
         assert!(frames.iter().all(|(frame, _)| *frame == Frame::new(FIN | BINARY, &payload)));
@@ -186,11 +203,48 @@ fn a_prepared_message_is_the_same_to_every_peer() -> Result<(), SendError> {
 }
 
 #[test]
+fn a_prepared_message_may_be_a_fragment() -> Result<(), SendError> {
+    for role in Role::BOTH {
+        for len in [0, 3, 125, 126, 4091, 4092, 4095, 4096, 70_000] {
+            let payload = wire::noise(len);
+            let prepared = Prepared::new(&payload);
+            let mut it = role.connection(Config::new());
+            it.send_fragment(&prepared, false)?;
+            it.send_fragment(&prepared, false)?;
+            it.send_fragment(&prepared, true)?;
+            it.send_fragment(&prepared, true)?;
+            it.send(&prepared)?;
+            assert_eq!(it.send_fragment("text", false), Ok(()));
+            assert_eq!(it.send_fragment(&prepared, true), Err(SendError::MixedFragments));
+            assert_eq!(it.send(&prepared), Err(SendError::UnfinishedMessage));
+            let expected = [
+                Frame::new(BINARY, &payload),
+                Frame::new(CONTINUATION, &payload),
+                Frame::new(FIN | CONTINUATION, &payload),
+                Frame::new(FIN | BINARY, &payload),
+                Frame::new(FIN | BINARY, &payload),
+                Frame::new(TEXT, "text"),
+            ];
+            assert_eq!(take_frames(role, &mut it), expected, "{len} bytes");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_prepared_message_can_be_prepared_anew() {
+    let prepared = Prepared::new("text");
+    let mut server = Role::Server.connection(Config::new());
+    server.send(&Prepared::new(&prepared)).expect("room");
+    assert_eq!(take_frames(Role::Server, &mut server), [Frame::new(FIN | TEXT, "text")]);
+}
+
+#[test]
 fn a_long_prepared_message_is_shared_between_servers() -> Result<(), SendError> {
     let prepared = Prepared::new(wire::noise(100_000));
     let mut servers = [Role::Server, Role::Server].map(|role| role.connection(Config::new()));
     let chunks = servers.each_mut().map(|server| {
-        server.send_prepared(&prepared).expect("room");
+        server.send(&prepared).expect("room");
         server.output().chunk().as_ptr()
     });
     assert_eq!(chunks[0], chunks[1]);
@@ -210,6 +264,44 @@ fn a_long_owned_payload_of_a_server_is_not_copied() -> Result<(), SendError> {
 }
 
 #[test]
+fn a_long_fragment_of_a_server_is_not_copied_from_a_prepared_message() -> Result<(), SendError> {
+    let prepared = Prepared::new(wire::noise(100_000));
+    let mut server = Role::Server.connection(Config::new());
+    server.send(&prepared)?;
+    let frame = server.output().chunk().as_ptr();
+    server.output().advance(100_010);
+    server.send_fragment(&prepared, false)?;
+    server.output().advance(10);
+    assert_eq!(server.output().chunk().as_ptr(), frame.wrapping_add(10));
+    Ok(())
+}
+
+#[test]
+fn what_is_long_is_sent_from_where_it_lies() {
+    fn lies<'m>(message: impl Into<Outgoing<'m>>, start: *const u8, header_len: usize) {
+        let mut server = Role::Server.connection(Config::new());
+        server.send(message).expect("room");
+        server.output().advance(header_len);
+        assert_eq!(server.output().chunk().as_ptr(), start);
+    }
+    let text: Arc<str> = "t".repeat(4096).into();
+    lies(&text, text.as_ptr(), 4);
+    lies(text.clone(), text.as_ptr(), 4);
+    let payload: Arc<[u8]> = wire::noise(70_000).into();
+    lies(&payload, payload.as_ptr(), 10);
+    lies(payload.clone(), payload.as_ptr(), 10);
+    let text = "t".repeat(5000);
+    let start = text.as_ptr();
+    lies(Cow::<str>::Owned(text), start, 4);
+    let text = "t".repeat(5000).into_boxed_str();
+    let start = text.as_ptr();
+    lies(text, start, 4);
+    let payload = wire::noise(5000);
+    let start = payload.as_ptr();
+    lies(Cow::<[u8]>::Owned(payload), start, 4);
+}
+
+#[test]
 fn what_is_owned_is_copied_below_4_kib_and_chained_from_there_on() -> Result<(), SendError> {
     for (len, is_chained) in [(4095, false), (4096, true)] {
         let mut server = Role::Server.connection(Config::new());
@@ -222,7 +314,7 @@ fn what_is_owned_is_copied_below_4_kib_and_chained_from_there_on() -> Result<(),
         // Of a prepared message the header is a part of what is owned.
         let mut server = Role::Server.connection(Config::new());
         server.send("before")?;
-        server.send_prepared(&Prepared::new(wire::noise(len - header)))?;
+        server.send(&Prepared::new(wire::noise(len - header)))?;
         let first_len = if is_chained { before } else { before + len };
         assert_eq!(server.output().chunk().len(), first_len);
     }

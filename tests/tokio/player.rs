@@ -162,7 +162,7 @@ impl Player {
         for prepared in [Prepared::new(&[9; 5000]), Prepared::new("short")] {
             for _ in 0..2 {
                 self.call(async || socket.ready().await).await?;
-                socket.sender().send_prepared(&prepared)?;
+                socket.sender().send(&prepared)?;
             }
             self.flush(socket, 2).await?;
         }

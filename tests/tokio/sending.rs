@@ -123,7 +123,7 @@ fn the_sender_takes_prepared_messages() {
     for role in Role::BOTH {
         let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_vectored());
         let prepared = Prepared::new(vec![9; 5000]);
-        socket.sender().send_prepared(&prepared).unwrap();
+        socket.sender().send(&prepared).unwrap();
         block_on(socket.flush()).unwrap();
         assert_eq!(role.frames(&peer.log()), [frame(BINARY, vec![9; 5000])]);
     }
