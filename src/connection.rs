@@ -31,7 +31,6 @@ use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
 /// it asks [`poll_timeout`](Self::poll_timeout) how long to wait. Pings and Close frames are answered without help.
 ///
 /// ```
-/// use bytes::Buf;
 /// use tidewire::{Config, Connection, Event, Input};
 ///
 /// let mut client = Connection::client(Config::new(), [7; 32]);

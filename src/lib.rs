@@ -56,7 +56,6 @@
 //! in the same manner, and without deadlines, which [`Connection::poll_timeout`] adds:
 //!
 //! ```
-//! use bytes::Buf;
 //! use std::io::{Read, Write};
 //! use tidewire::{Connection, Event, Input, TransportAction};
 //!
@@ -72,7 +71,7 @@
 //!             }
 //!         }
 //!         let output = connection.output();
-//!         while output.has_remaining() {
+//!         while !output.is_empty() {
 //!             let written = stream.write(output.chunk())?;
 //!             output.advance(written);
 //!         }
@@ -172,6 +171,8 @@ mod state;
 mod timer;
 mod utf8;
 
+/// A payload that is shared rather than copied: the type of the crate `bytes`.
+pub use bytes::Bytes;
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
 pub use connection::Connection;

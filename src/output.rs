@@ -19,13 +19,15 @@ pub(crate) const CHAIN_LEN: usize = 4 << 10;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 const KEEP_LEN: usize = 128 << 10;
 
-/// The bytes that are owed to the peer, in order: drain them into the transport through [`bytes::Buf`].
+/// The bytes that are owed to the peer, in order.
+///
+/// Write [`chunk`](Self::chunk) to the transport and [`advance`](Self::advance) by what it took, until the output is empty. It is a
+/// [`bytes::Buf`] as well.
 ///
 /// Small frames are coalesced, so that many of them leave in one write; large payloads that are owned are chained behind
 /// their headers untouched, for a vectored write. A partial write advances a cursor and moves nothing.
 ///
 /// ```
-/// use bytes::Buf;
 /// use tidewire::{Config, Connection};
 ///
 /// let mut connection = Connection::server(Config::new());
@@ -33,7 +35,7 @@ const KEEP_LEN: usize = 128 << 10;
 /// let output = connection.output();
 /// assert_eq!(output.chunk(), b"\x81\x05Hello");
 /// output.advance(7);
-/// assert!(!output.has_remaining());
+/// assert!(output.is_empty());
 /// # Ok::<(), tidewire::SendError>(())
 /// ```
 #[derive(Default)]
@@ -113,6 +115,57 @@ impl Output {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The next bytes to write; empty when nothing is owed.
+    ///
+    /// Pass them to the transport, and what it takes of them to [`advance`](Self::advance).
+    #[inline]
+    #[must_use]
+    pub fn chunk(&self) -> &[u8] {
+        match self.front() {
+            Some(link) if link.position == self.cursor => &link.payload,
+            Some(link) => &self.coalesced[self.cursor..link.position],
+            None => &self.coalesced[self.cursor..self.end],
+        }
+    }
+
+    /// Fills `slices` with the next bytes to write, in order, for a vectored write. Returns how many are filled.
+    #[cfg(feature = "std")]
+    pub fn chunks_vectored<'o>(&'o self, slices: &mut [std::io::IoSlice<'o>]) -> usize {
+        let mut from = self.cursor;
+        let links = self.chain.iter().flat_map(|chain| chain.links.iter());
+        let pairs = links.flat_map(|link| {
+            let before = &self.coalesced[from..link.position];
+            from = link.position;
+            [before, &link.payload]
+        });
+        let last = self.chain.as_ref().and_then(|chain| chain.links.back());
+        let last = last.map_or(self.cursor, |last| last.position);
+        let all = pairs.chain([&self.coalesced[last..self.end]]).filter(|bytes| !bytes.is_empty());
+        let mut count = 0;
+        for (slot, bytes) in slices.iter_mut().zip(all) {
+            *slot = std::io::IoSlice::new(bytes);
+            count += 1;
+        }
+        count
+    }
+
+    /// The transport has taken the next `n` bytes.
+    ///
+    /// # Panics
+    /// When `n` is more than [`len`](Self::len).
+    #[inline]
+    pub fn advance(&mut self, n: usize) {
+        assert!(n <= self.len(), "cannot advance beyond what is owed");
+        self.written += n as u64;
+        let missing = if self.chain.is_none() { Some(n) } else { self.advance_chain(n) };
+        let Some(missing) = missing else { return };
+        self.cursor += missing;
+        if self.cursor == self.end {
+            // Everything is written.
+            (self.cursor, self.end) = (0, 0);
+        }
     }
 
     pub(crate) fn written(&self) -> u64 {
@@ -301,46 +354,17 @@ impl Buf for Output {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match self.front() {
-            Some(link) if link.position == self.cursor => &link.payload,
-            Some(link) => &self.coalesced[self.cursor..link.position],
-            None => &self.coalesced[self.cursor..self.end],
-        }
+        self.chunk()
     }
 
-    /// # Panics
-    /// When `n` is more than [`remaining`](Buf::remaining).
     #[inline]
     fn advance(&mut self, n: usize) {
-        assert!(n <= self.len(), "cannot advance beyond what is owed");
-        self.written += n as u64;
-        let missing = if self.chain.is_none() { Some(n) } else { self.advance_chain(n) };
-        let Some(missing) = missing else { return };
-        self.cursor += missing;
-        if self.cursor == self.end {
-            // Everything is written.
-            (self.cursor, self.end) = (0, 0);
-        }
+        self.advance(n);
     }
 
     #[cfg(feature = "std")]
-    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut from = self.cursor;
-        let links = self.chain.iter().flat_map(|chain| chain.links.iter());
-        let pairs = links.flat_map(|link| {
-            let before = &self.coalesced[from..link.position];
-            from = link.position;
-            [before, &link.payload]
-        });
-        let last = self.chain.as_ref().and_then(|chain| chain.links.back());
-        let last = last.map_or(self.cursor, |last| last.position);
-        let all = pairs.chain([&self.coalesced[last..self.end]]).filter(|bytes| !bytes.is_empty());
-        let mut count = 0;
-        for (slot, bytes) in slices.iter_mut().zip(all) {
-            *slot = std::io::IoSlice::new(bytes);
-            count += 1;
-        }
-        count
+    fn chunks_vectored<'o>(&'o self, slices: &mut [std::io::IoSlice<'o>]) -> usize {
+        self.chunks_vectored(slices)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::hint::black_box;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Buf as _;
 use tidewire::{
-    ClientHandshake, ClientRequest, Config, Connection, Event, Input, Outgoing, Output, ServerHandshake,
+    Bytes, ClientHandshake, ClientRequest, Config, Connection, Event, Input, Outgoing, Output,
+    ServerHandshake,
 };
 
 pub(crate) const ROUNDS: u64 = 20;

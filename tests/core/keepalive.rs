@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use bytes::Buf;
 use tidewire::{Config, Input, State, TimedOut, Timestamp, TransportAction};
 
 use crate::clock::{Clocked, quiet, secs};

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use bytes::Buf;
 use tidewire::{
     CloseCode, Config, Input, ProtocolError, SendError, State, TimedOut, Timestamp, TransportAction,
 };
