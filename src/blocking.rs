@@ -19,8 +19,8 @@ pub use self::stream::{Stream, Untimed};
 use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
 use crate::pool::Inlet;
 use crate::{
-    CloseFrame, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
-    State, Timestamp,
+    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender, State,
+    Timestamp,
 };
 
 /// A WebSocket connection over a stream.

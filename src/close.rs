@@ -1,11 +1,12 @@
-//! The closing handshake's data: [`CloseCode`] and [`CloseFrame`] (RFC 6455 5.5.1 and 7.4).
+//! The closing handshake's data: [`CloseCode`], [`CloseFrame`] and [`CloseBody`] (RFC 6455 5.5.1 and 7.4).
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU16;
 
-use crate::ProtocolError;
+use crate::{InvalidCloseCode, ProtocolError};
 
 /// Why a connection is closed: a code that may stand in a Close frame (RFC 6455 7.4).
 ///
@@ -58,6 +59,25 @@ impl CloseCode {
         }
     }
 
+    /// What RFC 6455 7.4.1 and the IANA registry call it.
+    fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NORMAL => "normal closure",
+            Self::GOING_AWAY => "going away",
+            Self::PROTOCOL_ERROR => "protocol error",
+            Self::UNSUPPORTED_DATA => "unsupported data",
+            Self::INVALID_PAYLOAD_DATA => "invalid payload data",
+            Self::POLICY_VIOLATION => "policy violation",
+            Self::MESSAGE_TOO_BIG => "message too big",
+            Self::MANDATORY_EXTENSION => "mandatory extension",
+            Self::INTERNAL_ERROR => "internal error",
+            Self::SERVICE_RESTART => "service restart",
+            Self::TRY_AGAIN_LATER => "try again later",
+            Self::BAD_GATEWAY => "bad gateway",
+            _ => return None,
+        })
+    }
+
     const fn known(code: u16) -> Self {
         match Self::new(code) {
             Some(code) => code,
@@ -72,15 +92,40 @@ impl From<CloseCode> for u16 {
     }
 }
 
+/// As [`CloseCode::new`].
+///
+/// ```
+/// use tidewire::CloseCode;
+/// assert_eq!(CloseCode::try_from(4000).map(u16::from), Ok(4000));
+/// assert_eq!(CloseCode::try_from(1006).unwrap_err().to_string(), "close code 1006 must not be sent");
+/// ```
+impl TryFrom<u16> for CloseCode {
+    type Error = InvalidCloseCode;
+
+    fn try_from(code: u16) -> Result<Self, InvalidCloseCode> {
+        Self::new(code).ok_or(InvalidCloseCode(code))
+    }
+}
+
 impl fmt::Debug for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CloseCode({})", self.0)
     }
 }
 
+/// The number, and the name if it has one.
+///
+/// ```
+/// use tidewire::CloseCode;
+/// assert_eq!(CloseCode::GOING_AWAY.to_string(), "1001 (going away)");
+/// assert_eq!(CloseCode::new(4000).unwrap().to_string(), "4000");
+/// ```
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.name() {
+            Some(name) => write!(f, "{} ({name})", self.0),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 
@@ -152,8 +197,88 @@ impl From<CloseCode> for CloseFrame {
     }
 }
 
-impl From<CloseCode> for Option<CloseFrame> {
+/// The code, and the reason if there is one, escaped: it may hold anything that the peer wrote.
+///
+/// ```
+/// use tidewire::{CloseCode, CloseFrame};
+/// let frame = CloseFrame::new(CloseCode::GOING_AWAY, "restarting");
+/// assert_eq!(frame.to_string(), "1001 (going away): \"restarting\"");
+/// ```
+impl fmt::Display for CloseFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            "" => write!(f, "{}", self.code),
+            reason => write!(f, "{}: {reason:?}", self.code),
+        }
+    }
+}
+
+/// What `close` takes: a code, a code and a reason, a [`CloseFrame`], or nothing.
+///
+/// A reason longer than 123 bytes is cut at a character boundary. Without a body the peer learns no code, and reports 1005
+/// (RFC 6455 7.1.5).
+///
+/// ```
+/// use tidewire::{CloseBody, CloseCode, CloseFrame, Config, Connection};
+///
+/// # fn example(connection: &mut Connection, frame: CloseFrame) {
+/// connection.close(CloseCode::NORMAL);
+/// connection.close((CloseCode::POLICY_VIOLATION, "too many messages"));
+/// connection.close(frame);
+/// connection.close(CloseBody::EMPTY);
+/// connection.close(None);
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CloseBody(Option<CloseFrame>);
+
+impl CloseBody {
+    /// No code and no reason.
+    pub const EMPTY: Self = Self(None);
+
+    pub(crate) fn frame(&self) -> Option<&CloseFrame> {
+        self.0.as_ref()
+    }
+}
+
+impl From<CloseCode> for CloseBody {
     fn from(code: CloseCode) -> Self {
-        Some(code.into())
+        Self(Some(code.into()))
+    }
+}
+
+impl From<(CloseCode, &str)> for CloseBody {
+    fn from((code, reason): (CloseCode, &str)) -> Self {
+        Self(Some(CloseFrame::new(code, reason)))
+    }
+}
+
+impl From<(CloseCode, String)> for CloseBody {
+    fn from((code, reason): (CloseCode, String)) -> Self {
+        (code, reason.as_str()).into()
+    }
+}
+
+impl From<(CloseCode, &String)> for CloseBody {
+    fn from((code, reason): (CloseCode, &String)) -> Self {
+        (code, reason.as_str()).into()
+    }
+}
+
+impl From<CloseFrame> for CloseBody {
+    fn from(frame: CloseFrame) -> Self {
+        Self(Some(frame))
+    }
+}
+
+impl From<&CloseFrame> for CloseBody {
+    fn from(frame: &CloseFrame) -> Self {
+        frame.clone().into()
+    }
+}
+
+impl From<Option<CloseFrame>> for CloseBody {
+    fn from(frame: Option<CloseFrame>) -> Self {
+        Self(frame)
     }
 }

@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::state::{Ending, State, TransportAction};
-use crate::{CloseFrame, Config, ProtocolError, SendError, TimedOut, Timestamp};
+use crate::{CloseBody, Config, ProtocolError, SendError, TimedOut, Timestamp};
 
 /// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.
 ///
@@ -165,8 +165,16 @@ impl Connection {
     /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
     /// Receiving goes on until the peer's Close frame arrives.
-    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) {
-        self.sender.close(frame);
+    ///
+    /// ```
+    /// use tidewire::{CloseCode, Config, Connection};
+    ///
+    /// let mut server = Connection::server(Config::new());
+    /// server.close((CloseCode::GOING_AWAY, "restarting"));
+    /// assert_eq!(server.output().chunk(), b"\x88\x0C\x03\xE9restarting");
+    /// ```
+    pub fn close(&mut self, body: impl Into<CloseBody>) {
+        self.sender.close(body);
     }
 
     /// The bytes owed to the peer: write them to the transport.

@@ -83,6 +83,11 @@ impl ProtocolError {
     }
 }
 
+/// A number that is no [`CloseCode`]: it must not stand in a Close frame (RFC 6455 7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("close code {0} must not be sent")]
+pub struct InvalidCloseCode(pub u16);
+
 /// The caller asked for what cannot be sent now; nothing was sent, and the connection is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]

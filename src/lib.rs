@@ -173,12 +173,14 @@ mod utf8;
 
 /// A payload that is shared rather than copied: the type of the crate `bytes`.
 pub use bytes::Bytes;
-pub use close::{CloseCode, CloseFrame};
+pub use close::{CloseBody, CloseCode, CloseFrame};
 pub use config::Config;
 pub use connection::Connection;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::Error;
-pub use error::{HandshakeError, InvalidRequest, InvalidResponse, ProtocolError, SendError, TimedOut};
+pub use error::{
+    HandshakeError, InvalidCloseCode, InvalidRequest, InvalidResponse, ProtocolError, SendError, TimedOut,
+};
 pub use event::{Event, Part, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;
 pub use handshake::{ClientHandshake, ClientRequest, Request, Response, ServerHandshake, Uri, accept_key};

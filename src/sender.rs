@@ -17,7 +17,7 @@ use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
 use crate::round_trip::RoundTrip;
 use crate::state::Closed;
-use crate::{CloseFrame, Config, ProtocolError, SendError, Timestamp};
+use crate::{CloseBody, CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
 pub struct Sender {
@@ -108,11 +108,12 @@ impl Sender {
     /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
     /// Receiving goes on until the peer's Close frame arrives.
-    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) {
+    pub fn close(&mut self, body: impl Into<CloseBody>) {
         if self.closed.is_none() {
-            let frame = frame.into();
-            self.closed = Some(Closed::First(frame.as_ref().map(CloseFrame::code)));
-            self.push_close(frame.as_ref());
+            let body = body.into();
+            let frame = body.frame();
+            self.closed = Some(Closed::First(frame.map(CloseFrame::code)));
+            self.push_close(frame);
         }
     }
 

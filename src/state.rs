@@ -1,5 +1,7 @@
 //! Where a connection is ([`State`], [`TransportAction`]), and how it ended ([`Ending`]).
 
+use core::fmt;
+
 use crate::{CloseCode, CloseFrame};
 
 /// Where a connection is between open and closed (RFC 6455 7.1).
@@ -40,6 +42,8 @@ pub(crate) enum Closed {
 }
 
 /// How a connection ended (RFC 6455 7.1.4 to 7.1.6).
+///
+/// `Display` tells it in a sentence, for a log: who closed, with which code and reason, and whether the other side answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     sent: Option<Closed>,
@@ -98,5 +102,104 @@ impl Ending {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.received.is_some() && !matches!(self.sent, None | Some(Closed::Failed(_)))
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.sent, &self.received) {
+            (Some(Closed::First(code)), answer) => {
+                write!(f, "closed by this side {}; ", With(code))?;
+                match answer {
+                    Some(frame) => write!(f, "the peer answered {}", With(frame.as_ref())),
+                    None => f.write_str("the peer did not answer"),
+                }
+            }
+            (Some(Closed::Failed(Some(code))), _) => {
+                write!(f, "broken off by this side {}", With(Some(code)))
+            }
+            (sent, Some(frame)) => {
+                let answered =
+                    if matches!(sent, Some(Closed::Echoed(_))) { "answered" } else { "did not answer" };
+                write!(f, "closed by the peer {}; this side {answered}", With(frame.as_ref()))
+            }
+            (_, None) => f.write_str("broken off without a Close frame"),
+        }
+    }
+}
+
+/// A code, or a code and a reason, within a sentence.
+struct With<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for With<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(body) => write!(f, "with {body}"),
+            None => f.write_str("without a code"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn an_ending_is_a_sentence() {
+        let away = Some(CloseCode::GOING_AWAY);
+        let bye = Some(Some(CloseFrame::new(CloseCode::NORMAL, "bye\n")));
+        let plain = Some(Some(CloseFrame::from(CloseCode::NORMAL)));
+        let closed =
+            |sent, received: &Option<Option<CloseFrame>>| Ending::new(sent, received.clone()).to_string();
+        let table = [
+            (
+                Some(Closed::First(away)),
+                &bye,
+                "closed by this side with 1001 (going away); the peer answered with 1000 (normal closure): \"bye\\n\"",
+            ),
+            (
+                Some(Closed::First(None)),
+                &plain,
+                "closed by this side without a code; the peer answered with 1000 (normal closure)",
+            ),
+            (
+                Some(Closed::First(away)),
+                &Some(None),
+                "closed by this side with 1001 (going away); the peer answered without a code",
+            ),
+            (
+                Some(Closed::First(away)),
+                &None,
+                "closed by this side with 1001 (going away); the peer did not answer",
+            ),
+            (
+                Some(Closed::Echoed(Some(CloseCode::NORMAL))),
+                &bye,
+                "closed by the peer with 1000 (normal closure): \"bye\\n\"; this side answered",
+            ),
+            (
+                Some(Closed::Echoed(None)),
+                &Some(None),
+                "closed by the peer without a code; this side answered",
+            ),
+            (
+                Some(Closed::Failed(None)),
+                &plain,
+                "closed by the peer with 1000 (normal closure); this side did not answer",
+            ),
+            (None, &Some(None), "closed by the peer without a code; this side did not answer"),
+            (
+                Some(Closed::Failed(Some(CloseCode::MESSAGE_TOO_BIG))),
+                &None,
+                "broken off by this side with 1009 (message too big)",
+            ),
+            (Some(Closed::Failed(None)), &None, "broken off without a Close frame"),
+            (None, &None, "broken off without a Close frame"),
+        ];
+        for (sent, received, sentence) in table {
+            assert_eq!(closed(sent, received), sentence);
+        }
     }
 }

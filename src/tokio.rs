@@ -24,8 +24,8 @@ pub use self::split::{Reader, Writer};
 use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
 use crate::pool::Inlet;
 use crate::{
-    CloseFrame, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender,
-    State, Timestamp,
+    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender, State,
+    Timestamp,
 };
 
 /// A WebSocket connection over a stream.

@@ -6,9 +6,9 @@ use std::error::Error;
 
 use tidewire::frame::{Header, OpCode};
 use tidewire::{
-    CloseCode, CloseFrame, Config, Connection, Ending, Event, Input, Message, Outgoing, Output, Party,
-    Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender, State, Text, TimedOut,
-    Timestamp, TransportAction,
+    CloseBody, CloseCode, CloseFrame, Config, Connection, Ending, Event, Input, InvalidCloseCode, Message,
+    Outgoing, Output, Party, Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender,
+    State, Text, TimedOut, Timestamp, TransportAction,
 };
 
 #[test]
@@ -17,6 +17,7 @@ fn an_idle_connection_is_small() {
     assert!(size_of::<Input>() + size_of::<Output>() <= 160);
     assert!(size_of::<Event<'_>>() <= 32);
     assert!(size_of::<Message>() <= 32);
+    assert!(size_of::<CloseBody>() <= 24);
     assert!(size_of::<Option<Ready>>() <= 8);
     assert!(size_of::<ProtocolError>() <= 4);
     assert!(size_of::<SendError>() == 1 && size_of::<TimedOut>() == 1);
@@ -41,6 +42,7 @@ const _: () = {
     is_shared::<Message>();
     is_shared::<Prepared>();
     is_shared::<CloseFrame>();
+    is_shared::<CloseBody>();
     is_shared::<Ending>();
     is_value::<CloseCode>();
     is_value::<Config>();
@@ -51,6 +53,7 @@ const _: () = {
     is_value::<State>();
     is_value::<Timestamp>();
     is_value::<TransportAction>();
+    is_error::<InvalidCloseCode>();
     is_error::<ProtocolError>();
     is_error::<SendError>();
     is_error::<TimedOut>();

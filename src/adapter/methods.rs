@@ -139,8 +139,8 @@ macro_rules! whole_methods {
             #[doc = $cancel_safety]
             #[doc = "When the future is dropped, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on."]
         )?
-        pub $($async)? fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-            self.sender().close(frame);
+        pub $($async)? fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
+            self.sender().close(body);
             while self.recv_ref()$($dot $await)??.is_some() {}
             Ok(())
         }

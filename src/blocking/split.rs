@@ -7,7 +7,7 @@ use super::link::{Inbox, Outbox};
 use super::{Stream, WebSocket};
 use crate::adapter::{message, receiving_methods, sending_methods};
 use crate::pool::Inlet;
-use crate::{CloseFrame, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{CloseBody, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -90,8 +90,8 @@ where
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
-    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.with_sender(|sender| sender.close(frame));
+    pub fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.with_sender(|sender| sender.close(body));
         self.flush()
     }
 

@@ -13,7 +13,7 @@ use super::receive::{Advanced, Receiving, Recv, RecvRef};
 use super::{WebSocket, Whole};
 use crate::adapter::{Outlet, lock, receiving_methods, sending_methods};
 use crate::pool::Inlet;
-use crate::{CloseFrame, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{CloseBody, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
 
 /// What the halves share. The lock is held while something is polled and never while somebody waits.
 #[derive(Debug)]
@@ -186,8 +186,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Cancel safety
     /// When the future is dropped, the Close frame is queued.
-    pub async fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
-        self.with_sender(|sender| sender.close(frame));
+    pub async fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.with_sender(|sender| sender.close(body));
         let flushed = self.flush().await;
         // The reader has a deadline to set.
         wake(&self.shared.waiting.reader);

@@ -1,6 +1,6 @@
 //! RFC 6455 5.5.1 and 7.4: which bodies a Close frame may have, and what the answer is.
 
-use tidewire::{CloseCode, CloseFrame, ProtocolError};
+use tidewire::{CloseBody, CloseCode, CloseFrame, InvalidCloseCode, ProtocolError};
 
 use crate::scenario::{Seen, receive_all};
 use crate::wire::{self, CLOSE, FIN, Frame, Role};
@@ -99,6 +99,79 @@ fn a_reason_to_send_is_cut_at_a_character_boundary() {
                 crate::scenario::Scenario::new(role, b"").after(&|it| it.close(frame.clone())).run();
             assert_eq!(outcome.output, [Frame::new(FIN | CLOSE, wire::close_body(1001, &reason[..len]))]);
         }
+    }
+}
+
+#[test]
+fn close_takes_a_code_a_reason_a_frame_or_nothing() {
+    let frame = CloseFrame::new(CloseCode::GOING_AWAY, "bye");
+    let long = "€".repeat(50);
+    for role in Role::BOTH {
+        let sent = |body: CloseBody| {
+            let outcome = crate::scenario::Scenario::new(role, b"").after(&|it| it.close(body.clone())).run();
+            assert_eq!(outcome.output.len(), 1);
+            assert_eq!(outcome.output[0].first, FIN | CLOSE);
+            outcome.output[0].payload.clone()
+        };
+        assert_eq!(sent(CloseCode::GOING_AWAY.into()), wire::close_body(1001, ""));
+        assert_eq!(sent((CloseCode::GOING_AWAY, "bye").into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent((CloseCode::GOING_AWAY, String::from("bye")).into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent((CloseCode::GOING_AWAY, &String::from("bye")).into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent((CloseCode::GOING_AWAY, &*long).into()), wire::close_body(1001, &long[..123]));
+        assert_eq!(sent(frame.clone().into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent((&frame).into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent(Some(frame.clone()).into()), wire::close_body(1001, "bye"));
+        assert_eq!(sent(None.into()), []);
+        assert_eq!(sent(CloseBody::EMPTY), []);
+        assert_eq!(sent(CloseBody::default()), []);
+
+        // Nothing more has to be said of the type.
+        let mut it = role.connection(tidewire::Config::new());
+        it.close(None);
+        assert_eq!(it.output().len(), if role == Role::Client { 6 } else { 2 });
+    }
+}
+
+#[test]
+fn codes_are_made_from_numbers_and_a_number_that_is_none_is_told() {
+    for number in 0..=u16::MAX {
+        let code = CloseCode::try_from(number);
+        assert_eq!(code.ok(), CloseCode::new(number));
+        match code {
+            Ok(code) => assert_eq!(u16::from(code), number),
+            Err(error) => {
+                assert_eq!(error, InvalidCloseCode(number));
+                assert_eq!(error.to_string(), format!("close code {number} must not be sent"));
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_show_their_numbers_and_names() {
+    let names = [
+        (1000, "normal closure"),
+        (1001, "going away"),
+        (1002, "protocol error"),
+        (1003, "unsupported data"),
+        (1007, "invalid payload data"),
+        (1008, "policy violation"),
+        (1009, "message too big"),
+        (1010, "mandatory extension"),
+        (1011, "internal error"),
+        (1012, "service restart"),
+        (1013, "try again later"),
+        (1014, "bad gateway"),
+    ];
+    for number in 0..=u16::MAX {
+        let Ok(code) = CloseCode::try_from(number) else { continue };
+        let shown = match names.iter().find(|(named, _)| *named == number) {
+            Some((_, name)) => format!("{number} ({name})"),
+            None => number.to_string(),
+        };
+        assert_eq!(code.to_string(), shown);
+        assert_eq!(CloseFrame::from(code).to_string(), shown);
+        assert_eq!(CloseFrame::new(code, "a\"\n").to_string(), format!("{shown}: \"a\\\"\\n\""));
     }
 }
 

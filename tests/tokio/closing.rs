@@ -12,7 +12,7 @@ use crate::wire::{CLOSE, Role, TEXT, close_body, frame};
 fn close_sends_code_and_reason_and_waits_for_the_answer() {
     let cases: [(Option<CloseFrame>, &[u8], Option<CloseCode>); 3] = [
         (None, b"", None),
-        (CloseCode::NORMAL.into(), b"\x03\xe8", Some(CloseCode::NORMAL)),
+        (Some(CloseCode::NORMAL.into()), b"\x03\xe8", Some(CloseCode::NORMAL)),
         (Some(CloseFrame::new(CloseCode::GOING_AWAY, "ebb")), b"\x03\xe9ebb", Some(CloseCode::GOING_AWAY)),
     ];
     for role in Role::BOTH {
