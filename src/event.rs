@@ -1,13 +1,14 @@
 //! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`].
 
 use alloc::string::String;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Deref, Range};
 
 use bytes::Bytes;
 
+use crate::compare::{compare_with_bytes, compare_with_text};
+use crate::excerpt::Excerpt;
 use crate::input::Input;
 use crate::message::DataKind;
 use crate::{CloseFrame, Message, Outgoing, copy, utf8};
@@ -134,7 +135,7 @@ impl Event<'_> {
 /// other memory to read into.
 const COPY_LEN: usize = 1 << 20;
 
-/// A text message, lent; it dereferences to `str`.
+/// A text message, lent; it dereferences to `str` and can be compared and printed like one.
 pub struct Text<'i>(TextStorage<'i>);
 
 enum TextStorage<'i> {
@@ -145,6 +146,10 @@ enum TextStorage<'i> {
 impl<'i> Text<'i> {
     pub(crate) fn lent(text: &'i str) -> Self {
         Self(TextStorage::Lent(text))
+    }
+
+    fn compared(&self) -> Option<&str> {
+        Some(self)
     }
 
     /// The text as an owned value: without a copy when it arrived in several reads or fragments and fills at least half of the memory
@@ -175,7 +180,7 @@ impl Deref for Text<'_> {
     }
 }
 
-/// The payload of a binary message, lent; it dereferences to `[u8]`.
+/// The payload of a binary message, lent; it dereferences to `[u8]` and can be compared like one.
 pub struct Payload<'i>(PayloadStorage<'i>);
 
 enum PayloadStorage<'i> {
@@ -192,6 +197,10 @@ impl<'i> Payload<'i> {
         } else {
             Self(PayloadStorage::Lent(input.payload(range)))
         }
+    }
+
+    fn compared(&self) -> Option<&[u8]> {
+        Some(self)
     }
 
     /// The payload as an owned value: without a copy when it is longer than 1 MiB and fills at least half of the memory that it lies in.
@@ -303,17 +312,44 @@ impl<'m> From<&'m Payload<'_>> for Outgoing<'m> {
     }
 }
 
-// `Debug` shows lengths, never payloads.
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl<T: ?Sized> AsRef<T> for Part<'_, T> {
+    fn as_ref(&self) -> &T {
+        self.payload
+    }
+}
+
+compare_with_text!(Text<'_>, Text::compared);
+compare_with_bytes!(Payload<'_>, Payload::compared);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+// `Debug` shows the content, cut at 64 characters.
 
 impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => text.fmt(f),
-            Self::Binary(payload) => payload.fmt(f),
-            Self::TextPart(part) => part.fmt(f),
-            Self::BinaryPart(part) => part.fmt(f),
-            Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
-            Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Self::Binary(payload) => write!(f, "Binary({:?})", Excerpt::binary(payload)),
+            Self::TextPart(part) => write!(f, "Text{part:?}"),
+            Self::BinaryPart(part) => write!(f, "Binary{part:?}"),
+            Self::Ping(payload) => write!(f, "Ping({:?})", Excerpt::binary(payload)),
+            Self::Pong(payload) => write!(f, "Pong({:?})", Excerpt::binary(payload)),
             Self::Close(frame) => f.debug_tuple("Close").field(frame).finish(),
         }
     }
@@ -321,18 +357,24 @@ impl fmt::Debug for Event<'_> {
 
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes)", self.len())
-    }
-}
-
-impl<T: ?Sized + AsRef<[u8]>> fmt::Debug for Part<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Part({} bytes, is_last: {})", self.payload.as_ref().len(), self.is_last)
+        write!(f, "Text({:?})", Excerpt::text(self))
     }
 }
 
 impl fmt::Debug for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} bytes)", self.len())
+        write!(f, "Payload({:?})", Excerpt::binary(self))
+    }
+}
+
+impl fmt::Debug for Part<'_, str> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Part({:?}, is_last: {})", Excerpt::text(self), self.is_last)
+    }
+}
+
+impl fmt::Debug for Part<'_, [u8]> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Part({:?}, is_last: {})", Excerpt::binary(self), self.is_last)
     }
 }

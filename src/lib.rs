@@ -152,11 +152,13 @@ pub mod tokio;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod adapter;
 mod close;
+mod compare;
 mod config;
 mod connection;
 mod copy;
 mod error;
 mod event;
+mod excerpt;
 mod input;
 mod message;
 mod outgoing;

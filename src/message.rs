@@ -1,14 +1,30 @@
 //! [`Message`]: what is received, as an owned value.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 
+use crate::compare::{compare_with_bytes, compare_with_text};
+use crate::copy;
+use crate::excerpt::Excerpt;
 use crate::frame::OpCode;
 
 /// A message as an owned value.
+///
+/// A text message equals only text, and a binary one only bytes.
+///
+/// ```
+/// use tidewire::Message;
+///
+/// let message = Message::from("Hello");
+/// assert!(message.is_text());
+/// assert_eq!(message, "Hello");
+/// assert_ne!(message, b"Hello");
+/// assert_eq!(message.into_text(), Ok(String::from("Hello")));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// A text message.
@@ -18,6 +34,18 @@ pub enum Message {
 }
 
 impl Message {
+    /// True for a text message.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// True for a binary message.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
     /// The length of the payload in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -30,7 +58,7 @@ impl Message {
         self.len() == 0
     }
 
-    /// The payload.
+    /// The payload of a text or binary message.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -47,7 +75,37 @@ impl Message {
             Self::Binary(_) => None,
         }
     }
+
+    /// The payload of a text or binary message, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Binary(payload) => payload,
+        }
+    }
+
+    /// The text, without a copy.
+    ///
+    /// # Errors
+    /// The message itself if it is binary.
+    pub fn into_text(self) -> Result<String, Self> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Binary(_) => Err(self),
+        }
+    }
+
+    fn as_binary(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(_) => None,
+            Self::Binary(payload) => Some(payload),
+        }
+    }
 }
+
+compare_with_text!(Message, Message::as_text);
+compare_with_bytes!(Message, Message::as_binary);
 
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
@@ -58,6 +116,30 @@ impl From<&str> for Message {
 impl From<String> for Message {
     fn from(text: String) -> Self {
         Self::Text(text)
+    }
+}
+
+impl From<Cow<'_, str>> for Message {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::Text(text.into_owned())
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(payload: &[u8]) -> Self {
+        Self::Binary(copy::to_bytes(payload))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(payload: &[u8; N]) -> Self {
+        payload.as_slice().into()
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Message {
+    fn from(payload: [u8; N]) -> Self {
+        payload.as_slice().into()
     }
 }
 
@@ -73,11 +155,13 @@ impl From<Bytes> for Message {
     }
 }
 
-/// Shows the length, never the payload.
+/// Shows the content, cut at 64 characters.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.as_text().is_some() { "Text" } else { "Binary" };
-        write!(f, "{kind}({} bytes)", self.len())
+        match self {
+            Self::Text(text) => write!(f, "Text({:?})", Excerpt::text(text)),
+            Self::Binary(payload) => write!(f, "Binary({:?})", Excerpt::binary(payload)),
+        }
     }
 }
 

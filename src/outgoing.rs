@@ -11,6 +11,7 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use crate::copy;
+use crate::excerpt::Excerpt;
 use crate::frame::Header;
 use crate::message::{DataKind, Message};
 use crate::output::CHAIN_LEN;
@@ -263,7 +264,7 @@ impl<'m> From<&'m Prepared> for Outgoing<'m> {
 
 impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Outgoing::{:?}({} bytes)", self.kind, self.as_bytes().len())
+        write!(f, "Outgoing::{:?}({:?})", self.kind, Excerpt::new(self.kind, self.as_bytes()))
     }
 }
 
@@ -320,6 +321,6 @@ impl Prepared {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Prepared::{:?}({} bytes)", self.kind, self.payload().len())
+        write!(f, "Prepared::{:?}({:?})", self.kind, Excerpt::new(self.kind, self.payload()))
     }
 }

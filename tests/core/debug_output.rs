@@ -1,4 +1,4 @@
-//! `Debug` shows what a value is and how long, never what it holds.
+//! `Debug` of a message shows how it begins; that of a connection shows where it is, and nothing that passed.
 
 use tidewire::{CloseCode, CloseFrame, Config, Event, Input, Message, Outgoing, Prepared};
 
@@ -70,23 +70,28 @@ fn an_output_shows_how_much_is_owed() {
 }
 
 #[test]
-fn events_and_replies_show_their_kinds_and_lengths() {
+fn events_show_how_they_begin_and_replies_their_kinds() {
     for role in Role::BOTH {
         let bytes = [
-            wire::text(role, "secret"),
-            wire::binary(role, "secret"),
+            wire::text(role, "it's \"é\"\n"),
+            wire::text(role, &"é".repeat(500)),
+            wire::binary(role, b"\x00\xFFa"),
             wire::binary(role, vec![b's'; 40_000]),
-            wire::ping(role, "secret"),
-            wire::pong(role, "secret!"),
+            wire::ping(role, "ping"),
+            wire::pong(role, [b'\n'; 125]),
             wire::close(role, 1000, "done"),
         ];
         let shown = [
-            ("Text(6 bytes)", None),
-            ("Payload(6 bytes)", None),
-            ("Payload(40000 bytes)", None),
-            ("Ping(6 bytes)", Some("Reply::Ping")),
-            ("Pong(7 bytes)", Some("Reply::Pong")),
-            ("Close(Some(CloseFrame { code: CloseCode(1000), reason: \"done\" }))", Some("Reply::Close")),
+            (r#"Text("it's \"é\"\n")"#.to_owned(), None),
+            (format!("Text(\"{}…\" 1000 bytes)", "é".repeat(64)), None),
+            (r#"Binary(b"\x00\xffa")"#.to_owned(), None),
+            (format!("Binary(b\"{}…\" 40000 bytes)", "s".repeat(64)), None),
+            ("Ping(b\"ping\")".to_owned(), Some("Reply::Ping")),
+            (format!("Pong(b\"{}…\" 125 bytes)", r"\n".repeat(64)), Some("Reply::Pong")),
+            (
+                "Close(Some(CloseFrame { code: CloseCode(1000), reason: \"done\" }))".to_owned(),
+                Some("Reply::Close"),
+            ),
         ];
         let (mut receiver, _) = role.connection(Config::new()).split();
         let mut input = Input::new();
@@ -95,7 +100,7 @@ fn events_and_replies_show_their_kinds_and_lengths() {
             let mut due = None;
             let advanced = receiver.advance(&mut input, |reply| due = Some(format!("{reply:?}")));
             let ready = advanced.expect("valid").expect("complete");
-            assert_eq!((format!("{:?}", input.lend(ready)).as_str(), due.as_deref()), (event, reply));
+            assert_eq!((format!("{:?}", input.lend(ready)), due.as_deref()), (event, reply));
         }
         let (mut receiver, _) = role.connection(Config::new()).split();
         input.extend_from_slice(&[0xFF, 0xFF]);
@@ -106,13 +111,39 @@ fn events_and_replies_show_their_kinds_and_lengths() {
 }
 
 #[test]
-fn messages_show_their_kinds_and_lengths() {
-    let (text, binary) = (Message::from("secret"), Message::from(b"secret!".to_vec()));
-    assert_eq!(format!("{text:?} {binary:?}"), "Text(6 bytes) Binary(7 bytes)");
-    let (text, binary) = (Outgoing::from("secret"), Outgoing::from(b"secret!"));
-    assert_eq!(format!("{text:?} {binary:?}"), "Outgoing::Text(6 bytes) Outgoing::Binary(7 bytes)");
-    let (text, binary) = (Prepared::new("secret"), Prepared::new(b"secret!"));
-    assert_eq!(format!("{text:?} {binary:?}"), "Prepared::Text(6 bytes) Prepared::Binary(7 bytes)");
+fn parts_show_how_they_begin_and_whether_they_are_the_last() {
+    for role in Role::BOTH {
+        let (mut connection, mut input) = (role.connection(Config::new().with_parts(true)), Input::new());
+        let long = format!("BinaryPart(b\"{}…\" 70 bytes, is_last: true)", "x".repeat(64));
+        for (bytes, shown) in [
+            (wire::frame(role, TEXT, "a"), "TextPart(\"a\", is_last: false)"),
+            (wire::frame(role, FIN | CONTINUATION, ""), "TextPart(\"\", is_last: true)"),
+            (wire::binary(role, [b'x'; 70]), &long),
+        ] {
+            input.extend_from_slice(&bytes);
+            let event = connection.receive(&mut input).expect("valid").expect("complete");
+            assert_eq!(format!("{event:?}"), shown);
+            let part = match event {
+                Event::TextPart(part) => format!("Text{part:?}"),
+                Event::BinaryPart(part) => format!("Binary{part:?}"),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(part, shown);
+        }
+    }
+}
+
+#[test]
+fn messages_show_how_they_begin() {
+    let (text, binary) = (Message::from("text"), Message::from(b"data\0"));
+    assert_eq!(format!("{text:?} {binary:?}"), r#"Text("text") Binary(b"data\x00")"#);
+    let (text, binary) = (Outgoing::from("text"), Outgoing::from(b"data\0"));
+    assert_eq!(format!("{text:?} {binary:?}"), r#"Outgoing::Text("text") Outgoing::Binary(b"data\x00")"#);
+    let (text, binary) = (Prepared::new("text"), Prepared::new(b"data\0"));
+    assert_eq!(format!("{text:?} {binary:?}"), r#"Prepared::Text("text") Prepared::Binary(b"data\x00")"#);
+    let (text, binary) = (Message::from("a".repeat(1000)), Message::from(vec![0; 70_000]));
+    assert_eq!(format!("{text:?}"), format!("Text(\"{}…\" 1000 bytes)", "a".repeat(64)));
+    assert_eq!(format!("{binary:?}"), format!("Binary(b\"{}…\" 70000 bytes)", r"\x00".repeat(64)));
 }
 
 #[test]

@@ -35,3 +35,4 @@ mod sending;
 mod slow_peers;
 mod strict;
 mod text_is_utf8;
+mod values;
