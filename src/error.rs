@@ -15,13 +15,17 @@ use crate::handshake::Response;
 /// returned again by every later call, and no byte is processed after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
+// With a tag that fills a word, events that share their place with an error are copied in words: see `Event`.
+#[repr(u64)]
 pub enum ProtocolError {
     /// An opcode that RFC 6455 5.2 reserves.
     #[error("reserved opcode {0:#x}")]
     ReservedOpCode(u8),
-    /// A reserved bit is set and no extension gives it a meaning (RFC 6455 5.2).
-    #[error("reserved bit set")]
-    ReservedBit,
+    /// RSV1, RSV2 or RSV3, the first that is set, and no extension gives it a meaning (RFC 6455 5.2).
+    ///
+    /// RSV1 is what a peer sets that compresses without having agreed on it.
+    #[error("RSV{0} set without an extension that defines it")]
+    ReservedBit(u8),
     /// A control frame without FIN (RFC 6455 5.5).
     #[error("fragmented control frame")]
     FragmentedControlFrame,
@@ -59,11 +63,21 @@ pub enum ProtocolError {
     #[error("text message is not UTF-8")]
     InvalidUtf8,
     /// A frame longer than [`Config::max_frame_len`](crate::Config::max_frame_len), where that is set (RFC 6455 10.4).
-    #[error("frame longer than the limit")]
-    FrameTooLong,
+    #[error("frame longer than the limit of {max} bytes: {len}")]
+    FrameTooLong {
+        /// The length that its header announced.
+        len: u64,
+        /// The limit.
+        max: usize,
+    },
     /// A message longer than [`Config::max_message_len`](crate::Config::max_message_len) (RFC 6455 10.4).
-    #[error("message longer than the limit")]
-    MessageTooLong,
+    #[error("message longer than the limit of {max} bytes: {len} so far")]
+    MessageTooLong {
+        /// The length so far, with that of the frame under way.
+        len: u64,
+        /// The limit.
+        max: usize,
+    },
     /// The transport ended before a Close frame arrived (RFC 6455 7.1.5: 1006); nothing is sent.
     #[error("the transport ended without a close frame")]
     UnexpectedEof,
@@ -77,7 +91,7 @@ impl ProtocolError {
         match self {
             Self::UnexpectedEof => None,
             Self::InvalidUtf8 | Self::InvalidCloseReason => Some(CloseCode::INVALID_PAYLOAD_DATA),
-            Self::FrameTooLong | Self::MessageTooLong => Some(CloseCode::MESSAGE_TOO_BIG),
+            Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => Some(CloseCode::MESSAGE_TOO_BIG),
             _ => Some(CloseCode::PROTOCOL_ERROR),
         }
     }

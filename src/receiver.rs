@@ -39,8 +39,8 @@ pub struct Receiver {
     utf8: Utf8,
     /// The frame that a reply is due for.
     reply: Option<ReplyDue>,
-    /// The peer's Close frame.
-    close: Option<Box<Option<CloseFrame>>>,
+    /// What the peer ended the connection with.
+    end: Option<Box<End>>,
     /// How much arrived after the connection was over.
     discarded_len: u32,
     eof: bool,
@@ -53,9 +53,14 @@ enum Status {
     /// The peer's Close frame was received.
     Closed,
     /// The peer broke the protocol.
-    Failed(ProtocolError),
+    Failed,
     /// Nothing is received: the opening handshake was refused, or the peer was given up.
     Ended,
+}
+
+enum End {
+    Close(Option<CloseFrame>),
+    Failed(ProtocolError),
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +83,7 @@ impl Receiver {
             message: None,
             utf8: Utf8::default(),
             reply: None,
-            close: None,
+            end: None,
             discarded_len: 0,
             eof: false,
             timers: Timers::new(config.timing),
@@ -149,8 +154,8 @@ impl Receiver {
     #[inline]
     pub(crate) fn reply(&mut self, input: &Input, reply: impl FnOnce(Reply<'_>)) {
         if let Some(due) = self.reply.take() {
-            reply(Reply(match (due, self.status) {
-                (_, Status::Failed(error)) => ReplyKind::Failed(error),
+            reply(Reply(match (due, self.failed()) {
+                (_, Some(error)) => ReplyKind::Failed(error),
                 (ReplyDue::Ping, _) => ReplyKind::Ping(input.lent()),
                 (ReplyDue::Pong, _) => ReplyKind::Pong(input.lent()),
                 (ReplyDue::Close, _) => ReplyKind::Close(input.lent()),
@@ -250,7 +255,12 @@ impl Receiver {
     #[must_use]
     pub fn ending(&self, sender: &Sender) -> Option<Ending> {
         (self.state(sender) == State::Closed)
-            .then(|| Ending::new(sender.closed(), self.close.as_deref().cloned()))
+            .then(|| Ending::new(sender.closed(), self.close_frame().cloned()))
+    }
+
+    /// The peer's Close frame, if it arrived.
+    fn close_frame(&self) -> Option<&Option<CloseFrame>> {
+        if let Some(End::Close(frame)) = self.end.as_deref() { Some(frame) } else { None }
     }
 
     /// The deadline that ended the connection, if one did.
@@ -262,7 +272,7 @@ impl Receiver {
     /// The peer's Close frame, if its code says that something is wrong: neither 1000 nor 1001, and not the code that was sent first.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn refusal(&self, sender: &Sender) -> Option<&CloseFrame> {
-        let frame = self.close.as_deref()?.as_ref()?;
+        let frame = self.close_frame()?.as_ref()?;
         let is_normal = matches!(frame.code(), CloseCode::NORMAL | CloseCode::GOING_AWAY);
         let is_ours = matches!(sender.closed(), Some(Closed::First(Some(code))) if code == frame.code());
         (!is_normal && !is_ours).then_some(frame)
@@ -275,9 +285,8 @@ impl Receiver {
     }
 
     /// What the peer did wrong.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn failed(&self) -> Option<ProtocolError> {
-        if let Status::Failed(error) = self.status { Some(error) } else { None }
+        if let Some(End::Failed(error)) = self.end.as_deref() { Some(*error) } else { None }
     }
 
     #[cfg(feature = "blocking")]
@@ -292,7 +301,8 @@ impl Receiver {
 
     /// RFC 6455 7.1.7: fails the connection.
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.status = Status::Failed(error);
+        self.status = Status::Failed;
+        self.end = Some(Box::new(End::Failed(error)));
         self.reply = Some(ReplyDue::Close);
         error
     }
@@ -321,10 +331,10 @@ impl Receiver {
         match self.status {
             Status::Open if sender.is_closing() => Phase::Closing,
             Status::Open => Phase::Open,
-            Status::Failed(ProtocolError::UnexpectedEof) => Phase::Over,
+            Status::Failed if self.failed() == Some(ProtocolError::UnexpectedEof) => Phase::Over,
             // RFC 6455 7.1.1: after the closing handshake the server ends the transport, and the client waits for that.
             Status::Closed if !self.is_server && !sender.owes() => Phase::AwaitingEof,
-            Status::Closed | Status::Failed(_) | Status::Ended => Phase::Finishing,
+            Status::Closed | Status::Failed | Status::Ended => Phase::Finishing,
         }
     }
 
@@ -343,7 +353,7 @@ impl fmt::Debug for Receiver {
         let status = match self.status {
             Status::Open => "open",
             Status::Closed => "closed",
-            Status::Failed(_) => "failed",
+            Status::Failed => "failed",
             Status::Ended => "ended",
         };
         f.debug_struct("Receiver")

@@ -19,7 +19,7 @@ fn an_idle_connection_is_small() {
     assert!(size_of::<Message>() <= 32);
     assert!(size_of::<CloseBody>() <= 24);
     assert!(size_of::<Option<Ready>>() <= 8);
-    assert!(size_of::<ProtocolError>() <= 4);
+    assert!(size_of::<ProtocolError>() <= 24);
     assert!(size_of::<SendError>() == 1 && size_of::<TimedOut>() == 1);
 }
 

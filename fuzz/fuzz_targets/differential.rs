@@ -134,15 +134,16 @@ fn compare(is_server: bool, limits: (usize, usize), ours: &Outcome, theirs: &Tun
 /// True if both errors tell of the same violation, or of two violations in one frame that are looked at in another order.
 fn is_same(max_frame_len: usize, ours: ProtocolError, theirs: &Error) -> bool {
     use ProtocolError as O;
+    let is_reserved_bit = matches!(ours, O::ReservedBit(_));
     let is_control_header = matches!(ours, O::FragmentedControlFrame | O::ControlFrameTooLong);
     match theirs {
         Error::Protocol(theirs) => match theirs {
             Theirs::InvalidOpcode(opcode) => ours == O::ReservedOpCode(*opcode),
             // Known difference: control frames are looked at after all these.
             Theirs::UnmaskedFrameFromClient => {
-                ours == O::UnmaskedFrame || ours == O::ReservedBit || is_control_header
+                ours == O::UnmaskedFrame || is_reserved_bit || is_control_header
             }
-            Theirs::NonZeroReservedBits => ours == O::ReservedBit || is_control_header,
+            Theirs::NonZeroReservedBits => is_reserved_bit || is_control_header,
             Theirs::MaskedFrameFromServer => ours == O::MaskedFrame || is_control_header,
             Theirs::FragmentedControlFrame => ours == O::FragmentedControlFrame,
             Theirs::ControlFrameTooBig => ours == O::ControlFrameTooLong,
@@ -157,15 +158,15 @@ fn is_same(max_frame_len: usize, ours: ProtocolError, theirs: &Error) -> bool {
             let is_header = matches!(
                 ours,
                 O::LengthOutOfRange
-                    | O::ReservedBit
+                    | O::ReservedBit(_)
                     | O::UnmaskedFrame
                     | O::MaskedFrame
                     | O::UnexpectedContinuation
                     | O::UnfinishedMessage
             );
-            ours == O::FrameTooLong || is_header || is_control_header
+            matches!(ours, O::FrameTooLong { .. }) || is_header || is_control_header
         }
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => ours == O::MessageTooLong,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => matches!(ours, O::MessageTooLong { .. }),
         // Known difference: of a Close frame the reason is looked at before the code.
         Error::Utf8(_) => {
             matches!(ours, O::InvalidUtf8 | O::InvalidCloseReason | O::InvalidCloseCode(_))

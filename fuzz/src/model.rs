@@ -79,7 +79,7 @@ impl Model {
         }
         let (key, rest) = rest.split_at(key_len);
         if first & 0x70 != 0 {
-            return Err(ProtocolError::ReservedBit);
+            return Err(ProtocolError::ReservedBit((first & 0x70).leading_zeros() as u8));
         }
         match (is_server, is_masked) {
             (true, false) => return Err(ProtocolError::UnmaskedFrame),
@@ -94,12 +94,13 @@ impl Model {
                 (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
                 (_, None) => self.message = Some((opcode, Vec::new())),
             }
-            if config.max_frame_len().is_some_and(|max| len > max as u64) {
-                return Err(ProtocolError::FrameTooLong);
+            if let Some(max) = config.max_frame_len().filter(|&max| len > max as u64) {
+                return Err(ProtocolError::FrameTooLong { len, max });
             }
             let so_far = self.message.as_ref().map_or(0, |(_, message)| message.len());
-            if len + so_far as u64 > config.max_message_len() as u64 {
-                return Err(ProtocolError::MessageTooLong);
+            let (sum, max) = (len + so_far as u64, config.max_message_len());
+            if sum > max as u64 {
+                return Err(ProtocolError::MessageTooLong { len: sum, max });
             }
         }
         let arrived = rest.len().min(usize::try_from(len).unwrap_or(usize::MAX));

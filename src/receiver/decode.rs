@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Receiver, ReplyDue, Status};
+use super::{End, Receiver, ReplyDue, Status};
 use crate::event::{Kind, Ready};
 use crate::frame::{Header, OpCode};
 use crate::input::Input;
@@ -100,13 +100,9 @@ impl Receiver {
                     Err(self.fail(error))
                 }
             },
-            Status::Failed(error) => {
+            Status::Closed | Status::Failed | Status::Ended => {
                 self.discard(input);
-                Err(error)
-            }
-            Status::Closed | Status::Ended => {
-                self.discard(input);
-                Ok(None)
+                self.failed().map_or(Ok(None), Err)
             }
         }
     }
@@ -140,8 +136,10 @@ impl Receiver {
     /// Checks a header before any of its payload is looked at.
     fn begin(&mut self, header: Header) -> Result<Frame, ProtocolError> {
         // RFC 6455 5.2: the reserved bits are 0 unless an extension was negotiated.
-        if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(ProtocolError::ReservedBit);
+        if let Some(bit) =
+            (1..).zip([header.rsv1, header.rsv2, header.rsv3]).find_map(|(n, set)| set.then_some(n))
+        {
+            return Err(ProtocolError::ReservedBit(bit));
         }
         // RFC 6455 5.1: a client masks every frame, a server none.
         match (self.is_server, header.mask) {
@@ -149,16 +147,22 @@ impl Receiver {
             (false, Some(_)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
-        // A length that memory has no addresses for is above every limit.
-        let missing = usize::try_from(header.payload_len).map_err(|_| ProtocolError::FrameTooLong)?;
-        if !header.opcode.is_control() {
-            self.begin_fragment(header.opcode, missing)?;
+        let Header { opcode, fin, mask, payload_len, .. } = header;
+        // What is longer than memory has addresses for is above every limit of a message, and no control frame.
+        let missing = usize::try_from(payload_len).unwrap_or(usize::MAX);
+        if !opcode.is_control() {
+            self.begin_fragment(opcode, payload_len, missing)?;
         }
-        let Header { opcode, fin, mask, .. } = header;
         Ok(Frame { opcode, fin, begun: false, key: mask.unwrap_or_default(), missing })
     }
 
-    fn begin_fragment(&mut self, opcode: OpCode, frame_len: usize) -> Result<(), ProtocolError> {
+    /// `frame_len` is `payload_len`, as far as there are addresses.
+    fn begin_fragment(
+        &mut self,
+        opcode: OpCode,
+        payload_len: u64,
+        frame_len: usize,
+    ) -> Result<(), ProtocolError> {
         // RFC 6455 5.4: fragments of different messages are not interleaved.
         let (kind, len) = match (opcode, self.message) {
             (OpCode::Continuation, Some(message)) => (message.kind, message.len),
@@ -168,11 +172,16 @@ impl Receiver {
             (_, None) => (DataKind::Binary, 0),
         };
         // RFC 6455 10.4: the limits hold before anything is kept.
-        if frame_len > self.max_frame_len {
-            return Err(ProtocolError::FrameTooLong);
+        let max = self.max_frame_len;
+        if frame_len > max {
+            return Err(ProtocolError::FrameTooLong { len: payload_len, max });
         }
-        let len = frame_len.checked_add(len).filter(|&len| len <= self.max_message_len);
-        let len = len.ok_or(ProtocolError::MessageTooLong)?;
+        let max = self.max_message_len;
+        let sum = payload_len.saturating_add(len as u64);
+        if sum > max as u64 {
+            return Err(ProtocolError::MessageTooLong { len: sum, max });
+        }
+        let len = frame_len.saturating_add(len);
         self.message = Some(PartialMessage { kind, len });
         Ok(())
     }
@@ -190,7 +199,7 @@ impl Receiver {
             OpCode::Ping => (Kind::Ping, ReplyDue::Ping),
             OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
             _ => {
-                self.close = Some(Box::new(CloseFrame::decode(input.lent())?));
+                self.end = Some(Box::new(End::Close(CloseFrame::decode(input.lent())?)));
                 self.status = Status::Closed;
                 (Kind::Close, ReplyDue::Close)
             }

@@ -86,8 +86,16 @@ fn a_peer_that_breaks_a_rule_gets_the_close_frame_and_time_to_read_it() {
     for role in Role::BOTH {
         let wrong_mask = if role == Role::Server { None } else { Some(wire::KEY) };
         let cases = [
-            (wire::header(FIN | TEXT, wire::Length::Short(3), wrong_mask), ProtocolError::ReservedBit, 1002),
-            (wire::frame(role, FIN | BINARY, [0; 1001]), ProtocolError::FrameTooLong, 1009),
+            (
+                wire::header(FIN | TEXT, wire::Length::Short(3), wrong_mask),
+                ProtocolError::ReservedBit(1),
+                1002,
+            ),
+            (
+                wire::frame(role, FIN | BINARY, [0; 1001]),
+                ProtocolError::FrameTooLong { len: 1001, max: 1000 },
+                1009,
+            ),
             (
                 wire::text(role, "ab").into_iter().chain([0xF3]).collect(),
                 ProtocolError::ReservedOpCode(3),

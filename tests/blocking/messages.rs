@@ -131,7 +131,13 @@ fn messages_of_one_read_are_received_whole_up_to_one_that_is_too_long() -> Resul
             assert!(matches!(socket.recv()?, Some(Message::Text(text)) if text.as_bytes() == payload(len)));
         }
         let received = socket.recv();
-        assert!(matches!(received, Err(Error::Protocol(ProtocolError::MessageTooLong))), "{received:?}");
+        assert!(
+            matches!(
+                received,
+                Err(Error::Protocol(ProtocolError::MessageTooLong { len: 20_001, max: 20_000 }))
+            ),
+            "{received:?}"
+        );
     }
     Ok(())
 }

@@ -176,11 +176,28 @@ fn codes_show_their_numbers_and_names() {
 }
 
 #[test]
+fn an_error_names_the_limit_and_the_length() {
+    let table = [
+        (ProtocolError::FrameTooLong { len: 11, max: 10 }, "frame longer than the limit of 10 bytes: 11"),
+        (
+            ProtocolError::MessageTooLong { len: 11, max: 10 },
+            "message longer than the limit of 10 bytes: 11 so far",
+        ),
+        (ProtocolError::ReservedBit(1), "RSV1 set without an extension that defines it"),
+        (ProtocolError::ReservedOpCode(11), "reserved opcode 0xb"),
+        (ProtocolError::InvalidCloseCode(1005), "close code 1005 must not be sent"),
+    ];
+    for (error, sentence) in table {
+        assert_eq!(error.to_string(), sentence);
+    }
+}
+
+#[test]
 fn every_error_tells_its_code_and_its_cause() {
     // RFC 6455 7.4.1: 1007 for data that does not fit its type, 1009 for what is too big, 1002 for the rest.
     let table = [
         (ProtocolError::ReservedOpCode(3), Some(1002)),
-        (ProtocolError::ReservedBit, Some(1002)),
+        (ProtocolError::ReservedBit(3), Some(1002)),
         (ProtocolError::FragmentedControlFrame, Some(1002)),
         (ProtocolError::ControlFrameTooLong, Some(1002)),
         (ProtocolError::NonMinimalLength, Some(1002)),
@@ -193,8 +210,8 @@ fn every_error_tells_its_code_and_its_cause() {
         (ProtocolError::InvalidCloseCode(1005), Some(1002)),
         (ProtocolError::InvalidCloseReason, Some(1007)),
         (ProtocolError::InvalidUtf8, Some(1007)),
-        (ProtocolError::FrameTooLong, Some(1009)),
-        (ProtocolError::MessageTooLong, Some(1009)),
+        (ProtocolError::FrameTooLong { len: u64::MAX, max: usize::MAX }, Some(1009)),
+        (ProtocolError::MessageTooLong { len: u64::MAX, max: usize::MAX }, Some(1009)),
         (ProtocolError::UnexpectedEof, None),
     ];
     for (error, code) in table {

@@ -89,8 +89,11 @@ fn a_side_that_breaks_a_limit_learns_why() {
             pair.client.connection.send_fragment(&[0; 5000], false).expect("room");
         }
         pair.drive();
-        assert_eq!(pair.server.error, Some(ProtocolError::MessageTooLong));
-        assert_eq!(pair.client.events, [Seen::close(1009, "message longer than the limit")]);
+        assert_eq!(pair.server.error, Some(ProtocolError::MessageTooLong { len: 5005, max: 100 }));
+        assert_eq!(
+            pair.client.events,
+            [Seen::close(1009, "message longer than the limit of 100 bytes: 5005 so far")]
+        );
         assert!(pair.client.connection.ending().expect("closed").is_clean());
         assert!(pair.is_over(), "{cut:?}");
     }

@@ -19,7 +19,8 @@ fn a_frame_as_long_as_the_limit_passes_and_one_byte_more_fails_at_the_header() {
             receive(role, config, &[wire::binary(role, &payload)]).assert_open(&[Seen::binary(&payload)]);
             for first in [TEXT, FIN | TEXT, BINARY, FIN | BINARY] {
                 let header = wire::header(first, Length::minimal(limit + 1), role.key());
-                receive(role, config, &[header]).assert_failed(&[], ProtocolError::FrameTooLong);
+                let error = ProtocolError::FrameTooLong { len: limit as u64 + 1, max: limit };
+                receive(role, config, &[header]).assert_failed(&[], error);
             }
         }
     }
@@ -33,7 +34,8 @@ fn a_message_as_long_as_the_limit_passes_and_one_byte_more_fails_at_the_header()
             let text = "t".repeat(limit);
             receive(role, config, &[wire::text(role, &text)]).assert_open(&[Seen::text(&text)]);
             let header = wire::header(FIN | TEXT, Length::minimal(limit + 1), role.key());
-            receive(role, config, &[header]).assert_failed(&[], ProtocolError::MessageTooLong);
+            let error = ProtocolError::MessageTooLong { len: limit as u64 + 1, max: limit };
+            receive(role, config, &[header]).assert_failed(&[], error);
         }
     }
 }
@@ -51,7 +53,7 @@ fn the_message_limit_counts_all_fragments_together() {
             for fin in [0, FIN] {
                 let header = wire::header(fin | CONTINUATION, Length::Short(3), role.key());
                 let outcome = receive(role, config, &[start.clone(), header]);
-                outcome.assert_failed(&[], ProtocolError::MessageTooLong);
+                outcome.assert_failed(&[], ProtocolError::MessageTooLong { len: 11, max: 10 });
             }
         }
     }
@@ -65,7 +67,8 @@ fn the_frame_limit_holds_for_each_fragment_and_the_message_may_be_longer() {
         let outcome = receive(role, config, &[start.clone(), wire::frame(role, FIN | CONTINUATION, "89")]);
         outcome.assert_open(&[Seen::binary("0123456789")]);
         let header = wire::header(FIN | CONTINUATION, Length::Short(5), role.key());
-        receive(role, config, &[start, header]).assert_failed(&[], ProtocolError::FrameTooLong);
+        let error = ProtocolError::FrameTooLong { len: 5, max: 4 };
+        receive(role, config, &[start, header]).assert_failed(&[], error);
     }
 }
 
@@ -106,14 +109,16 @@ fn the_sum_of_the_fragments_cannot_overflow() {
         let start = wire::frame(role, BINARY, "a");
         receive(role, config, &[start.clone(), huge.clone()]).assert_open(&[]);
         let config = config.with_max_message_len(i64::MAX as usize);
-        receive(role, config, &[start, huge]).assert_failed(&[], ProtocolError::MessageTooLong);
+        let error = ProtocolError::MessageTooLong { len: 1 << 63, max: i64::MAX as usize };
+        receive(role, config, &[start, huge]).assert_failed(&[], error);
     }
 }
 
 #[test]
 fn the_default_is_64_mib_for_a_message_in_one_frame_or_many() {
     for role in Role::BOTH {
-        for (len, error) in [(64 << 20, None), ((64 << 20) + 1, Some(ProtocolError::MessageTooLong))] {
+        let above = ProtocolError::MessageTooLong { len: (64 << 20) + 1, max: 64 << 20 };
+        for (len, error) in [(64 << 20, None), ((64 << 20) + 1, Some(above))] {
             let whole = wire::header(FIN | BINARY, Length::Eight(len), role.key());
             assert_eq!(receive(role, Config::new(), &[whole]).error, error);
             let fragments = [

@@ -30,10 +30,10 @@ fn reserved_opcodes() {
 #[test]
 fn reserved_bits() {
     for role in Role::BOTH {
-        for bits in 1..8 {
+        for bits in 1..8u8 {
             for first in [FIN | TEXT, FIN | BINARY, TEXT, FIN | CLOSE, FIN | PING, FIN | PONG, CONTINUATION] {
                 let header = wire::header(bits << 4 | first, Length::Short(100), role.key());
-                refused(role, &header, ProtocolError::ReservedBit);
+                refused(role, &header, ProtocolError::ReservedBit(bits.leading_zeros() as u8 - 4));
             }
         }
     }

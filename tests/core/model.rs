@@ -57,7 +57,7 @@ fn frame(
     let header_len = 2 + len_len + if is_masked { 4 } else { 0 };
     let Some(header) = bytes.get(..header_len) else { return Ok(None) };
     if first & 0x70 != 0 {
-        return Err(ProtocolError::ReservedBit);
+        return Err(ProtocolError::ReservedBit((first & 0x70).leading_zeros() as u8));
     }
     match role {
         Role::Server if !is_masked => return Err(ProtocolError::UnmaskedFrame),
@@ -71,11 +71,12 @@ fn frame(
             _ => {}
         }
         let before = message.as_ref().map_or(0, |(_, payload)| payload.len() as u64);
-        if config.max_frame_len().is_some_and(|max| len > max as u64) {
-            return Err(ProtocolError::FrameTooLong);
+        if let Some(max) = config.max_frame_len().filter(|&max| len > max as u64) {
+            return Err(ProtocolError::FrameTooLong { len, max });
         }
-        if before + len > config.max_message_len() as u64 {
-            return Err(ProtocolError::MessageTooLong);
+        let (len, max) = (before + len, config.max_message_len());
+        if len > max as u64 {
+            return Err(ProtocolError::MessageTooLong { len, max });
         }
     }
     let arrived = &bytes[header_len..];

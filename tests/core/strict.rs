@@ -65,7 +65,7 @@ fn judge(
     match (opcode, under_way) {
         (0x3..=0x7 | 0xB..=0xF, _) => Err(ProtocolError::ReservedOpCode(opcode)),
         (CLOSE | PING | PONG, _) if !fin => Err(ProtocolError::FragmentedControlFrame),
-        _ if reserved != 0 => Err(ProtocolError::ReservedBit),
+        _ if reserved != 0 => Err(ProtocolError::ReservedBit(reserved.leading_zeros() as u8)),
         _ if role == Role::Server && !is_masked => Err(ProtocolError::UnmaskedFrame),
         _ if role == Role::Client && is_masked => Err(ProtocolError::MaskedFrame),
         (CLOSE, _) => Ok(Some(Seen::Close(None))),
@@ -168,7 +168,8 @@ fn every_length_has_one_form_and_is_read_as_it_is_meant() {
             // The limit tells which length was read.
             assert_eq!(judge(len), error, "{role:?}, {length:?}");
             if error.is_none() {
-                assert_eq!(judge(len - 1), Some(ProtocolError::FrameTooLong), "{role:?}, {length:?}");
+                let error = ProtocolError::FrameTooLong { len, max: len as usize - 1 };
+                assert_eq!(judge(len - 1), Some(error), "{role:?}, {length:?}");
             }
         }
     }
@@ -262,7 +263,7 @@ fn violations(role: Role) -> Vec<(Vec<u8>, ProtocolError)> {
     let header = |length| wire::header(FIN | BINARY, length, role.key());
     vec![
         (frame(FIN | 0x3, b"x"), ProtocolError::ReservedOpCode(3)),
-        (frame(FIN | 0x40 | TEXT, b"x"), ProtocolError::ReservedBit),
+        (frame(FIN | 0x40 | TEXT, b"x"), ProtocolError::ReservedBit(1)),
         (frame(PING, b"x"), ProtocolError::FragmentedControlFrame),
         (frame(FIN | PING, &[b'x'; 126]), ProtocolError::ControlFrameTooLong),
         (header(Length::Two(125)), ProtocolError::NonMinimalLength),
@@ -274,8 +275,11 @@ fn violations(role: Role) -> Vec<(Vec<u8>, ProtocolError)> {
         (wire::close(role, 1005, ""), ProtocolError::InvalidCloseCode(1005)),
         (wire::close(role, 1000, b"\xFF"), ProtocolError::InvalidCloseReason),
         (frame(FIN | TEXT, b"\xFF"), ProtocolError::InvalidUtf8),
-        (frame(FIN | BINARY, &[0; 101]), ProtocolError::FrameTooLong),
-        ([frame(BINARY, &[0; 100]), frame(FIN, &[0; 51])].concat(), ProtocolError::MessageTooLong),
+        (frame(FIN | BINARY, &[0; 101]), ProtocolError::FrameTooLong { len: 101, max: 100 }),
+        (
+            [frame(BINARY, &[0; 100]), frame(FIN, &[0; 51])].concat(),
+            ProtocolError::MessageTooLong { len: 151, max: 150 },
+        ),
     ]
 }
 

@@ -47,16 +47,20 @@ fn a_huge_length_fails_at_its_header_or_is_waited_for() {
                 let bytes = announcing(role, first, len);
                 let before = [Seen::text("before")];
                 let is_out_of_range = len > i64::MAX as u64;
+                let so_far = u64::from(first & 0xF == CONTINUATION);
                 let error = match is_out_of_range {
                     true => ProtocolError::LengthOutOfRange,
-                    false => ProtocolError::MessageTooLong,
+                    false => ProtocolError::MessageTooLong { len: so_far + len, max: 64 << 20 },
                 };
                 receive_all(role, &bytes).assert_failed(&before, error);
                 let outcome = Scenario::new(role, &bytes).with_config(unlimited).run();
                 match is_out_of_range {
                     true => outcome.assert_failed(&before, error),
                     // A length that no memory holds is as good as one above the limit.
-                    false if usize::try_from(len).is_err() => outcome.assert_failed(&before, error),
+                    false if usize::try_from(so_far + len).is_err() => {
+                        let above = ProtocolError::MessageTooLong { len: so_far + len, max: usize::MAX };
+                        outcome.assert_failed(&before, above);
+                    }
                     false => outcome.assert_open(&before),
                 }
             }
@@ -75,9 +79,9 @@ fn what_a_header_shows_fails_before_any_payload_arrives() {
         };
         for length in long {
             for (first, key, error) in [
-                (FIN | BINARY | 0x40, role.key(), ProtocolError::ReservedBit),
-                (FIN | TEXT | 0x20, role.key(), ProtocolError::ReservedBit),
-                (BINARY | 0x10, role.key(), ProtocolError::ReservedBit),
+                (FIN | BINARY | 0x40, role.key(), ProtocolError::ReservedBit(1)),
+                (FIN | TEXT | 0x20, role.key(), ProtocolError::ReservedBit(2)),
+                (BINARY | 0x10, role.key(), ProtocolError::ReservedBit(3)),
                 (FIN | BINARY, other_key, other_error),
                 (TEXT, other_key, other_error),
                 (FIN | PING, role.key(), ProtocolError::ControlFrameTooLong),
@@ -117,7 +121,7 @@ fn a_compressed_bomb_is_not_inflated() {
     for role in Role::BOTH {
         for first in [FIN | TEXT, FIN | BINARY, TEXT, BINARY] {
             let whole = wire::frame(role, 0x40 | first, &bomb);
-            receive_all(role, &whole).assert_failed(&[], ProtocolError::ReservedBit);
+            receive_all(role, &whole).assert_failed(&[], ProtocolError::ReservedBit(1));
             // Nor may a later fragment claim to be compressed.
             for last in [CONTINUATION, FIN | CONTINUATION] {
                 let fragments = [
@@ -126,7 +130,7 @@ fn a_compressed_bomb_is_not_inflated() {
                     wire::frame(role, 0x40 | last, &bomb),
                 ];
                 let outcome = receive_all(role, &fragments.concat());
-                outcome.assert_failed(&[Seen::text("plain")], ProtocolError::ReservedBit);
+                outcome.assert_failed(&[Seen::text("plain")], ProtocolError::ReservedBit(1));
             }
         }
     }
@@ -152,7 +156,8 @@ fn an_endless_message_costs_its_limit_and_fails_with_the_fragment_that_exceeds_i
                 }
                 count += 1;
             };
-            assert_eq!((error, count), (ProtocolError::MessageTooLong, 1001));
+            let above = ProtocolError::MessageTooLong { len: (LIMIT + KIB) as u64, max: LIMIT };
+            assert_eq!((error, count), (above, 1001));
             assert!(meter.peak() <= 3 * LIMIT + 128 * KIB, "{}", meter.peak());
             // What had arrived is forgotten, and given back with the next quiet moment.
             input.shrink();

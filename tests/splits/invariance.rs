@@ -63,7 +63,7 @@ fn count(
         match error(whole(start, &bytes, false)) {
             None => passed += 1,
             Some(error) => {
-                let name = error.split('(').next().expect("a name");
+                let name = error.split(['(', ' ']).next().expect("a name");
                 *errors.entry(name.to_owned()).or_default() += 1;
             }
         }

@@ -21,11 +21,15 @@ fn every_violation_is_told_and_then_returned_for_ever() {
         for script in Script::ALL {
             let cases: [(Vec<u8>, ProtocolError, u16); 6] = [
                 (role.frame(0x83, "?"), ProtocolError::ReservedOpCode(3), 1002),
-                (role.frame(0xC1, "?"), ProtocolError::ReservedBit, 1002),
+                (role.frame(0xC1, "?"), ProtocolError::ReservedBit(1), 1002),
                 (role.frame(0x89, &long), ProtocolError::ControlFrameTooLong, 1002),
                 (role.frame(0x80, "?"), ProtocolError::UnexpectedContinuation, 1002),
                 (role.frame(TEXT, b"\xff"), ProtocolError::InvalidUtf8, 1007),
-                (role.frame(TEXT, vec![b'x'; 1001]), ProtocolError::FrameTooLong, 1009),
+                (
+                    role.frame(TEXT, vec![b'x'; 1001]),
+                    ProtocolError::FrameTooLong { len: 1001, max: 1000 },
+                    1009,
+                ),
             ];
             for (violation, error, code) in cases {
                 let (mut socket, peer) = role.socket(config().with_max_frame_len(1000), script);

@@ -206,7 +206,10 @@ fn messages_of_one_read_are_received_whole_up_to_one_that_is_too_long() {
                 assert!(socket.recv().await.unwrap() == Some(text(len).into()), "{role:?} {len}");
             }
             let error = socket.recv().await.unwrap_err();
-            assert!(matches!(error, Error::Protocol(ProtocolError::MessageTooLong)), "{error:?}");
+            assert!(
+                matches!(error, Error::Protocol(ProtocolError::MessageTooLong { len: 20_001, max: 20_000 })),
+                "{error:?}"
+            );
         });
     }
 }
