@@ -62,7 +62,7 @@ fn serve(stream: TcpStream, peers: &Peers) -> Result<(), Error> {
 fn leave(peers: &Peers) {
     for peer in lock(peers).iter() {
         // One that is blocked sending has a peer that does not read.
-        if let Ok(mut writer) = peer.try_lock() {
+        if let Ok(writer) = peer.try_lock() {
             let _ = writer.close(CloseCode::GOING_AWAY);
         }
     }

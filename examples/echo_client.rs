@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tidewire::tokio::{WebSocket, client_with};
-use tidewire::{ClientRequest, CloseCode, Config, Error, Event};
+use tidewire::{ClientRequest, CloseCode, Config, Error, Message};
 use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::net::TcpStream;
 
@@ -65,14 +65,9 @@ async fn converse(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
     let mut beat = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {
-            event = socket.recv_ref() => match event? {
-                Some((Event::Text(text), _)) => println!("{}", &*text),
-                Some((Event::Binary(payload), _)) => println!("{} bytes", payload.len()),
-                Some((Event::Pong(_), sender)) => {
-                    let took = sender.round_trip_time().unwrap_or_default();
-                    eprintln!("pong after {took:?}");
-                }
-                Some(_) => {}
+            message = socket.recv() => match message? {
+                Some(Message::Text(text)) => println!("{text}"),
+                Some(Message::Binary(payload)) => println!("{} bytes", payload.len()),
                 None => return Ok(()),
             },
             line = lines.next_line(), if is_open => match line? {
@@ -80,10 +75,15 @@ async fn converse(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
                 None => {
                     // What is still under way comes before the server's own Close frame.
                     is_open = false;
-                    socket.sender().close(CloseCode::NORMAL);
+                    socket.queue_close(CloseCode::NORMAL);
                 }
             },
-            _ = beat.tick(), if is_open => socket.ping(b"").await?,
+            _ = beat.tick(), if is_open => {
+                if let Some(took) = socket.round_trip_time() {
+                    eprintln!("round trip: {took:?}");
+                }
+                socket.ping(b"").await?;
+            }
         }
     }
 }

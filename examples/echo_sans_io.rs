@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use bytes::Buf as _;
 use tidewire::{
     Config, Connection, Event, Input, Origins, Output, ServerHandshake, Timestamp, TransportAction,
 };
@@ -93,7 +92,7 @@ impl Peer {
     }
 
     fn write(&mut self, output: &mut Output) -> io::Result<()> {
-        while output.has_remaining() {
+        while !output.is_empty() {
             let written = self.stream.write(output.chunk())?;
             output.advance(written);
         }

@@ -59,8 +59,8 @@ async fn echo(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         // As long as the peer does not read, neither do we.
         socket.ready().await?;
         match socket.recv_ref().await? {
-            Some((Event::Text(text), sender)) => sender.send(text)?,
-            Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+            Some((Event::Text(text), mut output)) => output.queue(text)?,
+            Some((Event::Binary(payload), mut output)) => output.queue(payload)?,
             Some(_) => {}
             None => return Ok(()),
         }

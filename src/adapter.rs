@@ -1,18 +1,22 @@
 //! What the adapters share: how a connection opens, the next event, one read and one write, how it ends, and the methods that
 //! read the same in both.
 
-mod methods;
+mod handles;
 mod opening;
 mod outlet;
+mod queue;
+mod reunite;
 mod transfer;
 
 use core::time::Duration;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::methods::{receiving_methods, sending_methods, whole_methods};
+pub(crate) use self::handles::{Handle, Handles};
 pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_functions, plain_request};
 pub(crate) use self::outlet::Outlet;
+pub use self::queue::Queue;
+pub use self::reunite::ReuniteError;
 pub(crate) use self::transfer::{drain, fill};
 
 use crate::pool::{self, Inlet};

@@ -8,19 +8,23 @@ mod link;
 mod open;
 mod split;
 mod stream;
+mod timeout;
+mod writer;
 
+use core::task::Poll;
 use core::time::Duration;
-use std::boxed::Box;
+use std::sync::Arc;
 
-use self::link::{Inbox, Outbox};
+use self::link::{Access, Inbox, Limit, Outbox, ReadAccess, flush, unlimited};
 pub use self::open::{Incoming, accept, client, client_with, connect};
-pub use self::split::{Reader, Writer};
+pub use self::split::Reader;
 pub use self::stream::{Stream, Untimed};
-use crate::adapter::{Negotiated, message, receiving_methods, sending_methods, whole_methods};
+use self::timeout::Timeout;
+pub use self::writer::Writer;
+use crate::adapter::{Negotiated, Queue};
 use crate::pool::Inlet;
 use crate::{
-    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender, State,
-    Timestamp,
+    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
 };
 
 /// A WebSocket connection over a stream.
@@ -47,58 +51,111 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    stream: S,
     inbox: Inbox,
     inlet: Inlet,
+    whole: Whole<S>,
+    negotiated: Option<Arc<Negotiated>>,
+}
+
+/// A stream that nobody shares, and the sending side.
+#[derive(Debug)]
+struct Whole<S> {
+    stream: S,
+    writing: Timeout,
     outbox: Outbox,
-    negotiated: Option<Box<Negotiated>>,
+}
+
+impl<S: Stream> Access for Whole<S> {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn write<R>(
+        &mut self,
+        _: bool,
+        run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+    ) -> Option<R> {
+        Some(run(&self.outbox, &mut self.stream, &mut self.writing))
+    }
+}
+
+impl<S: Stream> ReadAccess for Whole<S> {
+    fn read<R>(&mut self, run: impl FnOnce(&mut dyn Stream) -> R) -> R {
+        run(&mut self.stream)
+    }
 }
 
 impl<S: Stream> WebSocket<S> {
     fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
-        let (inbox, outbox) = link::sides(connection);
-        Self { stream, inbox, inlet, outbox, negotiated: negotiated.map(Box::new) }
+        let (receiver, sender) = connection.split();
+        let outbox = Outbox::new(sender, &receiver);
+        let whole = Whole { stream, writing: Timeout::default(), outbox };
+        let inbox = Inbox::new(receiver, Duration::MAX);
+        Self { inbox, inlet, whole, negotiated: negotiated.map(Arc::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
+    ///
+    /// The clock goes on from the latest moment that `connection` was told, so its deadlines stand. A non-blocking socket is made blocking.
     #[must_use]
-    pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
+    pub fn from_parts(mut stream: S, connection: Connection, input: Input) -> Self {
+        // What fails here shows when the stream does not wait.
+        let _ = stream.set_blocking();
         Self::new(stream, connection, input.into(), None)
     }
 
     /// The stream, the connection and what was read and not consumed.
+    ///
+    /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        (self.stream, Connection::reunite(self.inbox.receiver, self.outbox.into_sender()), self.inlet.into())
+        let Self { inbox, inlet, whole: Whole { stream, mut outbox, .. }, .. } = self;
+        let now = outbox.now();
+        outbox.sending_mut().outlet.sender.measure(now);
+        let sender = outbox.into_sending().outlet.sender;
+        (stream, Connection::reunite(inbox.receiver, sender), inlet.into())
     }
 
-    /// The next message; `None` when the connection has been closed, by whichever side: [`ending`](Self::ending) tells how.
+    /// The next message; `None` when the connection has been closed: [`ending`](Self::ending) tells how.
+    ///
+    /// It is `None` when the transport has ended and the peer's Close frame had the code 1000 or 1001, no code, or the code that this side
+    /// sent first. Any other code is an error, [`ClosedByPeer`](Error::ClosedByPeer), now and in every later call: a refusal is not taken
+    /// for a normal end.
     ///
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked.
     ///
-    /// A binary message of 64 KiB or more, or text that came in several reads, has the memory that it was put together in as a rule, at most
-    /// twice its length.
+    /// A binary message of 64 KiB or more, or text that came in several reads, may keep a buffer of up to twice its length.
     ///
     /// # Errors
-    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
-    /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered
-    /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
+    /// - [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io) or [`ClosedByPeer`](Error::ClosedByPeer). What
+    ///   was received before is delivered first, and after an error of the peer it has been told.
+    /// - `Io` of the kind `Unsupported` where messages are delivered [in parts](crate::Config::with_parts): take them from
+    ///   [`recv_ref`](Self::recv_ref). Also where the stream does not wait as its timeouts say.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            if let Some(input) = self.inlet.get()
-                && let Some(message) = self.inbox.receiver.copy_message_frame(input)
-            {
-                return Ok(Some(message));
-            }
-            let Some((event, _)) = self.recv_ref()? else { return Ok(None) };
-            if let Some(message) = message(event)? {
-                return Ok(Some(message));
-            }
-        }
+        unlimited(self.inbox.receive_message(&mut self.inlet, &mut self.whole, &mut Limit::none()))
     }
 
-    /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.
+    /// [`recv`](Self::recv), for at most `timeout`: `Pending` when no message came in that time, and nothing is lost.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Poll<Option<Message>>, Error> {
+        let mut limit = Limit::at(self.whole.outbox.now() + timeout);
+        transpose(self.inbox.receive_message(&mut self.inlet, &mut self.whole, &mut limit))
+    }
+
+    /// A message that has been read already, or else what one read brings, which lasts about a millisecond. `Pending` if there is none.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Poll<Option<Message>>, Error> {
+        self.recv_timeout(Duration::ZERO)
+    }
+
+    /// The next event, lent, with a [`Queue`] beside it: an echo needs no allocation. `None` when the connection has been closed.
+    ///
+    /// The peer's Close frame is an event of its own; after it this ends as [`recv`](Self::recv) does.
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
@@ -111,8 +168,8 @@ impl<S: Stream> WebSocket<S> {
     ///     // As long as the peer does not read, neither do we.
     ///     socket.ready()?;
     ///     match socket.recv_ref()? {
-    ///         Some((Event::Text(text), sender)) => sender.send(text)?,
-    ///         Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+    ///         Some((Event::Text(text), mut output)) => output.queue(text)?,
+    ///         Some((Event::Binary(payload), mut output)) => output.queue(payload)?,
     ///         Some(_) => {}
     ///         None => return Ok(()),
     ///     }
@@ -120,22 +177,114 @@ impl<S: Stream> WebSocket<S> {
     /// # }
     /// ```
     #[inline(always)]
-    pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, &mut Sender)>, Error> {
-        let Self { stream, inbox, inlet, outbox, .. } = self;
-        let event = inbox.receive(inlet, stream, outbox)?;
-        Ok(event.map(|event| (event, outbox.sender_mut())))
+    pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, Queue<'_>)>, Error> {
+        let event = unlimited(self.inbox.receive(&mut self.inlet, &mut self.whole, &mut Limit::none()))?;
+        let sender = &mut self.whole.outbox.sending_mut().outlet.sender;
+        Ok(event.map(|event| (event, Queue::new(sender))))
     }
 
-    sending_methods!(Result<(), Error>);
-    receiving_methods!();
-    whole_methods!();
-
-    /// The sender, to queue fragments or prepared messages.
-    pub fn sender(&mut self) -> &mut Sender {
-        self.outbox.sender_mut()
+    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
+    ///
+    /// It does not read meanwhile: where the peer may be blocked writing as well, [`split`](Self::split) the socket.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
+    /// received.
+    pub fn ready(&mut self) -> Result<(), Error> {
+        let rest = self.whole.outbox.sending_mut().outlet.sender.ready_len();
+        flush(&mut self.whole, rest, Some(&mut self.inbox.receiver), |_| ())
     }
 
-    /// The two halves, for two threads: for streams that can be read and written through a shared reference, as sockets can.
+    /// Queues a message without writing it: the next method that waits does.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.whole.outbox.sending_mut().outlet.queue(message.into())
+    }
+
+    /// Queues a fragment of a message without writing it; `last` ends the message (RFC 6455 5.4).
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing
+    /// is queued then.
+    pub fn queue_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        self.whole.outbox.sending_mut().outlet.sender.send_fragment(part, last)
+    }
+
+    /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    ///
+    /// Messages go on arriving until the peer's Close frame does. [`close`](Self::close) discards them.
+    pub fn queue_close(&mut self, body: impl Into<CloseBody>) {
+        self.whole.outbox.sending_mut().outlet.sender.close(body);
+    }
+
+    /// [`ready`](Self::ready), then [`queue`](Self::queue): it never finds the output full.
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.ready()?;
+        Ok(self.queue(message)?)
+    }
+
+    /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// [`ready`](Self::ready), [`queue_fragment`](Self::queue_fragment), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these three.
+    pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
+        let part = part.into();
+        self.ready()?;
+        self.queue_fragment(part, last)?;
+        self.flush()
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn flush(&mut self) -> Result<(), Error> {
+        flush(&mut self.whole, 0, Some(&mut self.inbox.receiver), |_| ())
+    }
+
+    /// Sends a ping (RFC 6455 5.5.2). The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
+    /// as [`flush`](Self::flush).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.whole.outbox.sending_mut().outlet.sender.ping(payload)?;
+        self.flush()
+    }
+
+    /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
+    /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`ending`](Self::ending) tells how it ended.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), but whatever code the peer answers with is no error.
+    pub fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.whole.outbox.sending_mut().outlet.sender.close(body);
+        loop {
+            match self.recv_ref() {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(Error::ClosedByPeer(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The two halves, for two threads and more: for streams that can be read and written through a shared reference, as sockets can.
     #[must_use]
     pub fn split(self) -> (Reader<S>, Writer<S>)
     where
@@ -147,28 +296,55 @@ impl<S: Stream> WebSocket<S> {
     /// The stream.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.stream
+        &self.whole.stream
+    }
+
+    /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.whole.outbox.sending().outlet.sender.is_ready()
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.outbox.outlet().sender.queued_len()
+        self.whole.outbox.sending().outlet.sender.queued_len()
     }
 
-    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
-        read(&self.inbox.receiver, &self.outbox.outlet().sender)
+    /// Where the connection is between open and closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inbox.receiver.state(&self.whole.outbox.sending().outlet.sender)
     }
 
-    fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(self.sender())
+    /// How the connection ended; `None` until it has.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.inbox.receiver.ending(&self.whole.outbox.sending().outlet.sender)
     }
 
-    fn now(&self) -> Timestamp {
-        self.outbox.now()
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.whole.outbox.sending().outlet.sender.round_trip_time()
     }
 
-    fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        self.outbox.flush(&mut self.stream, rest, Some(&mut self.inbox))
+    /// The subprotocol that the opening handshake settled on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.as_ref()?.subprotocol()
+    }
+
+    /// The server's response, on a client. What a server wants to know of the request, it takes from [`Incoming`].
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.negotiated.as_ref()?.response()
+    }
+}
+
+fn transpose<T>(polled: Poll<Result<T, Error>>) -> Result<Poll<T>, Error> {
+    match polled {
+        Poll::Ready(result) => result.map(Poll::Ready),
+        Poll::Pending => Ok(Poll::Pending),
     }
 }

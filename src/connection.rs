@@ -164,7 +164,8 @@ impl Connection {
 
     /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
-    /// Receiving goes on until the peer's Close frame arrives.
+    /// `body` is a [`CloseCode`](crate::CloseCode), a code and a reason, a [`CloseFrame`](crate::CloseFrame), or `None`. Receiving goes on
+    /// until the peer's Close frame arrives.
     ///
     /// ```
     /// use tidewire::{CloseCode, Config, Connection};

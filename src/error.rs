@@ -326,7 +326,7 @@ pub enum Error {
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// The peer closed the connection with a code other than 1000, 1001 or the one that this side sent first.
-    #[error("the peer closed the connection with {}", .0.code())]
+    #[error("the peer closed the connection with {0}")]
     ClosedByPeer(CloseFrame),
     /// What was to be sent cannot be sent now; the connection is as it was.
     #[error(transparent)]

@@ -93,11 +93,13 @@
 //! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`], or in [`Part`]s where [`Config::with_parts`] asks for it; [`Message`] owns it.
 //!   [`Outgoing`] is anything that can be sent,
 //!   and [`Prepared`] is encoded once and sent to many.
+//! - [`CloseBody`] is what `close` takes: a [`CloseCode`], a code and a reason, a [`CloseFrame`], or nothing. [`Ending`] tells how a
+//!   connection ended.
 //! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected; [`ClientHandshake`] turns a [`ClientRequest`] into a
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
 //! - Errors are named by blame: [`ProtocolError`] and [`HandshakeError`] are the peer's, [`TimedOut`] tells that it was too slow,
-//!   [`SendError`], [`InvalidRequest`] and [`InvalidResponse`] are the caller's.
+//!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`] and [`InvalidCloseCode`] are the caller's.
 //! - [`frame`] and [`mask`] are the wire level, for those who need only that.
 //!
 //! # Untrusted input
@@ -173,6 +175,8 @@ mod state;
 mod timer;
 mod utf8;
 
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use adapter::{Queue, ReuniteError};
 /// A payload that is shared rather than copied: the type of the crate `bytes`.
 pub use bytes::Bytes;
 pub use close::{CloseBody, CloseCode, CloseFrame};

@@ -4,10 +4,10 @@ mod decode;
 
 use alloc::boxed::Box;
 use core::fmt;
-#[cfg(feature = "blocking")]
-use core::time::Duration;
 
 use self::decode::{Frame, PartialMessage};
+#[cfg(feature = "blocking")]
+use crate::config::Timing;
 use crate::event::{Event, Kind, Ready, Text};
 use crate::input::Input;
 use crate::reply::{Reply, ReplyKind};
@@ -196,11 +196,11 @@ impl Receiver {
     /// # Errors
     /// [`TimedOut`], then and ever after.
     pub fn handle_timeout(&mut self, now: Timestamp, sender: &mut Sender) -> Result<(), TimedOut> {
+        sender.measure(now);
         match self.timers.handle(now, &self.facts(sender)) {
             Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {
                 sender.release();
-                sender.measure(now);
                 sender.keepalive();
                 self.timers.pinged(&self.facts(sender));
                 Ok(())
@@ -223,6 +223,7 @@ impl Receiver {
         now: Timestamp,
         sender: &mut Sender,
     ) -> Result<(), TimedOut> {
+        sender.measure(now);
         let handled = self.timers.handle_firm(now, &self.facts(sender));
         handled.map_err(|timed_out| self.give_up(timed_out, sender))
     }
@@ -278,25 +279,14 @@ impl Receiver {
         (!is_normal && !is_ours).then_some(frame)
     }
 
-    /// The latest moment that was told.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn latest(&self) -> Timestamp {
-        self.timers.latest()
-    }
-
     /// What the peer did wrong.
     pub(crate) fn failed(&self) -> Option<ProtocolError> {
         if let Some(End::Failed(error)) = self.end.as_deref() { Some(*error) } else { None }
     }
 
     #[cfg(feature = "blocking")]
-    pub(crate) fn close_timeout(&self) -> Option<Duration> {
-        self.timers.timing().close_timeout.duration()
-    }
-
-    #[cfg(feature = "blocking")]
-    pub(crate) fn write_timeout(&self) -> Option<Duration> {
-        self.timers.timing().write_timeout.duration()
+    pub(crate) fn timing(&self) -> &Timing {
+        self.timers.timing()
     }
 
     /// RFC 6455 7.1.7: fails the connection.

@@ -15,7 +15,7 @@ pub(crate) struct RoundTrip {
     stage: Stage,
     /// In microseconds, rounded up to one.
     last: Option<NonZero<u32>>,
-    /// When the time was last told.
+    /// The latest moment that was told.
     told: Timestamp,
 }
 
@@ -64,7 +64,7 @@ impl RoundTrip {
 
     /// Tells the time to what began or ended since the last time, when the transport has accepted `written` bytes.
     pub(crate) fn measure(&mut self, now: Timestamp, written: u64) {
-        self.told = now;
+        self.told = self.told.max(now);
         match self.stage {
             Stage::Queued(end) if end <= written => self.stage = Stage::Pinged(now),
             Stage::Answered(sent_at) => {
@@ -74,6 +74,12 @@ impl RoundTrip {
             }
             Stage::Idle | Stage::Queued(_) | Stage::Pinged(_) => {}
         }
+    }
+
+    /// The latest moment that was told.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn told(&self) -> Timestamp {
+        self.told
     }
 
     /// How long the last one took that ended.

@@ -17,6 +17,8 @@ use crate::output::{CHAIN_LEN, Chained, Output};
 use crate::reply::{Reply, ReplyKind};
 use crate::round_trip::RoundTrip;
 use crate::state::Closed;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+use crate::state::State;
 use crate::{CloseBody, CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).
@@ -29,6 +31,8 @@ pub struct Sender {
     /// The type of the message that is being sent in fragments.
     fragmented: Option<DataKind>,
     closed: Option<Closed>,
+    /// The peer's Close frame has come.
+    is_answered: bool,
     /// The stream may hold back what was written.
     pub(crate) unflushed: bool,
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
@@ -45,6 +49,7 @@ impl Sender {
             max_output_len: config.max_output_len(),
             fragmented: None,
             closed: None,
+            is_answered: false,
             unflushed: false,
             late_pong: None,
             round_trip: RoundTrip::default(),
@@ -54,6 +59,12 @@ impl Sender {
     /// One that sends nothing but `output`.
     pub(crate) fn refused(config: &Config, output: Output) -> Self {
         Self { closed: Some(Closed::Failed(None)), ..Self::new(None, config, output) }
+    }
+
+    /// One that sends nothing at all.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn gone() -> Self {
+        Self::refused(&Config::new(), Output::new())
     }
 
     /// Queues a message as one frame.
@@ -107,7 +118,8 @@ impl Sender {
 
     /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
-    /// Receiving goes on until the peer's Close frame arrives.
+    /// `body` is a [`CloseCode`](crate::CloseCode), a code and a reason, a [`CloseFrame`](crate::CloseFrame), or `None`. Receiving goes on
+    /// until the peer's Close frame arrives.
     pub fn close(&mut self, body: impl Into<CloseBody>) {
         if self.closed.is_none() {
             let body = body.into();
@@ -124,6 +136,7 @@ impl Sender {
             ReplyKind::Pong(payload) => self.round_trip.end(payload, self.written()),
             ReplyKind::Close(payload) => {
                 self.late_pong = None;
+                self.is_answered = true;
                 // RFC 6455 5.5.1: a Close frame is answered unless one was sent already.
                 if self.closed.is_none() {
                     let code = CloseFrame::decode(payload).unwrap_or_default().map(|frame| frame.code());
@@ -201,6 +214,28 @@ impl Sender {
         self.unflushed = false;
     }
 
+    /// True while the output holds storage that a large message has left behind.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_swollen(&self) -> bool {
+        self.output.is_swollen()
+    }
+
+    /// True while a message is being sent in fragments.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_fragmented(&self) -> bool {
+        self.fragmented.is_some()
+    }
+
+    /// Where the connection is, as far as the frames tell that were sent and answered.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn state(&self) -> State {
+        match self.closed {
+            None => State::Open,
+            Some(Closed::First(_)) if !self.is_answered => State::Closing,
+            Some(_) => State::Closed,
+        }
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closed.is_some()
     }
@@ -243,6 +278,12 @@ impl Sender {
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
         self.round_trip.measure(now, self.written());
+    }
+
+    /// The latest moment that was told: whoever goes on with another clock begins it here.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn told(&self) -> Timestamp {
+        self.round_trip.told()
     }
 
     fn check(&self) -> Result<(), SendError> {

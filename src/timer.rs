@@ -162,8 +162,6 @@ pub(crate) struct Timers {
     write_goal: u64,
     is_over: bool,
     timed_out: Option<TimedOut>,
-    /// The latest moment that was told.
-    latest: Timestamp,
 }
 
 /// Where keepalive is between two pings.
@@ -190,7 +188,6 @@ impl Timers {
             write_goal: 0,
             is_over: false,
             timed_out: None,
-            latest: Timestamp::default(),
         }
     }
 
@@ -233,7 +230,6 @@ impl Timers {
 
     /// The deadlines that nothing can put off which the peer may have sent and nobody has read yet: all but keepalive.
     pub(crate) fn poll_firm(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
-        self.latest = self.latest.max(now);
         self.enter(facts);
         if !self.is_writing(facts) {
             self.write.clear();
@@ -272,7 +268,6 @@ impl Timers {
         if let Some(timed_out) = self.timed_out {
             return Err(timed_out);
         }
-        self.latest = self.latest.max(now);
         self.enter(facts);
         let is_stalled = self.is_writing(facts) && self.write.is_due(now);
         match facts.phase {
@@ -290,12 +285,6 @@ impl Timers {
     #[cfg(feature = "blocking")]
     pub(crate) fn timing(&self) -> &Timing {
         &self.timing
-    }
-
-    /// The latest moment that was told: whoever goes on with another clock begins it here.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn latest(&self) -> Timestamp {
-        self.latest
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -8,24 +8,26 @@ mod alarm;
 mod link;
 mod open;
 mod receive;
+mod shared;
 mod split;
+mod writer;
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::boxed::Box;
+use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use self::link::Link;
+use self::link::{Both, Link};
 pub use self::open::{Incoming, accept, client, client_with, connect};
-use self::receive::{Advanced, Receiving, Recv, RecvRef};
-pub use self::split::{Reader, Writer};
-use crate::adapter::{Negotiated, Outlet, receiving_methods, sending_methods, whole_methods};
+use self::receive::{Receiving, Recv, RecvRef};
+pub use self::split::Reader;
+pub use self::writer::Writer;
+use crate::adapter::{Negotiated, Outlet, Queue};
 use crate::pool::Inlet;
 use crate::{
-    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Receiver, Response, Sender, State,
-    Timestamp,
+    CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
 };
 
 /// A WebSocket connection over a stream.
@@ -52,79 +54,63 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    whole: Whole<S>,
+    receiving: Receiving<Both<S>>,
     inlet: Inlet,
-    negotiated: Option<Box<Negotiated>>,
-}
-
-/// A connection, but for the input.
-#[derive(Debug)]
-struct Whole<S> {
-    link: Link<S>,
-    receiver: Receiver,
-    outlet: Outlet,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Receiving for Whole<S> {
-    type Lent<'r>
-        = (Event<'r>, &'r mut Sender)
-    where
-        S: 'r;
-
-    fn receiver(&mut self) -> &mut Receiver {
-        &mut self.receiver
-    }
-
-    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
-        self.link.poll_advance(&mut self.receiver, &mut self.outlet, inlet, cx)
-    }
-
-    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
-        (event, &mut self.outlet.sender)
-    }
+    negotiated: Option<Arc<Negotiated>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
-        let whole = Whole { link: Link::new(stream), receiver, outlet: Outlet::new(sender) };
-        Self { whole, inlet, negotiated: negotiated.map(Box::new) }
+        let both = Both { link: Link::new(stream, sender.told()), outlet: Outlet::new(sender) };
+        Self { receiving: Receiving::new(receiver, both), inlet, negotiated: negotiated.map(Arc::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
+    ///
+    /// The clock goes on from the latest moment that `connection` was told, so its deadlines stand.
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
         Self::new(stream, connection, input.into(), None)
     }
 
     /// The stream, the connection and what was read and not consumed.
+    ///
+    /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        let Whole { link, receiver, outlet } = self.whole;
+        let Receiving { receiver, access: Both { link, mut outlet }, .. } = self.receiving;
+        outlet.sender.measure(link.now());
         (link.stream, Connection::reunite(receiver, outlet.sender), self.inlet.into())
     }
 
-    /// The next message; `None` when the connection has been closed, by whichever side: [`ending`](Self::ending) tells how.
+    /// The next message; `None` when the connection has been closed: [`ending`](Self::ending) tells how.
+    ///
+    /// It is `None` when the transport has ended and the peer's Close frame had the code 1000 or 1001, no code, or the code that this side
+    /// sent first. Any other code is an error, [`ClosedByPeer`](Error::ClosedByPeer), now and in every later call: a refusal is not taken
+    /// for a normal end.
     ///
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
-    /// read with one write. It goes on reading while the write is blocked.
+    /// read with one write. It goes on reading while the write is blocked. After 128 events or 8 reads in a row it lets other tasks run.
     ///
-    /// A binary message of 64 KiB or more, or text that came in several reads, has the memory that it was put together in as a rule, at most
-    /// twice its length.
+    /// A binary message of 64 KiB or more, or text that came in several reads, may keep a buffer of up to twice its length.
     ///
     /// # Errors
-    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). What was received before is delivered first,
-    /// and after an error of the peer it has been told. `Io` of the kind `Unsupported` where messages are delivered
-    /// [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
+    /// - [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io) or [`ClosedByPeer`](Error::ClosedByPeer). What
+    ///   was received before is delivered first, and after an error of the peer it has been told.
+    /// - `Io` of the kind `Unsupported` where messages are delivered [in parts](crate::Config::with_parts): take them from
+    ///   [`recv_ref`](Self::recv_ref).
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv { receiving: &mut self.whole, inlet: &mut self.inlet }
+        Recv { receiving: &mut self.receiving, inlet: &mut self.inlet }
     }
 
-    /// The next event, lent, with the sender beside it: an echo needs no allocation. `None` when the connection has been closed.
+    /// The next event, lent, with a [`Queue`] beside it: an echo needs no allocation. `None` when the connection has been closed.
+    ///
+    /// The peer's Close frame is an event of its own; after it this ends as [`recv`](Self::recv) does.
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
@@ -140,8 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///     // As long as the peer does not read, neither do we.
     ///     socket.ready().await?;
     ///     match socket.recv_ref().await? {
-    ///         Some((Event::Text(text), sender)) => sender.send(text)?,
-    ///         Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+    ///         Some((Event::Text(text), mut output)) => output.queue(text)?,
+    ///         Some((Event::Binary(payload), mut output)) => output.queue(payload)?,
     ///         Some(_) => {}
     ///         None => return Ok(()),
     ///     }
@@ -149,20 +135,177 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     #[inline]
-    pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, &mut Sender)>, Error>> {
-        RecvRef { receiving: Some(&mut self.whole), inlet: Some(&mut self.inlet) }
+    pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, Queue<'_>)>, Error>> {
+        RecvRef { receiving: Some(&mut self.receiving), inlet: Some(&mut self.inlet) }
     }
 
-    sending_methods!(impl Future<Output = Result<(), Error>>, async, .await, "# Cancel safety");
-    receiving_methods!();
-    whole_methods!(async, .await, "# Cancel safety");
-
-    /// The sender, to queue fragments or prepared messages.
-    pub fn sender(&mut self) -> &mut Sender {
-        &mut self.whole.outlet.sender
+    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
+    ///
+    /// It does not read meanwhile: where the peer may be blocked writing as well, [`split`](Self::split) the socket.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
+    /// received.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    #[inline]
+    pub fn ready(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_ready(cx))
     }
 
-    /// The two halves, for two tasks.
+    /// Queues a message without waiting: the next method that waits writes it.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    #[inline]
+    pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.receiving.access.outlet.queue(message.into())
+    }
+
+    /// Queues a fragment of a message without waiting; `last` ends the message (RFC 6455 5.4).
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing
+    /// is queued then.
+    pub fn queue_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        self.receiving.access.outlet.sender.send_fragment(part, last)
+    }
+
+    /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    ///
+    /// Messages go on arriving until the peer's Close frame does. [`close`](Self::close) discards them.
+    pub fn queue_close(&mut self, body: impl Into<CloseBody>) {
+        self.receiving.access.outlet.sender.close(body);
+    }
+
+    /// [`ready`](Self::ready), then [`queue`](Self::queue): it never finds the output full.
+    ///
+    /// # Errors
+    /// As these two.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the message is not queued.
+    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.ready().await?;
+        Ok(self.queue(message)?)
+    }
+
+    /// [`feed`](Self::feed), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these two.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the message may be queued or not, and nothing tells which; it is never queued in part. Where that
+    /// matters, use `feed` and then `flush`.
+    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// [`ready`](Self::ready), [`queue_fragment`](Self::queue_fragment), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these three.
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send), for the fragment.
+    pub async fn send_fragment<'m>(
+        &mut self,
+        part: impl Into<Outgoing<'m>>,
+        last: bool,
+    ) -> Result<(), Error> {
+        let part = part.into();
+        self.ready().await?;
+        self.queue_fragment(part, last)?;
+        self.flush().await
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what is not written stays queued.
+    #[inline]
+    pub fn flush(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+
+    /// Sends a ping (RFC 6455 5.5.2). The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
+    /// as [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after its first poll, the ping is queued.
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.receiving.access.outlet.sender.ping(payload)?;
+        self.flush().await
+    }
+
+    /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
+    /// transport has ended or the close timeout is over (RFC 6455 7.1.2). [`ending`](Self::ending) tells how it ended.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), but whatever code the peer answers with is no error.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after its first poll, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on.
+    pub async fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.receiving.access.outlet.sender.close(body);
+        loop {
+            match self.recv_ref().await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(Error::ClosedByPeer(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// [`recv`](Self::recv), for a future written by hand.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.receiving.poll_message(&mut self.inlet, cx)
+    }
+
+    /// [`ready`](Self::ready), for a future written by hand.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    #[inline]
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Receiving { receiver, access, .. } = &mut self.receiving;
+        access.poll_ready(Some(receiver), cx)
+    }
+
+    /// [`flush`](Self::flush), for a future written by hand.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    #[inline]
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Receiving { receiver, access, .. } = &mut self.receiving;
+        access.poll_flush(0, Some(receiver), cx)
+    }
+
+    /// Queues a Close frame with 1000, unless one is queued already, and writes everything that is queued. It never reads.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Receiving { receiver, access, .. } = &mut self.receiving;
+        access.poll_close(Some(receiver), cx)
+    }
+
+    /// The two halves, for two tasks and more.
     #[must_use]
     pub fn split(self) -> (Reader<S>, Writer<S>) {
         split::split(self)
@@ -171,33 +314,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The stream.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.whole.link.stream
+        &self.receiving.access.link.stream
+    }
+
+    /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.receiving.access.outlet.sender.is_ready()
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.whole.outlet.sender.queued_len()
+        self.receiving.access.outlet.sender.queued_len()
     }
 
-    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
-        read(&self.whole.receiver, &self.whole.outlet.sender)
+    /// Where the connection is between open and closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.receiving.receiver.state(&self.receiving.access.outlet.sender)
     }
 
-    fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(self.sender())
+    /// How the connection ended; `None` until it has.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.receiving.receiver.ending(&self.receiving.access.outlet.sender)
     }
 
-    fn now(&self) -> Timestamp {
-        self.whole.link.now()
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.receiving.access.outlet.sender.round_trip_time()
     }
 
-    #[inline]
-    fn flush_to(&mut self, rest: usize) -> impl Future<Output = Result<(), Error>> {
-        let whole = &mut self.whole;
-        poll_fn(move |cx| {
-            let Whole { link, receiver, outlet } = &mut *whole;
-            link.poll_flush(rest, Some(receiver), outlet, cx)
-        })
+    /// The subprotocol that the opening handshake settled on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.as_ref()?.subprotocol()
+    }
+
+    /// The server's response, on a client. What a server wants to know of the request, it takes from [`Incoming`].
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.negotiated.as_ref()?.response()
     }
 }

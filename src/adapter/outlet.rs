@@ -3,7 +3,9 @@
 use std::io;
 
 use crate::pool::{self, Inlet};
-use crate::{Error, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, TransportAction};
+use crate::{
+    Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, TransportAction,
+};
 
 /// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
 const PATIENCE: u8 = 128;
@@ -47,6 +49,33 @@ impl Outlet {
         Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false }
     }
 
+    /// Queues a message.
+    #[inline]
+    pub(crate) fn queue(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
+        if self.broken.is_some() {
+            return Err(SendError::Closed);
+        }
+        self.sender.send(message)
+    }
+
+    /// Where the connection is, as far as a writer can tell.
+    pub(crate) fn state(&self) -> State {
+        if self.broken.is_some() { State::Closed } else { self.sender.state() }
+    }
+
+    /// Nobody reads any more, which ends a connection that has not ended.
+    pub(crate) fn give_up(&mut self) {
+        self.lost |= self.broken.is_none();
+        self.break_off(Broken::Closed);
+    }
+
+    /// Takes everything and leaves one that takes nothing any more.
+    pub(crate) fn take(&mut self) -> Self {
+        let mut gone = Self::new(Sender::gone());
+        gone.give_up();
+        core::mem::replace(self, gone)
+    }
+
     /// True when nothing has to be done to have at most `rest` bytes queued, or everything all the way through the stream.
     #[cfg(feature = "tokio")]
     #[inline]
@@ -64,8 +93,8 @@ impl Outlet {
     }
 
     /// True when a large message has left storage behind, here or in the input.
-    pub(crate) fn is_swollen(&mut self, inlet: &mut Inlet) -> bool {
-        inlet.get().is_some_and(|input| input.is_swollen()) || self.sender.storage().is_swollen()
+    pub(crate) fn is_swollen(&self, inlet: &mut Inlet) -> bool {
+        inlet.get().is_some_and(|input| input.is_swollen()) || self.sender.is_swollen()
     }
 
     /// Gives that back.
@@ -144,7 +173,8 @@ impl Outlet {
         receiver.transport_action(&self.sender)
     }
 
-    /// How a connection ended whose transport is to be closed: without an error, or with the first one there was.
+    /// How a connection ended whose transport is to be closed: without an error, or with the first one there was. A code by which the peer
+    /// says that something is wrong is one.
     pub(crate) fn end(&mut self, receiver: &Receiver) -> Result<(), Error> {
         let (failed, timed_out) = (receiver.failed(), receiver.timed_out());
         let broken = self.break_off(match (failed, timed_out) {
@@ -158,7 +188,10 @@ impl Outlet {
             }
             (Some(error), ..) => Err(error.into()),
             (None, Some(timed_out), _) => Err(timed_out.into()),
-            (None, None, _) => Ok(()),
+            (None, None, _) => match receiver.refusal(&self.sender) {
+                Some(frame) => Err(Error::ClosedByPeer(frame.clone())),
+                None => Ok(()),
+            },
         }
     }
 }

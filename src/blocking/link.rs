@@ -1,35 +1,244 @@
 //! Reading, writing and waiting: everything that can block.
 //!
-//! The halves of a connection share an [`Outbox`]. Its sender is locked only to queue and to take, never while something blocks;
-//! whoever writes to the stream holds the lock of `writing`, for which the reader never waits.
-//!
-//! What came to nothing in the time that it had is [`Poll::Pending`], and a wait of [`Duration::MAX`] has no end.
+//! The halves of a connection share an [`Outbox`]. It is locked only to queue and to take, never while something blocks. Whoever writes to
+//! the stream has it alone meanwhile, and the reader never waits for that: see [`Access`].
 
 use core::mem;
 use core::task::{Poll, ready};
 use core::time::Duration;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Stream;
-use crate::adapter::{Opening, Outlet, REST, advance, drain, fill, lock};
+use super::timeout::{SHORTEST, Timeout, read, write};
+use crate::adapter::{Handle, Handles, Opening, Outlet, REST, advance, lock, message};
 use crate::pool::{self, Inlet};
+use crate::timer::Deadline;
 use crate::{
-    Connection, Error, Event, Output, Ready, Receiver, Reply, Sender, TimedOut, Timestamp, TransportAction,
+    Error, Event, Message, Outgoing, Ready, Receiver, Reply, SendError, Sender, TimedOut, Timestamp,
+    TransportAction,
 };
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
 const SHORT: Duration = Duration::from_millis(10);
 
-/// The sending side.
+/// The longest write. A kernel holds a long one until its timeout, and tells only then how much of it went.
+const MAX_WRITE: Duration = Duration::from_secs(1);
+
+/// The sending side, and the connection's clock.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// When the connection's clock began.
     start: Instant,
-    outlet: Mutex<Outlet>,
-    writing: Mutex<Timeout>,
+    /// The moment of the start: not the first if another clock has told the connection moments before.
+    first: Timestamp,
+    sending: Mutex<Sending>,
     write_timeout: Duration,
+    min_progress: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) outlet: Outlet,
+    pub(super) handles: Handles,
+    /// A write is under way since then. How much was written is known for that moment.
+    writing_since: Option<Timestamp>,
+    /// Nobody reads any more, or somebody else has the connection.
+    pub(super) is_gone: bool,
+}
+
+/// The way to the stream to write to: whole, or shared by the halves.
+pub(super) trait Access {
+    fn outbox(&self) -> &Outbox;
+
+    /// Lends the stream to write to. While somebody else has it, it waits if it `may_wait`; `None` when it does not, or the stream is gone.
+    fn write<R>(
+        &mut self,
+        may_wait: bool,
+        run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+    ) -> Option<R>;
+}
+
+/// And to the stream to read from.
+pub(super) trait ReadAccess: Access {
+    fn read<R>(&mut self, run: impl FnOnce(&mut dyn Stream) -> R) -> R;
+}
+
+impl Outbox {
+    /// The clock goes on from the latest moment that `sender` was told.
+    pub(super) fn new(sender: Sender, receiver: &Receiver) -> Self {
+        let timing = receiver.timing();
+        Self {
+            start: Instant::now(),
+            first: sender.told(),
+            sending: Mutex::new(Sending::new(Outlet::new(sender))),
+            write_timeout: timing.write_timeout.duration().unwrap_or(Duration::MAX),
+            min_progress: timing.min_progress as usize,
+        }
+    }
+
+    /// What the time is.
+    pub(super) fn now(&self) -> Timestamp {
+        self.first + self.start.elapsed()
+    }
+
+    pub(super) fn sending(&self) -> MutexGuard<'_, Sending> {
+        lock(&self.sending)
+    }
+
+    pub(super) fn sending_mut(&mut self) -> &mut Sending {
+        self.sending.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn into_sending(self) -> Sending {
+        self.sending.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody reads any more.
+    pub(super) fn give_up(&self) {
+        let mut sending = self.sending();
+        sending.outlet.give_up();
+        sending.is_gone = true;
+    }
+
+    /// Takes everything and leaves what sends nothing any more.
+    pub(super) fn take(&self) -> Self {
+        let outlet = self.sending().outlet.take();
+        self.give_up();
+        Self { sending: Mutex::new(Sending::new(outlet)), ..*self }
+    }
+
+    /// The longest write: a fraction of the time after which a peer is given up that takes nothing.
+    fn max_write(&self) -> Duration {
+        MAX_WRITE.min(self.write_timeout / 4)
+    }
+
+    /// One write, of at most `wait`, by the caller who has the stream to write to.
+    fn write_once(
+        &self,
+        stream: &mut dyn Stream,
+        timeout: &mut Timeout,
+        wait: Duration,
+    ) -> Poll<Result<(), Error>> {
+        let mut sending = self.sending();
+        sending.outlet.check()?;
+        sending.outlet.sender.unflushed = true;
+        sending.writing_since = Some(self.now());
+        // The output is out of the sender while the write blocks, so that others can queue.
+        let mut output = sending.outlet.sender.output().take();
+        drop(sending);
+        let written = write(stream, timeout, wait, &mut output);
+        let mut sending = self.sending();
+        sending.writing_since = None;
+        let sender = &mut sending.outlet.sender;
+        sender.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
+        sender.output().put_back(output);
+        if sender.is_measuring() {
+            sender.measure(self.now());
+        }
+        written.map_err(|error| sending.outlet.write_failed(&error))
+    }
+}
+
+impl Sending {
+    fn new(outlet: Outlet) -> Self {
+        Self { outlet, handles: Handles::default(), writing_since: None, is_gone: false }
+    }
+
+    pub(super) fn queue_fragment(
+        &mut self,
+        handle: Handle,
+        part: Outgoing<'_>,
+        last: bool,
+    ) -> Result<(), SendError> {
+        self.handles.queue_fragment(handle, &mut self.outlet.sender, part, last)
+    }
+
+    /// The moment for which it is known how much was written: the one by which a peer may be judged.
+    fn moment(&self, now: Timestamp) -> Timestamp {
+        self.writing_since.unwrap_or(now)
+    }
+}
+
+/// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none. Then it does `last` before
+/// anybody else can queue.
+///
+/// The write deadline is kept meanwhile: that of `receiver`, if it is here.
+pub(super) fn flush<R>(
+    access: &mut impl Access,
+    rest: usize,
+    mut receiver: Option<&mut Receiver>,
+    last: impl FnOnce(&mut Sending) -> R,
+) -> Result<R, Error> {
+    let mut progress = Progress { goal: 0, since: Instant::now() };
+    loop {
+        // Whoever else queues while this one writes leaves the writing to this one, so it looks again.
+        let outbox = access.outbox();
+        let mut sending = outbox.sending();
+        sending.outlet.check()?;
+        let sender = &sending.outlet.sender;
+        if sender.queued_len() <= rest && (rest > 0 || !sender.owes()) {
+            return Ok(last(&mut sending));
+        }
+        let mut wait = outbox.max_write();
+        if let Some(receiver) = &mut receiver {
+            let now = outbox.now();
+            wait = wait.min(until(receiver.poll_firm_timeout(now, sender), now));
+        } else if sending.writing_since.is_none() && progress.is_stalled(sender, outbox) {
+            // The rest stays queued, so that the reader's deadline passes as well.
+            return Err(TimedOut::Write.into());
+        }
+        drop(sending);
+        let written = access.write(true, |outbox, stream, timeout| outbox.write_once(stream, timeout, wait));
+        let Some(written) = written else { return Err(SendError::Closed.into()) };
+        if let Poll::Ready(written) = written {
+            written?;
+        } else if let Some(receiver) = &mut receiver {
+            let outbox = access.outbox();
+            outbox.sending().outlet.handle_firm_timeout(receiver, outbox.now());
+        }
+    }
+}
+
+/// What a writer without the connection's timers has seen of the peer's progress.
+struct Progress {
+    /// What has to be written by the write deadline.
+    goal: u64,
+    since: Instant,
+}
+
+impl Progress {
+    /// True when less than [`min_progress`](crate::Config::min_progress) was written within the write timeout.
+    fn is_stalled(&mut self, sender: &Sender, outbox: &Outbox) -> bool {
+        let written = sender.written();
+        if written < self.goal {
+            return self.since.elapsed() >= outbox.write_timeout;
+        }
+        self.goal = written + sender.queued_len().clamp(1, outbox.min_progress) as u64;
+        self.since = Instant::now();
+        false
+    }
+}
+
+/// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
+fn write_some(access: &mut impl Access, short: Duration) -> bool {
+    let start = Instant::now();
+    while access.outbox().sending().outlet.sender.owes() && start.elapsed() < short {
+        // An error waits: what the peer has said counts for more than that it does not listen.
+        let written =
+            access.write(false, |outbox, stream, timeout| outbox.write_once(stream, timeout, short));
+        if written.is_none() {
+            return false;
+        }
+    }
+    access.outbox().sending().outlet.sender.owes()
+}
+
+fn shut_down(access: &mut impl ReadAccess) {
+    if !mem::replace(&mut access.outbox().sending().outlet.is_shut, true) {
+        // An error means that the transport has ended, which reading shows as well.
+        let _ = access.read(|stream| stream.shutdown_write());
+    }
 }
 
 /// The receiving side, but for the input, from which events are lent.
@@ -40,210 +249,195 @@ pub(super) struct Inbox {
     /// Something was left when the output was last written: for want of room, or of time.
     is_behind: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
-    pub(super) max_wait: Duration,
-}
-
-/// The two sides of a connection.
-pub(super) fn sides(connection: Connection) -> (Inbox, Outbox) {
-    let (receiver, sender) = connection.split();
-    let outbox = Outbox {
-        start: Instant::now(),
-        outlet: Mutex::new(Outlet::new(sender)),
-        writing: Mutex::default(),
-        write_timeout: receiver.write_timeout().unwrap_or(Duration::MAX),
-    };
-    let reading = Timeout::default();
-    let max_wait = Duration::MAX;
-    (Inbox { receiver, reading, is_behind: false, max_wait }, outbox)
-}
-
-impl Outbox {
-    pub(super) fn now(&self) -> Timestamp {
-        self.start.elapsed().into()
-    }
-
-    pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
-        lock(&self.outlet)
-    }
-
-    pub(super) fn sender_mut(&mut self) -> &mut Sender {
-        &mut self.outlet.get_mut().unwrap_or_else(PoisonError::into_inner).sender
-    }
-
-    pub(super) fn into_sender(self) -> Sender {
-        self.outlet.into_inner().unwrap_or_else(PoisonError::into_inner).sender
-    }
-
-    /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
-    ///
-    /// The write deadline is kept meanwhile: the one of `inbox`, if it is here.
-    pub(super) fn flush<T: Stream>(
-        &self,
-        stream: &mut T,
-        rest: usize,
-        mut inbox: Option<&mut Inbox>,
-    ) -> Result<(), Error> {
-        let mut progressed_at = Instant::now();
-        loop {
-            // Whoever else queues while this one has the lock leaves the writing to this one, so it looks again.
-            let mut outlet = self.outlet();
-            outlet.check()?;
-            if outlet.sender.queued_len() <= rest && (rest > 0 || !outlet.sender.owes()) {
-                return Ok(());
-            }
-            let now = self.now();
-            let wait = match &mut inbox {
-                Some(inbox) => until(inbox.receiver.poll_firm_timeout(now, &outlet.sender), now),
-                None => self.write_timeout,
-            };
-            drop(outlet);
-            let written = self.write_once(stream, &mut lock(&self.writing), wait)?;
-            match &mut inbox {
-                _ if written.is_ready() => progressed_at = Instant::now(),
-                Some(inbox) => self.outlet().handle_firm_timeout(&mut inbox.receiver, self.now()),
-                // The rest stays queued, so that the reader's deadline passes as well.
-                None if progressed_at.elapsed() >= self.write_timeout => return Err(TimedOut::Write.into()),
-                None => {}
-            }
-        }
-    }
-
-    /// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
-    fn write_some<T: Stream>(&self, stream: &mut T) -> bool {
-        let start = Instant::now();
-        while self.outlet().sender.owes() && start.elapsed() < SHORT {
-            let Ok(mut writing) = self.writing.try_lock() else { return false };
-            // An error waits: what the peer has said counts for more than that it does not listen.
-            let _ = self.write_once(stream, &mut writing, SHORT);
-        }
-        self.outlet().sender.owes()
-    }
-
-    /// One write, of at most `wait`, by whoever has the lock of `writing`.
-    fn write_once<T: Stream>(
-        &self,
-        stream: &mut T,
-        writing: &mut Timeout,
-        wait: Duration,
-    ) -> Poll<Result<(), Error>> {
-        let mut outlet = self.outlet();
-        outlet.check()?;
-        outlet.sender.unflushed = true;
-        // The output is out of the sender while the write blocks, so that others can queue.
-        let mut output = outlet.sender.output().take();
-        drop(outlet);
-        let written = write(stream, writing, wait, &mut output);
-        let mut outlet = self.outlet();
-        outlet.sender.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
-        outlet.sender.output().put_back(output);
-        written.map_err(|error| outlet.write_failed(&error))
-    }
-
-    fn shut_down<T: Stream>(&self, stream: &mut T) {
-        if !mem::replace(&mut self.outlet().is_shut, true) {
-            // An error means that the transport has ended, which reading shows as well.
-            let _ = stream.shutdown_write();
-        }
-    }
+    max_wait: Duration,
+    /// When storage that a large message has left behind is given back.
+    rest: Deadline,
 }
 
 impl Inbox {
-    /// The next event; `None` when the transport has ended.
+    pub(super) fn new(receiver: Receiver, max_wait: Duration) -> Self {
+        Self { receiver, reading: Timeout::default(), is_behind: false, max_wait, rest: Deadline::NONE }
+    }
+
+    /// The next event; `None` when the transport has ended. Pending when there is none by `limit`.
     // Always inlined, as `Connection::receive` is and for the same reason.
     #[inline(always)]
-    pub(super) fn receive<'i, T: Stream>(
+    pub(super) fn receive<'i>(
         &mut self,
         inlet: &'i mut Inlet,
-        stream: &mut T,
-        outbox: &Outbox,
-    ) -> Result<Option<Event<'i>>, Error> {
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Event<'i>>, Error>> {
         let ready = match inlet.get().and_then(|input| self.receiver.message_frame(input)) {
-            Some(ready) => Some(ready),
-            None => self.advance(inlet, stream, outbox)?,
+            Some(ready) => ready,
+            None => match self.advance(inlet, access, limit) {
+                Poll::Ready(Ok(Some(ready))) => ready,
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            },
         };
-        let Some(ready) = ready else { return Ok(None) };
         match self.receiver.lend(inlet.input(), ready) {
-            Ok(event) => Ok(Some(event)),
+            Ok(event) => Poll::Ready(Ok(Some(event))),
             // Whatever is read from now on is discarded at once.
-            Err(_) => self.advance(&mut Inlet::new(), stream, outbox).map(|_| None),
+            Err(_) => self.advance(&mut Inlet::new(), access, limit).map_ok(|_| None),
+        }
+    }
+
+    /// The next message; `None` when the transport has ended. Pending when there is none by `limit`.
+    pub(super) fn receive_message(
+        &mut self,
+        inlet: &mut Inlet,
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            if let Some(input) = inlet.get()
+                && let Some(message) = self.receiver.copy_message_frame(input)
+            {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let Some(event) = ready!(self.receive(inlet, access, limit))? else {
+                return Poll::Ready(Ok(None));
+            };
+            if let Some(message) = message(event)? {
+                return Poll::Ready(Ok(Some(message)));
+            }
         }
     }
 
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
-    fn advance<T: Stream>(
+    fn advance(
         &mut self,
         inlet: &mut Inlet,
-        stream: &mut T,
-        outbox: &Outbox,
-    ) -> Result<Option<Ready>, Error> {
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        let short = if limit.at.is_some() { SHORTEST } else { SHORT };
         loop {
-            let queue = |reply: Reply<'_>| outbox.outlet().sender.reply(reply);
-            if let Some(ready) = advance(&mut self.receiver, inlet, queue) {
+            let reply = |reply: Reply<'_>| access.outbox().sending().outlet.sender.reply(reply);
+            if let Some(ready) = advance(&mut self.receiver, inlet, reply) {
                 if ready.is_control() && !self.is_behind {
                     // The reply leaves at once, however long the caller takes to come back.
-                    self.receiver.poll_timeout(outbox.now(), &mut outbox.outlet().sender);
-                    self.is_behind = outbox.write_some(stream);
+                    let outbox = access.outbox();
+                    self.receiver.poll_timeout(outbox.now(), &mut outbox.sending().outlet.sender);
+                    self.is_behind = write_some(access, short);
                 }
-                return Ok(Some(ready));
+                return Poll::Ready(Ok(Some(ready)));
             }
-            self.is_behind = outbox.write_some(stream);
-            let action = outbox.outlet().transport_action(&mut self.receiver, || outbox.now());
+            self.is_behind = write_some(access, short);
+            let outbox = access.outbox();
+            let mut sending = outbox.sending();
+            let moment = sending.moment(outbox.now());
+            let action = sending.outlet.transport_action(&mut self.receiver, || moment);
+            drop(sending);
             match action {
                 TransportAction::KeepOpen | TransportAction::AwaitEof => {}
-                TransportAction::ShutdownWrite => outbox.shut_down(stream),
+                TransportAction::ShutdownWrite => shut_down(access),
                 TransportAction::Close => {
-                    let ended = outbox.outlet().end(&self.receiver);
+                    let ended = access.outbox().sending().outlet.end(&self.receiver);
                     // The peer sees the end even if the stream is kept.
-                    outbox.shut_down(stream);
-                    return ended.map(|()| None);
+                    shut_down(access);
+                    return Poll::Ready(ended.map(|()| None));
                 }
             }
-            match self.read(inlet, stream, outbox) {
+            if limit.is_past(access.outbox()) {
+                return Poll::Pending;
+            }
+            limit.has_read = true;
+            match self.read(inlet, access, limit.at) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    outbox.outlet().read_failed(&self.receiver, inlet, error)?;
+                    access.outbox().sending().outlet.read_failed(&self.receiver, inlet, error)?;
                 }
-                Poll::Pending => {
-                    // A timeout shows in the transport action.
-                    let mut outlet = outbox.outlet();
-                    let _ = self.receiver.handle_timeout(outbox.now(), &mut outlet.sender);
-                    outlet.shrink(inlet);
-                }
+                Poll::Pending => self.handle_timeout(inlet, access.outbox()),
             }
         }
     }
 
-    fn read<T: Stream>(
+    /// Does what is due; that a deadline has passed shows in the transport action.
+    fn handle_timeout(&mut self, inlet: &mut Inlet, outbox: &Outbox) {
+        let mut sending = outbox.sending();
+        let now = outbox.now();
+        // While somebody writes, time stands still for the deadlines: nobody knows how much went since.
+        let moment = sending.moment(now);
+        let _ = self.receiver.handle_timeout(moment, &mut sending.outlet.sender);
+        if self.rest.is_due(now) {
+            self.rest.clear();
+            sending.outlet.shrink(inlet);
+        }
+    }
+
+    fn read(
         &mut self,
         inlet: &mut Inlet,
-        stream: &mut T,
-        outbox: &Outbox,
+        access: &mut impl ReadAccess,
+        limit: Option<Timestamp>,
     ) -> Poll<io::Result<()>> {
-        let mut outlet = outbox.outlet();
+        let outbox = access.outbox();
+        let mut sending = outbox.sending();
         let now = outbox.now();
-        let deadline = self.receiver.poll_timeout(now, &mut outlet.sender);
-        outlet.return_storage(inlet);
-        let rest = outlet.is_swollen(inlet).then(|| now + REST);
-        let mut wait = until(deadline.into_iter().chain(rest).min(), now).min(self.max_wait);
-        if outlet.sender.owes() {
+        let moment = sending.moment(now);
+        let deadline = self.receiver.poll_timeout(moment, &mut sending.outlet.sender);
+        sending.outlet.return_storage(inlet);
+        if sending.outlet.is_swollen(inlet) {
+            self.rest.poll(now, Some(REST));
+        }
+        let mut wait = until(deadline, now).min(self.max_wait);
+        if sending.outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
-        drop(outlet);
+        drop(sending);
+        wait = wait.min(until(self.rest.get(), now)).min(until(limit, now));
         if inlet.is_eof() {
             // There is nothing to read, but perhaps something to write.
-            std::thread::sleep(SHORT);
+            std::thread::sleep(SHORT.min(wait.max(SHORTEST)));
             return Poll::Pending;
         }
-        read(stream, &mut self.reading, wait, inlet)
+        access.read(|stream| read(stream, &mut self.reading, wait, inlet))
     }
 }
 
+/// When a call comes to nothing that may: after one read at least.
+pub(super) struct Limit {
+    at: Option<Timestamp>,
+    has_read: bool,
+}
+
+impl Limit {
+    pub(super) fn none() -> Self {
+        Self { at: None, has_read: false }
+    }
+
+    pub(super) fn at(at: Timestamp) -> Self {
+        Self { at: Some(at), has_read: false }
+    }
+
+    fn is_past(&self, outbox: &Outbox) -> bool {
+        self.has_read && self.at.is_some_and(|at| at <= outbox.now())
+    }
+}
+
+/// What a call comes to that has no limit.
+#[inline(always)]
+pub(super) fn unlimited<T>(polled: Poll<T>) -> T {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("without a limit it waits"),
+    }
+}
+
+fn until(deadline: Option<Timestamp>, now: Timestamp) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.duration_since(now))
+}
+
 /// Runs an opening handshake to its end.
-pub(super) fn open<T: Stream, H: Opening>(
-    stream: &mut T,
+pub(super) fn open<H: Opening>(
+    stream: &mut dyn Stream,
     handshake: &mut H,
     inlet: &mut Inlet,
 ) -> Result<H::Opened, Error> {
+    stream.set_blocking()?;
     let start = Instant::now();
     let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
     let mut unflushed = false;
@@ -257,72 +451,9 @@ pub(super) fn open<T: Stream, H: Opening>(
         if wait.is_zero() {
             handshake.handle_timeout(now)?;
         } else if unflushed || !handshake.output().is_empty() {
-            unflushed = !write(stream, &mut writing, wait, handshake.output())?.is_ready();
+            unflushed = !write(stream, &mut writing, wait.min(MAX_WRITE), handshake.output())?.is_ready();
         } else {
             let _ = read(stream, &mut reading, wait, inlet)?;
         }
-    }
-}
-
-fn until(deadline: Option<Timestamp>, now: Timestamp) -> Duration {
-    deadline.map_or(Duration::MAX, |deadline| deadline.duration_since(now))
-}
-
-/// The timeout that a stream has in one direction; zero before the first one is set.
-#[derive(Debug, Default)]
-struct Timeout(Duration);
-
-impl Timeout {
-    /// Sees that a call lasts at most `wait`, and calls the system only when that takes a new timeout: somewhat shorter does as well.
-    fn set(
-        &mut self,
-        wait: Duration,
-        apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        // The system takes zero for an error.
-        let wait = wait.max(Duration::from_millis(1));
-        if self.0 > wait || self.0 < wait / 2 {
-            apply((wait < Duration::MAX).then_some(wait))?;
-            self.0 = wait;
-        }
-        Ok(())
-    }
-}
-
-/// One read, of at most `wait`.
-fn read<T: Stream>(
-    stream: &mut T,
-    timeout: &mut Timeout,
-    wait: Duration,
-    inlet: &mut Inlet,
-) -> Poll<io::Result<()>> {
-    timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
-    fill(inlet, None, |space| poll(stream.read(space)))
-}
-
-/// One write, of at most `wait`, and all the way through the stream if that was the last of `output`.
-fn write<T: Stream>(
-    stream: &mut T,
-    timeout: &mut Timeout,
-    wait: Duration,
-    output: &mut Output,
-) -> Poll<io::Result<()>> {
-    timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
-    if !output.is_empty() {
-        let drained = drain(output, |slices| match slices {
-            [slice] => poll(stream.write(slice)),
-            slices => poll(stream.write_vectored(slices)),
-        });
-        ready!(drained)?;
-    }
-    if output.is_empty() { poll(stream.flush()) } else { Poll::Ready(Ok(())) }
-}
-
-/// A call that came to nothing, because its timeout passed or a signal came, is pending.
-fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
-    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    match result {
-        Err(error) if matches!(error.kind(), Interrupted | WouldBlock | TimedOut) => Poll::Pending,
-        result => Poll::Ready(result),
     }
 }

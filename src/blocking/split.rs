@@ -1,117 +1,225 @@
-//! [`Reader`] and [`Writer`]: the two halves of a connection, for two threads.
+//! [`Reader`]: the receiving half of a connection, and how the halves part and meet.
 
+use core::mem;
+use core::task::Poll;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, TryLockError};
 
-use super::link::{Inbox, Outbox};
-use super::{Stream, WebSocket};
-use crate::adapter::{message, receiving_methods, sending_methods};
+use super::link::{Access, Inbox, Limit, Outbox, ReadAccess, unlimited};
+use super::timeout::Timeout;
+use super::{Stream, WebSocket, Whole, Writer, transpose};
+use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::pool::Inlet;
-use crate::{CloseBody, Ending, Error, Event, Message, Outgoing, Receiver, Sender, State, Timestamp};
+use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
+/// What the halves share.
 #[derive(Debug)]
-struct Shared<S> {
-    stream: S,
-    outbox: Outbox,
+pub(super) struct Shared<S> {
+    pub(super) outbox: Outbox,
+    writing: Mutex<Writing<S>>,
+    pub(super) negotiated: Option<Arc<Negotiated>>,
+}
+
+/// What one thread at a time writes with.
+#[derive(Debug)]
+struct Writing<S> {
+    /// `None` when the halves are reunited, or the reader is gone.
+    stream: Option<Arc<S>>,
+    timeout: Timeout,
+}
+
+impl<S> Shared<S>
+where
+    for<'s> &'s S: Stream,
+{
+    /// See [`Access::write`].
+    pub(super) fn write<R>(
+        &self,
+        may_wait: bool,
+        run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+    ) -> Option<R> {
+        let mut writing = match self.writing.try_lock() {
+            Ok(writing) => writing,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if may_wait => lock(&self.writing),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let Writing { stream, timeout } = &mut *writing;
+        let mut stream: &S = stream.as_deref()?;
+        let result = run(&self.outbox, &mut stream, timeout);
+        drop(writing);
+        self.drop_stream_of_nobody();
+        Some(result)
+    }
+}
+
+impl<S> Shared<S> {
+    /// Drops the stream when the reader is gone, unless somebody writes: who then does the same.
+    fn drop_stream_of_nobody(&self) {
+        if self.outbox.sending().is_gone
+            && let Ok(mut writing) = self.writing.try_lock()
+        {
+            writing.stream = None;
+        }
+    }
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { stream, mut inbox, inlet, outbox, .. } = socket;
-    // The writer may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
-    inbox.max_wait = inbox.receiver.close_timeout().unwrap_or(Duration::MAX);
-    let shared = Arc::new(Shared { stream, outbox });
-    (Reader { inbox, inlet, shared: Arc::clone(&shared) }, Writer { shared })
+    let WebSocket { inbox, inlet, whole: Whole { stream, writing, mut outbox }, negotiated } = socket;
+    let handle = outbox.sending_mut().handles.first();
+    let stream = Arc::new(stream);
+    let writing = Mutex::new(Writing { stream: Some(Arc::clone(&stream)), timeout: writing });
+    let shared = Arc::new(Shared { outbox, writing, negotiated });
+    // Writers may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
+    let max_wait = inbox.receiver.timing().close_timeout.duration().unwrap_or(Duration::MAX);
+    let share = ReaderShare { stream, shared: Arc::clone(&shared) };
+    (Reader { inbox: Inbox::new(inbox.receiver, max_wait), inlet, share }, Writer::new(shared, handle))
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
 /// [`recv`](Self::recv).
 ///
-/// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while the [`Writer`] is in use.
+/// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while a [`Writer`] is in use. Dropping it ends
+/// the connection: the stream is dropped, and writers fail with [`SendError::Closed`](crate::SendError::Closed).
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
     inlet: Inlet,
+    share: ReaderShare<S>,
+}
+
+/// The reader's share, without which the connection is over.
+#[derive(Debug)]
+struct ReaderShare<S> {
+    stream: Arc<S>,
     shared: Arc<Shared<S>>,
+}
+
+impl<S> Access for ReaderShare<S>
+where
+    for<'s> &'s S: Stream,
+{
+    fn outbox(&self) -> &Outbox {
+        &self.shared.outbox
+    }
+
+    fn write<R>(
+        &mut self,
+        may_wait: bool,
+        run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+    ) -> Option<R> {
+        self.shared.write(may_wait, run)
+    }
+}
+
+impl<S> ReadAccess for ReaderShare<S>
+where
+    for<'s> &'s S: Stream,
+{
+    fn read<R>(&mut self, run: impl FnOnce(&mut dyn Stream) -> R) -> R {
+        let mut stream: &S = &self.stream;
+        run(&mut stream)
+    }
+}
+
+impl<S> Drop for ReaderShare<S> {
+    fn drop(&mut self) {
+        self.shared.outbox.give_up();
+        self.shared.drop_stream_of_nobody();
+    }
 }
 
 impl<S> Reader<S>
 where
     for<'s> &'s S: Stream,
 {
-    /// The next message; `None` when the connection has been closed, by whichever side.
+    /// The next message; `None` when the connection has been closed. As [`WebSocket::recv`].
     ///
     /// # Errors
-    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io). `Io` of the kind `Unsupported` where messages are
-    /// delivered [in parts](crate::Config::with_parts): take them from [`recv_ref`](Self::recv_ref).
+    /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            if let Some(input) = self.inlet.get()
-                && let Some(message) = self.inbox.receiver.copy_message_frame(input)
-            {
-                return Ok(Some(message));
-            }
-            let Some(event) = self.recv_ref()? else { return Ok(None) };
-            if let Some(message) = message(event)? {
-                return Ok(Some(message));
-            }
-        }
+        unlimited(self.inbox.receive_message(&mut self.inlet, &mut self.share, &mut Limit::none()))
     }
 
-    /// The next event, lent; `None` when the connection has been closed, by whichever side.
+    /// [`recv`](Self::recv), for at most `timeout`: `Pending` when no message came in that time, and nothing is lost.
     ///
     /// # Errors
-    /// As [`recv`](Self::recv).
+    /// As [`WebSocket::recv`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Poll<Option<Message>>, Error> {
+        let mut limit = Limit::at(self.share.shared.outbox.now() + timeout);
+        transpose(self.inbox.receive_message(&mut self.inlet, &mut self.share, &mut limit))
+    }
+
+    /// A message that has been read already, or else what one read brings, which lasts about a millisecond. `Pending` if there is none.
+    ///
+    /// # Errors
+    /// As [`WebSocket::recv`].
+    pub fn try_recv(&mut self) -> Result<Poll<Option<Message>>, Error> {
+        self.recv_timeout(Duration::ZERO)
+    }
+
+    /// The next event, lent; `None` when the connection has been closed. As [`WebSocket::recv_ref`], but a [`Writer`] is what sends.
+    ///
+    /// # Errors
+    /// As [`WebSocket::recv`].
     #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let Shared { stream, outbox } = &*self.shared;
-        self.inbox.receive(&mut self.inlet, &mut &*stream, outbox)
+        unlimited(self.inbox.receive(&mut self.inlet, &mut self.share, &mut Limit::none()))
     }
 
-    receiving_methods!();
-
-    fn with_halves<R>(&self, read: impl FnOnce(&Receiver, &Sender) -> R) -> R {
-        read(&self.inbox.receiver, &self.shared.outbox.outlet().sender)
-    }
-}
-
-/// The sending half of a [`WebSocket`]. Dropping it closes nothing.
-#[derive(Debug)]
-pub struct Writer<S> {
-    shared: Arc<Shared<S>>,
-}
-
-impl<S> Writer<S>
-where
-    for<'s> &'s S: Stream,
-{
-    sending_methods!(Result<(), Error>);
-
-    /// Sends a Close frame; the [`Reader`] then receives what is still under way, and the end.
+    /// Puts the halves together again, whatever other writers there are: these fail with
+    /// [`SendError::Closed`](crate::SendError::Closed) from now on. It waits for a write that is under way.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
-    pub fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
-        self.with_sender(|sender| sender.close(body));
-        self.flush()
+    /// [`ReuniteError`], with both halves in it, when they are of two connections.
+    pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, ReuniteError<(Self, Writer<S>)>> {
+        if !writer.is_of(&self.share.shared) {
+            return Err(ReuniteError::new((self, writer)));
+        }
+        let Self { inbox, inlet, share } = self;
+        let (stream, shared) = (Arc::clone(&share.stream), Arc::clone(&share.shared));
+        // Nobody writes from here on.
+        let Writing { stream: writers, timeout } = &mut *lock(&shared.writing);
+        *writers = None;
+        let outbox = shared.outbox.take();
+        drop(share);
+        let stream = Arc::into_inner(stream).expect("writers have it only while they write");
+        let whole = Whole { stream, writing: mem::take(timeout), outbox };
+        let inbox = Inbox::new(inbox.receiver, Duration::MAX);
+        Ok(WebSocket { inbox, inlet, whole, negotiated: shared.negotiated.clone() })
     }
 
-    /// Lends the sender, to queue fragments or prepared messages.
-    pub fn with_sender<R>(&mut self, queue: impl FnOnce(&mut Sender) -> R) -> R {
-        queue(&mut self.shared.outbox.outlet().sender)
-    }
-
-    /// How many bytes wait to be written.
+    /// Where the connection is between open and closed.
     #[must_use]
-    pub fn queued_len(&self) -> usize {
-        self.shared.outbox.outlet().sender.queued_len()
+    pub fn state(&self) -> State {
+        self.look(|sender| self.inbox.receiver.state(sender))
     }
 
-    fn now(&self) -> Timestamp {
-        self.shared.outbox.now()
+    /// How the connection ended; `None` until it has.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.look(|sender| self.inbox.receiver.ending(sender))
     }
 
-    fn flush_to(&mut self, rest: usize) -> Result<(), Error> {
-        let Shared { stream, outbox } = &*self.shared;
-        outbox.flush(&mut &*stream, rest, None)
+    /// How long the peer took to answer the last ping that it answered, keepalive pings included.
+    #[must_use]
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.look(Sender::round_trip_time)
+    }
+
+    /// The subprotocol that the opening handshake settled on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.share.shared.negotiated.as_ref()?.subprotocol()
+    }
+
+    /// The server's response, on a client.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.share.shared.negotiated.as_ref()?.response()
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
+        look(&self.share.shared.outbox.sending().outlet.sender)
     }
 }

@@ -8,6 +8,14 @@ use std::net::{Shutdown, TcpStream};
 ///
 /// It is implemented for `TcpStream`, on Unix for `UnixStream`, and for references to them; [`Untimed`] wraps anything else.
 pub trait Stream: Read + Write {
+    /// Sees that calls wait as the timeouts say. It is called once, before anything else: a stream that is blocking anyway has nothing to do.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn set_blocking(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// From now on a `read` that finds nothing fails with `WouldBlock` or `TimedOut` after `timeout`; with `None` it waits for ever.
     ///
     /// # Errors
@@ -30,6 +38,11 @@ pub trait Stream: Read + Write {
 macro_rules! impl_stream {
     ($($stream:ty),*) => {$(
         impl Stream for $stream {
+            // Some systems let a socket inherit the mode of its listener.
+            fn set_blocking(&mut self) -> io::Result<()> {
+                self.set_nonblocking(false)
+            }
+
             fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
                 (*self).set_read_timeout(timeout)
             }

@@ -5,8 +5,9 @@ use core::task::{Context, Poll, Waker};
 use std::boxed::Box;
 
 use ::tokio::task::unconstrained;
-use ::tokio::time::{Instant, Sleep, sleep_until};
+use ::tokio::time::{Sleep, sleep_until};
 
+use super::link::Clock;
 use crate::Timestamp;
 use crate::timer::Deadline;
 
@@ -24,14 +25,14 @@ impl Alarm {
         Self { sleep: None, set_for: Deadline::NONE, waker: None }
     }
 
-    /// Ready when the timer has ended. The connection's clock began at `start`.
+    /// Ready when the timer has ended.
     #[inline]
-    pub(super) fn poll(&mut self, start: Instant, deadline: Timestamp, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, clock: Clock, deadline: Timestamp, cx: &mut Context<'_>) -> Poll<()> {
         let is_same = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if is_same && self.rings_by(deadline) {
             return Poll::Pending;
         }
-        self.set(start, deadline, cx)
+        self.set(clock, deadline, cx)
     }
 
     fn rings_by(&self, deadline: Timestamp) -> bool {
@@ -40,10 +41,10 @@ impl Alarm {
 
     #[cold]
     #[inline(never)]
-    fn set(&mut self, start: Instant, deadline: Timestamp, cx: &mut Context<'_>) -> Poll<()> {
+    fn set(&mut self, clock: Clock, deadline: Timestamp, cx: &mut Context<'_>) -> Poll<()> {
         if !self.rings_by(deadline) {
             self.set_for = Deadline::at(deadline);
-            let at = start + deadline.duration_since(Timestamp::default());
+            let at = clock.instant(deadline);
             match &mut self.sleep {
                 Some(sleep) => sleep.as_mut().reset(at),
                 None => self.sleep = Some(Box::pin(sleep_until(at))),

@@ -1,159 +1,58 @@
-//! The stream, its clock and its timer: everything that can be pending.
+//! The stream, its clock and its timer ([`Link`]), with the sending side ([`Both`]): everything that can be pending.
 
 use core::future::poll_fn;
-use core::pin::Pin;
+use core::mem;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use std::io;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::task::unconstrained;
 use ::tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::receive::Advanced;
-use crate::adapter::{Opening, Outlet, REST, advance, drain, fill};
+use crate::adapter::{Opening, Outlet, REST, drain, fill};
 use crate::pool::{self, Inlet};
 use crate::timer::Deadline;
-use crate::{Error, Output, Receiver, Timestamp, TransportAction};
+use crate::{CloseCode, Error, Outgoing, Output, Receiver, Timestamp, TransportAction};
 
+/// A stream with a clock and a timer.
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    /// When the connection's clock began.
-    start: Instant,
+    clock: Clock,
     alarm: Alarm,
     /// When storage that a large message has left behind is given back.
     rest: Deadline,
 }
 
+/// Tells the moments of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+    /// The moment of the start: not the first if another clock has told the connection moments before.
+    first: Timestamp,
+}
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        self.first + self.start.elapsed()
+    }
+
+    pub(super) fn instant(self, at: Timestamp) -> Instant {
+        self.start + at.duration_since(self.first)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, start: Instant::now(), alarm: Alarm::new(), rest: Deadline::NONE }
+    /// `first` is the moment that it is now.
+    pub(super) fn new(stream: S, first: Timestamp) -> Self {
+        let clock = Clock { start: Instant::now(), first };
+        Self { stream, clock, alarm: Alarm::new(), rest: Deadline::NONE }
     }
 
-    /// Runs the connection until an event is ready or the transport has ended.
-    pub(super) fn poll_advance(
-        &mut self,
-        receiver: &mut Receiver,
-        outlet: &mut Outlet,
-        inlet: &mut Inlet,
-        cx: &mut Context<'_>,
-    ) -> Poll<Advanced> {
-        loop {
-            // A write error waits: what the peer has said counts for more than that it does not listen.
-            if let Some(ready) = advance(receiver, inlet, |reply| outlet.sender.reply(reply)) {
-                if ready.is_control() {
-                    // The reply leaves at once, however long the caller takes to come back.
-                    receiver.poll_timeout(self.now(), &mut outlet.sender);
-                    let _ = self.poll_flush(0, None, outlet, cx);
-                }
-                return Poll::Ready(Ok(Some(ready)));
-            }
-            if !receiver.is_settled(&outlet.sender)
-                && let Poll::Ready(ended) = self.poll_settle(receiver, outlet, cx)
-            {
-                return Poll::Ready(ended.map(|()| None));
-            }
-            outlet.return_storage(inlet);
-            // After the end there is nothing to read, but perhaps something to write.
-            let read = if inlet.is_eof() {
-                Poll::Pending
-            } else {
-                self.poll_read(inlet, Some(outlet.sender.storage()), cx)
-            };
-            match read {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => outlet.read_failed(receiver, inlet, error)?,
-                Poll::Pending => {
-                    // As a rule there is nothing that would need the time.
-                    let deadline = match receiver.resting_timeout(&outlet.sender) {
-                        Some(deadline) => deadline,
-                        None => receiver.poll_timeout(self.now(), &mut outlet.sender).into(),
-                    };
-                    let rest = self.rest(outlet.is_swollen(inlet));
-                    ready!(self.poll_sleep(deadline.min(rest), cx));
-                    // A timeout shows in the transport action.
-                    let _ = receiver.handle_timeout(self.now(), &mut outlet.sender);
-                    outlet.shrink(inlet);
-                    self.rest.clear();
-                }
-            }
-        }
-    }
-
-    /// Writes what is owed, and ends what is over: ready when the transport has ended.
-    // Never inlined: most reads pass by.
-    #[inline(never)]
-    fn poll_settle(
-        &mut self,
-        receiver: &mut Receiver,
-        outlet: &mut Outlet,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        if outlet.check().is_ok() {
-            let _ = self.poll_drain(0, outlet, cx);
-        }
-        match outlet.transport_action(receiver, || self.now()) {
-            TransportAction::KeepOpen | TransportAction::AwaitEof => Poll::Pending,
-            TransportAction::ShutdownWrite => {
-                self.poll_shutdown(outlet, cx);
-                Poll::Pending
-            }
-            TransportAction::Close => {
-                let ended = outlet.end(receiver);
-                // The peer sees the end even if the stream is kept.
-                self.poll_shutdown(outlet, cx);
-                Poll::Ready(ended)
-            }
-        }
-    }
-
-    /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
-    ///
-    /// The write deadline is kept meanwhile, if the half that has it is here.
-    #[inline]
-    pub(super) fn poll_flush(
-        &mut self,
-        rest: usize,
-        receiver: Option<&mut Receiver>,
-        outlet: &mut Outlet,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        if outlet.is_flushed(rest) {
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_flush_owed(rest, receiver, outlet, cx)
-    }
-
-    // Never inlined, so that `poll_flush` always is.
-    #[inline(never)]
-    fn poll_flush_owed(
-        &mut self,
-        rest: usize,
-        mut receiver: Option<&mut Receiver>,
-        outlet: &mut Outlet,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        loop {
-            outlet.check()?;
-            if self.poll_drain(rest, outlet, cx).is_ready() {
-                return Poll::Ready(outlet.check());
-            }
-            let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
-            let deadline = receiver.poll_firm_timeout(self.now(), &outlet.sender);
-            ready!(self.poll_sleep(deadline.into(), cx));
-            outlet.handle_firm_timeout(receiver, self.now());
-        }
-    }
-
-    /// Writes what is owed down to `rest`, or fails for good.
-    #[inline(always)]
-    fn poll_drain(&mut self, rest: usize, outlet: &mut Outlet, cx: &mut Context<'_>) -> Poll<()> {
-        let (output, unflushed) = outlet.sender.output_to_flush();
-        if let Err(error) = ready!(self.poll_write(output, rest, unflushed, cx)) {
-            // Which the outlet remembers.
-            let _ = outlet.write_failed(&error);
-        }
-        Poll::Ready(())
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn poll_read(
@@ -191,13 +90,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) {
-        if !outlet.is_shut {
-            // An error means that the transport has ended, which reading shows as well.
-            outlet.is_shut = Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
-        }
-    }
-
     /// When storage that a large message has left behind is given back.
     fn rest(&mut self, is_swollen: bool) -> Deadline {
         if is_swollen && self.rest == Deadline::NONE {
@@ -210,12 +102,250 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Ready when `deadline` has passed, or earlier.
     fn poll_sleep(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline.get() else { return Poll::Pending };
-        self.alarm.poll(self.start, deadline, cx)
+        self.alarm.poll(self.clock, deadline, cx)
+    }
+}
+
+/// A stream and what is owed to it.
+#[derive(Debug)]
+pub(super) struct Both<S> {
+    pub(super) link: Link<S>,
+    pub(super) outlet: Outlet,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
+    /// Writes what is owed, reads once and keeps the deadlines; false when the transport has ended.
+    pub(super) fn poll_transfer(
+        &mut self,
+        receiver: &mut Receiver,
+        inlet: &mut Inlet,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, Error>> {
+        if !receiver.is_settled(&self.outlet.sender)
+            && let Poll::Ready(ended) = self.poll_settle(receiver, cx)
+        {
+            return Poll::Ready(ended.map(|()| false));
+        }
+        self.outlet.return_storage(inlet);
+        let read = match self.poll_read(inlet, cx) {
+            Poll::Ready(read) => read,
+            Poll::Pending => match ready!(self.poll_wait(receiver, inlet, cx)) {
+                Some(read) => read,
+                None => return Poll::Ready(Ok(true)),
+            },
+        };
+        match read {
+            Ok(()) => Poll::Ready(Ok(true)),
+            Err(error) => Poll::Ready(self.outlet.read_failed(receiver, inlet, error).map(|()| true)),
+        }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        self.start.elapsed().into()
+    fn poll_read(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // After the end there is nothing to read, but perhaps something to write.
+        if inlet.is_eof() {
+            return Poll::Pending;
+        }
+        self.link.poll_read(inlet, Some(self.outlet.sender.storage()), cx)
     }
+
+    /// Waits for the next deadline and does what is due then, unless there was something to read all the same.
+    fn poll_wait(
+        &mut self,
+        receiver: &mut Receiver,
+        inlet: &mut Inlet,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<()>>> {
+        let sender = &mut self.outlet.sender;
+        // As a rule there is nothing that would need the time.
+        let deadline = match receiver.resting_timeout(sender) {
+            Some(deadline) => deadline,
+            None => receiver.poll_timeout(self.link.now(), sender).into(),
+        };
+        let rest = self.link.rest(self.outlet.is_swollen(inlet));
+        ready!(self.link.poll_sleep(deadline.min(rest), cx));
+        // The stream says that there is nothing to read also when the task has used its budget up. What lies in it counts first.
+        if deadline.is_due(self.link.now())
+            && let Poll::Ready(read) = unbudgeted(cx, |cx| self.poll_read(inlet, cx))
+        {
+            return Poll::Ready(Some(read));
+        }
+        // A timeout shows in the transport action.
+        let _ = receiver.handle_timeout(self.link.now(), &mut self.outlet.sender);
+        self.outlet.shrink(inlet);
+        self.link.rest.clear();
+        Poll::Ready(None)
+    }
+
+    /// Writes what is owed, and ends what is over: ready when the transport has ended.
+    // Never inlined: most reads pass by.
+    #[inline(never)]
+    fn poll_settle(&mut self, receiver: &mut Receiver, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.outlet.check().is_ok() {
+            let _ = self.poll_drain(0, cx);
+        }
+        let Self { link, outlet } = self;
+        match outlet.transport_action(receiver, || link.now()) {
+            TransportAction::KeepOpen | TransportAction::AwaitEof => Poll::Pending,
+            TransportAction::ShutdownWrite => {
+                self.poll_shutdown(cx);
+                Poll::Pending
+            }
+            TransportAction::Close => {
+                let ended = outlet.end(receiver);
+                // The peer sees the end even if the stream is kept.
+                self.poll_shutdown(cx);
+                Poll::Ready(ended)
+            }
+        }
+    }
+
+    /// Sends the reply to a control frame at once, however long the caller takes to come back.
+    pub(super) fn send_reply(&mut self, receiver: &mut Receiver, cx: &mut Context<'_>) {
+        receiver.poll_timeout(self.link.now(), &mut self.outlet.sender);
+        let _ = self.poll_flush(0, None, cx);
+    }
+
+    /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
+    ///
+    /// The write deadline is kept meanwhile, if the half that has it is here.
+    #[inline]
+    pub(super) fn poll_flush(
+        &mut self,
+        rest: usize,
+        receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if self.outlet.is_flushed(rest) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush_owed(rest, receiver, cx)
+    }
+
+    // Never inlined, so that `poll_flush` always is.
+    #[inline(never)]
+    fn poll_flush_owed(
+        &mut self,
+        rest: usize,
+        mut receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            self.outlet.check()?;
+            if self.poll_drain(rest, cx).is_ready() {
+                return Poll::Ready(self.outlet.check());
+            }
+            let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
+            let deadline = receiver.poll_firm_timeout(self.link.now(), &self.outlet.sender);
+            ready!(self.link.poll_sleep(deadline.into(), cx));
+            // As in `poll_wait`: there may be room although the task has used its budget up.
+            let _ = unbudgeted(cx, |cx| self.poll_drain(rest, cx));
+            self.outlet.handle_firm_timeout(receiver, self.link.now());
+        }
+    }
+
+    /// Writes until [`queue`](Outlet::queue) has room.
+    #[inline]
+    pub(super) fn poll_ready(
+        &mut self,
+        receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_flush(self.outlet.sender.ready_len(), receiver, cx)
+    }
+
+    /// Queues `message` as soon as there is room; it is `None` then.
+    pub(super) fn poll_feed(
+        &mut self,
+        message: &mut Option<Outgoing<'_>>,
+        receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if message.is_some() {
+            ready!(self.poll_ready(receiver, cx))?;
+        }
+        if let Some(message) = message.take() {
+            self.outlet.queue(message)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues a Close frame unless one is queued already, and writes it.
+    pub(super) fn poll_close(
+        &mut self,
+        receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        self.outlet.sender.close(CloseCode::NORMAL);
+        self.poll_flush(0, receiver, cx)
+    }
+
+    /// Writes what is owed down to `rest`, or fails for good.
+    #[inline(always)]
+    fn poll_drain(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let (output, unflushed) = self.outlet.sender.output_to_flush();
+        if let Err(error) = ready!(self.link.poll_write(output, rest, unflushed, cx)) {
+            // Which the outlet remembers.
+            let _ = self.outlet.write_failed(&error);
+        }
+        self.measure();
+        Poll::Ready(())
+    }
+
+    /// Tells a round trip when its ping was written.
+    #[inline]
+    fn measure(&mut self) {
+        if self.outlet.sender.is_measuring() {
+            self.outlet.sender.measure(self.link.now());
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
+        if !self.outlet.is_shut {
+            // An error means that the transport has ended, which reading shows as well.
+            self.outlet.is_shut = Pin::new(&mut self.link.stream).poll_shutdown(cx).is_ready();
+        }
+    }
+}
+
+impl<S> Both<S> {
+    /// Takes everything, and leaves `stream` and what takes nothing any more.
+    pub(super) fn take(&mut self, stream: S) -> Self {
+        let link = Link { stream, clock: self.link.clock, alarm: Alarm::new(), rest: Deadline::NONE };
+        Self { link: mem::replace(&mut self.link, link), outlet: self.outlet.take() }
+    }
+
+    /// The same with another kind of stream.
+    pub(super) fn map<T>(self, map: impl FnOnce(S) -> T) -> Both<T> {
+        let Self { link: Link { stream, clock, alarm, rest }, outlet } = self;
+        Both { link: Link { stream: map(stream), clock, alarm, rest }, outlet }
+    }
+
+    /// What the receiving half has to know of, so that its timers and its next write do.
+    pub(super) fn news(&self) -> News {
+        let sender = &self.outlet.sender;
+        let is_swollen = sender.is_swollen() && self.link.rest == Deadline::NONE;
+        News { owes: sender.owes(), is_closing: sender.is_closing(), is_swollen }
+    }
+}
+
+/// See [`Both::news`].
+#[derive(Clone, Copy)]
+pub(super) struct News {
+    owes: bool,
+    is_closing: bool,
+    is_swollen: bool,
+}
+
+impl News {
+    /// True if something is new since `before`.
+    pub(super) fn is_since(self, before: Self) -> bool {
+        self.owes & !before.owes | self.is_closing & !before.is_closing | self.is_swollen
+    }
+}
+
+/// Polls once without regard to the budget of the task.
+fn unbudgeted<R>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
+    pin!(unconstrained(poll_fn(poll))).poll(cx)
 }
 
 /// Runs an opening handshake to its end.
@@ -228,7 +358,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Opening,
 {
-    let mut link = Link::new(stream);
+    let mut link = Link::new(stream, Timestamp::default());
     let mut unflushed = false;
     poll_fn(|cx| {
         loop {
@@ -241,7 +371,9 @@ where
             if link.poll_read(inlet, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(link.now());
                 ready!(link.poll_sleep(deadline.into(), cx));
-                handshake.handle_timeout(link.now())?;
+                if unbudgeted(cx, |cx| link.poll_read(inlet, None, cx))?.is_pending() {
+                    handshake.handle_timeout(link.now())?;
+                }
             }
         }
     })

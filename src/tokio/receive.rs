@@ -1,55 +1,180 @@
-//! The futures of `recv_ref` and `recv`, for a whole connection and for its receiving half.
+//! [`Receiving`]: from reads to events, and the futures of `recv_ref` and `recv`.
 //!
-//! They are written by hand so that they are always inlined: an event that is returned through memory is copied in other pieces than it
-//! was written in, for which the processor waits longer than all the rest takes.
+//! The futures are written by hand so that they are always inlined: an event that is returned through memory is copied in other pieces than
+//! it was written in, for which the processor waits longer than all the rest takes.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use crate::adapter::message;
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::link::Both;
+use crate::adapter::{Queue, advance, message};
 use crate::pool::Inlet;
 use crate::{Error, Event, Message, Ready, Receiver};
 
 /// An event that is ready, to be lent by the receiver, or the end of the transport.
-pub(super) type Advanced = Result<Option<Ready>, Error>;
+type Advanced = Result<Option<Ready>, Error>;
 
-/// Everything that receiving takes but the input, from which events are lent.
-pub(super) trait Receiving {
+/// The receiving side of a connection, but for the input, from which events are lent.
+#[derive(Debug)]
+pub(super) struct Receiving<A> {
+    pub(super) receiver: Receiver,
+    turn: Turn,
+    pub(super) access: A,
+}
+
+/// The way to the stream and the sending side: whole, or shared by two halves.
+pub(super) trait Access {
+    type Stream: AsyncRead + AsyncWrite + Unpin;
+
     /// An event, with what else the caller may use meanwhile.
     type Lent<'r>
     where
         Self: 'r;
 
-    fn receiver(&mut self) -> &mut Receiver;
-
-    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
-    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>)
-    -> Poll<Result<Option<Ready>, Error>>;
+    /// Does something that may be pending: then the task of `cx` is woken.
+    fn run<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: impl FnOnce(&mut Both<Self::Stream>, &mut Context<'_>) -> R,
+    ) -> R;
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r>;
 
-    /// As [`poll_advance`](Self::poll_advance), with a shorter way to a message that has arrived.
+    /// The transport has ended.
+    fn ended(&mut self) {}
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for Both<S> {
+    type Stream = S;
+
+    type Lent<'r>
+        = (Event<'r>, Queue<'r>)
+    where
+        S: 'r;
+
     #[inline(always)]
-    fn poll_ready(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Result<Option<Ready>, Error>> {
+    fn run<R>(&mut self, cx: &mut Context<'_>, run: impl FnOnce(&mut Self, &mut Context<'_>) -> R) -> R {
+        run(self, cx)
+    }
+
+    #[inline(always)]
+    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
+        (event, Queue::new(&mut self.outlet.sender))
+    }
+}
+
+/// What is left of a socket's turn: how much it may do until it has to let other tasks run.
+///
+/// It belongs to the socket, since a future is made anew for each message.
+#[derive(Debug)]
+struct Turn {
+    events: u8,
+    reads: u8,
+}
+
+impl Turn {
+    const WHOLE: Self = Self { events: 128, reads: 8 };
+
+    /// The turn is over: the task is woken at once, behind the others.
+    #[cold]
+    #[inline(never)]
+    fn end<R>(&mut self, cx: &Context<'_>) -> Poll<R> {
+        *self = Self::WHOLE;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<A> Receiving<A> {
+    pub(super) fn new(receiver: Receiver, access: A) -> Self {
+        Self { receiver, turn: Turn::WHOLE, access }
+    }
+}
+
+impl<A: Access> Receiving<A> {
+    /// The next event, to be lent by the receiver; `None` when the transport has ended.
+    #[inline(always)]
+    fn poll_event(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+        if self.turn.events == 0 {
+            return self.turn.end(cx);
+        }
+        self.turn.events -= 1;
+        // A shorter way to a message that has arrived.
         if let Some(input) = inlet.get()
             && input.has_unread()
-            && let Some(ready) = self.receiver().message_frame(input)
+            && let Some(ready) = self.receiver.message_frame(input)
         {
             return Poll::Ready(Ok(Some(ready)));
         }
         self.poll_advance(inlet, cx)
     }
+
+    /// Runs the connection until an event is ready, or until the transport has ended.
+    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+        let Self { receiver, turn, access } = self;
+        loop {
+            let reply = |reply: crate::Reply<'_>| access.run(cx, |both, _| both.outlet.sender.reply(reply));
+            // A write error waits: what the peer has said counts for more than that it does not listen.
+            if let Some(ready) = advance(receiver, inlet, reply) {
+                if ready.is_control() {
+                    access.run(cx, |both, cx| both.send_reply(receiver, cx));
+                }
+                return Poll::Ready(Ok(Some(ready)));
+            }
+            if turn.reads == 0 {
+                return turn.end(cx);
+            }
+            match access.run(cx, |both, cx| both.poll_transfer(receiver, inlet, cx)) {
+                Poll::Ready(Ok(true)) => turn.reads -= 1,
+                Poll::Ready(ended) => {
+                    access.ended();
+                    return Poll::Ready(ended.map(|_| None));
+                }
+                Poll::Pending => {
+                    *turn = Turn::WHOLE;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// The next message; `None` when the transport has ended.
+    #[inline(always)]
+    pub(super) fn poll_message(
+        &mut self,
+        inlet: &mut Inlet,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            if self.turn.events > 0
+                && let Some(input) = inlet.get()
+                && let Some(message) = self.receiver.copy_message_frame(input)
+            {
+                self.turn.events -= 1;
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let Some(ready) = ready!(self.poll_event(inlet, cx))? else { return Poll::Ready(Ok(None)) };
+            if ready.is_control() {
+                continue;
+            }
+            if let Ok(event) = self.receiver.lend(inlet.input(), ready) {
+                return Poll::Ready(message(event));
+            }
+        }
+    }
 }
 
 /// The future of `recv_ref`.
-pub(super) struct RecvRef<'r, R> {
+pub(super) struct RecvRef<'r, A> {
     /// `None` when the future is ready.
-    pub(super) receiving: Option<&'r mut R>,
+    pub(super) receiving: Option<&'r mut Receiving<A>>,
     /// `None` also when what is there would be discarded, since the connection has failed.
     pub(super) inlet: Option<&'r mut Inlet>,
 }
 
-impl<R: Receiving> RecvRef<'_, R> {
+impl<A: Access> RecvRef<'_, A> {
     /// Runs a connection that has failed to its end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let receiving = self.receiving.as_mut().expect("a future that is ready is not polled again");
@@ -59,8 +184,8 @@ impl<R: Receiving> RecvRef<'_, R> {
     }
 }
 
-impl<'r, R: Receiving> Future for RecvRef<'r, R> {
-    type Output = Result<Option<R::Lent<'r>>, Error>;
+impl<'r, A: Access> Future for RecvRef<'r, A> {
+    type Output = Result<Option<A::Lent<'r>>, Error>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -68,7 +193,7 @@ impl<'r, R: Receiving> Future for RecvRef<'r, R> {
         let Some(inlet) = this.inlet.take() else { return this.poll_end(cx).map_ok(|()| None) };
         let receiving = this.receiving.take().expect("a future that is ready is not polled again");
         // In so many words: with `?` or `map`, a short message takes half a nanosecond more.
-        let ready = match receiving.poll_ready(inlet, cx) {
+        let ready = match receiving.poll_event(inlet, cx) {
             Poll::Ready(Ok(Some(ready))) => ready,
             Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -77,8 +202,8 @@ impl<'r, R: Receiving> Future for RecvRef<'r, R> {
                 return Poll::Pending;
             }
         };
-        match receiving.receiver().lend(inlet.input(), ready) {
-            Ok(event) => Poll::Ready(Ok(Some(receiving.lend(event)))),
+        match receiving.receiver.lend(inlet.input(), ready) {
+            Ok(event) => Poll::Ready(Ok(Some(receiving.access.lend(event)))),
             Err(_) => {
                 this.receiving = Some(receiving);
                 this.poll_end(cx).map_ok(|()| None)
@@ -88,30 +213,17 @@ impl<'r, R: Receiving> Future for RecvRef<'r, R> {
 }
 
 /// The future of `recv`.
-pub(super) struct Recv<'r, R> {
-    pub(super) receiving: &'r mut R,
+pub(super) struct Recv<'r, A> {
+    pub(super) receiving: &'r mut Receiving<A>,
     pub(super) inlet: &'r mut Inlet,
 }
 
-impl<R: Receiving> Future for Recv<'_, R> {
+impl<A: Access> Future for Recv<'_, A> {
     type Output = Result<Option<Message>, Error>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { receiving, inlet } = self.get_mut();
-        loop {
-            if let Some(input) = inlet.get()
-                && let Some(message) = receiving.receiver().copy_message_frame(input)
-            {
-                return Poll::Ready(Ok(Some(message)));
-            }
-            let Some(ready) = ready!(receiving.poll_ready(inlet, cx))? else { return Poll::Ready(Ok(None)) };
-            if ready.is_control() {
-                continue;
-            }
-            if let Ok(event) = receiving.receiver().lend(inlet.input(), ready) {
-                return Poll::Ready(message(event));
-            }
-        }
+        receiving.poll_message(inlet, cx)
     }
 }

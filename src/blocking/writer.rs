@@ -1,0 +1,215 @@
+//! [`Writer`]: the sending half of a connection, for as many threads as want to send.
+
+use core::fmt;
+use std::sync::Arc;
+
+use super::Stream;
+use super::link::{Access, Outbox, Sending, flush};
+use super::split::Shared;
+use super::timeout::Timeout;
+use crate::adapter::Handle;
+use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
+
+/// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
+///
+/// A message that is sent in fragments belongs to the writer that began it: until it ends, others fail with
+/// [`UnfinishedMessage`](SendError::UnfinishedMessage), and dropping that writer closes the connection with 1011. Dropping any other writer
+/// does nothing.
+pub struct Writer<S> {
+    shared: Arc<Shared<S>>,
+    handle: Handle,
+}
+
+impl<S> Writer<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>, handle: Handle) -> Self {
+        Self { shared, handle }
+    }
+
+    pub(super) fn is_of(&self, shared: &Arc<Shared<S>>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+}
+
+impl<S> Writer<S>
+where
+    for<'s> &'s S: Stream,
+{
+    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room, unless another writer takes it first.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
+    /// received or the [`Reader`](super::Reader) is gone.
+    pub fn ready(&self) -> Result<(), Error> {
+        self.ready_then(|_| ())
+    }
+
+    /// The message leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not woken.
+    ///
+    /// It is queued without waiting.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn queue<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.shared.outbox.sending().outlet.queue(message)
+    }
+
+    /// The fragment leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not
+    /// woken.
+    ///
+    /// It is queued without waiting; `last` ends the message (RFC 6455 5.4).
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) while another writer sends fragments,
+    /// [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn queue_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        let part = part.into();
+        self.shared.outbox.sending().queue_fragment(self.handle, part, last)
+    }
+
+    /// The Close frame leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not
+    /// woken.
+    ///
+    /// It is queued without waiting, and begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    pub fn queue_close(&self, body: impl Into<CloseBody>) {
+        let body = body.into();
+        self.shared.outbox.sending().outlet.sender.close(body);
+    }
+
+    /// The message leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not woken.
+    ///
+    /// This is [`ready`](Self::ready) and [`queue`](Self::queue) in one: however many writers there are, it never finds the output full.
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn feed<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        Ok(self.ready_then(|sending| sending.outlet.queue(message))??)
+    }
+
+    /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
+    ///
+    /// # Errors
+    /// As these two.
+    pub fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// [`ready`](Self::ready), [`queue_fragment`](Self::queue_fragment), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these three.
+    pub fn send_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
+        let part = part.into();
+        self.ready_then(|sending| sending.queue_fragment(self.handle, part, last))??;
+        self.flush()
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn flush(&self) -> Result<(), Error> {
+        flush(&mut &*self.shared, 0, None, |_| ())
+    }
+
+    /// Sends a ping (RFC 6455 5.5.2). The pong is an event of the reader, and its `round_trip_time` tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
+    /// as [`flush`](Self::flush).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.outbox.sending().outlet.sender.ping(payload)?;
+        self.flush()
+    }
+
+    /// Sends a Close frame; the [`Reader`](super::Reader) then receives what is still under way, and the end.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn close(&self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.queue_close(body);
+        self.flush()
+    }
+
+    /// Where the connection is between open and closed, as far as a writer can tell.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.outbox.sending().outlet.state()
+    }
+
+    /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.look(Sender::is_ready)
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub fn queued_len(&self) -> usize {
+        self.look(Sender::queued_len)
+    }
+
+    /// The subprotocol that the opening handshake settled on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.negotiated.as_ref()?.subprotocol()
+    }
+
+    /// The server's response, on a client.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.shared.negotiated.as_ref()?.response()
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
+        look(&self.shared.outbox.sending().outlet.sender)
+    }
+
+    /// Does something as soon as the output is below the high-water mark.
+    fn ready_then<R>(&self, last: impl FnOnce(&mut Sending) -> R) -> Result<R, Error> {
+        let rest = self.look(|sender| sender.ready_len());
+        flush(&mut &*self.shared, rest, None, last)
+    }
+}
+
+/// A writer only writes.
+impl<S> Access for &Shared<S>
+where
+    for<'s> &'s S: Stream,
+{
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn write<R>(
+        &mut self,
+        may_wait: bool,
+        run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+    ) -> Option<R> {
+        Shared::write(self, may_wait, run)
+    }
+}
+
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        let shared = Arc::clone(&self.shared);
+        let handle = shared.outbox.sending().handles.add();
+        Self::new(shared, handle)
+    }
+}
+
+impl<S> Drop for Writer<S> {
+    fn drop(&mut self) {
+        let Sending { outlet, handles, .. } = &mut *self.shared.outbox.sending();
+        handles.remove(self.handle, &mut outlet.sender);
+    }
+}
+
+impl<S> fmt::Debug for Writer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,290 @@
+//! [`Shared`]: what the halves of a connection have in common, and how they wake each other.
+
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::link::Both;
+use super::receive::Access;
+use crate::Event;
+use crate::adapter::{Handle, Handles, Negotiated, Outlet, lock};
+
+/// What the halves share. The lock is held to queue, and for one read or write; never while somebody waits, and never to decode.
+#[derive(Debug)]
+pub(super) struct Shared<S> {
+    state: Mutex<State<S>>,
+    waiting: Arc<Waiting>,
+    /// Wakes all halves that wait: a stream remembers one waker per direction, and all halves may write.
+    waker: Waker,
+    pub(super) negotiated: Option<Arc<Negotiated>>,
+}
+
+#[derive(Debug)]
+struct State<S> {
+    both: Both<Shareable<S>>,
+    handles: Handles,
+}
+
+impl<S> Shared<S> {
+    pub(super) fn new(both: Both<S>, handles: Handles, negotiated: Option<Arc<Negotiated>>) -> Self {
+        let waiting = Arc::new(Waiting::default());
+        let waker = Waker::from(Arc::clone(&waiting));
+        let state = Mutex::new(State { both: both.map(|stream| Shareable(Some(stream))), handles });
+        Self { state, waiting, waker, negotiated }
+    }
+
+    /// Takes the connection back: from now on writers fail.
+    pub(super) fn take(&self) -> Both<S> {
+        let both = lock(&self.state).both.take(Shareable(None));
+        self.waiting.wake_writers();
+        both.map(|stream| stream.0.expect("it is there as long as the reader is"))
+    }
+
+    /// Nobody reads any more: from now on writers fail, and the stream is dropped.
+    fn give_up(&self) {
+        let mut state = lock(&self.state);
+        state.both.outlet.give_up();
+        let stream = state.both.link.stream.0.take();
+        drop(state);
+        drop(stream);
+        self.waiting.wake_writers();
+    }
+
+    /// A handle for one more writer.
+    pub(super) fn add_handle(&self) -> Handle {
+        lock(&self.state).handles.add()
+    }
+
+    /// A writer is gone, which may have waited at `key`.
+    pub(super) fn remove_handle(&self, handle: Handle, key: &mut Option<u64>) {
+        self.waiting.remove(key);
+        self.run(|both, handles| handles.remove(handle, &mut both.outlet.sender));
+    }
+
+    /// Does something that needs no waiting, and wakes the reader if that concerns it.
+    pub(super) fn run<R>(&self, run: impl FnOnce(&mut Both<Shareable<S>>, &mut Handles) -> R) -> R {
+        let mut state = lock(&self.state);
+        let State { both, handles } = &mut *state;
+        let before = both.news();
+        let result = run(both, handles);
+        let is_news = both.news().is_since(before);
+        drop(state);
+        if is_news {
+            wake(&self.waiting.reader);
+        }
+        result
+    }
+
+    /// Looks at the sending side.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Outlet) -> R) -> R {
+        look(&lock(&self.state).both.outlet)
+    }
+}
+
+/// A stream that may be taken away from the halves.
+#[derive(Debug)]
+pub(super) struct Shareable<S>(Option<S>);
+
+impl<S: Unpin> Shareable<S> {
+    fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut S>> {
+        self.get_mut().0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Shareable<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream()?.poll_read(cx, space)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Shareable<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
+    }
+}
+
+/// The reader's share, without which the connection is over.
+#[derive(Debug)]
+pub(super) struct ReaderShare<S>(pub(super) Arc<Shared<S>>);
+
+impl<S> Drop for ReaderShare<S> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for ReaderShare<S> {
+    type Stream = Shareable<S>;
+
+    type Lent<'r>
+        = Event<'r>
+    where
+        S: 'r;
+
+    fn run<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: impl FnOnce(&mut Both<Shareable<S>>, &mut Context<'_>) -> R,
+    ) -> R {
+        // Before anything is looked at: what a writer changes later wakes the reader.
+        let shared = &*self.0;
+        shared.waiting.wait_reader(cx.waker());
+        run(&mut lock(&shared.state).both, &mut Context::from_waker(&shared.waker))
+    }
+
+    fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
+        event
+    }
+
+    fn ended(&mut self) {
+        // The end concerns the writers, too.
+        self.0.waiting.wake_writers();
+    }
+}
+
+/// A call of a writer that may have to wait. Once it is dropped, nothing wakes it any more.
+#[derive(Debug)]
+pub(super) struct Waiter<'w, S> {
+    shared: &'w Shared<S>,
+    /// Its place among those that wait.
+    key: Option<u64>,
+}
+
+impl<'w, S: AsyncRead + AsyncWrite + Unpin> Waiter<'w, S> {
+    pub(super) fn new(shared: &'w Shared<S>) -> Self {
+        Self { shared, key: None }
+    }
+
+    /// Runs something until it is ready, with the stream's waker.
+    pub(super) fn poll<R>(
+        &mut self,
+        cx: &Context<'_>,
+        mut run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let Self { shared, key } = self;
+        let mut poll =
+            || shared.run(|both, handles| run(both, handles, &mut Context::from_waker(&shared.waker)));
+        let mut polled = poll();
+        if polled.is_pending() && !shared.waiting.add(key, cx.waker()) {
+            // Once more now that it is among those that wait: they may have been woken before.
+            polled = poll();
+        }
+        if polled.is_ready() {
+            shared.waiting.remove(key);
+        }
+        polled
+    }
+
+    /// As [`poll`](Self::poll), for a caller that keeps its place between two calls in `key`.
+    pub(super) fn poll_at<R>(
+        shared: &'w Shared<S>,
+        key: &mut Option<u64>,
+        cx: &Context<'_>,
+        run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let mut waiter = Self { shared, key: key.take() };
+        let polled = waiter.poll(cx, run);
+        *key = waiter.key.take();
+        polled
+    }
+}
+
+impl<S> Drop for Waiter<'_, S> {
+    fn drop(&mut self) {
+        self.shared.waiting.remove(&mut self.key);
+    }
+}
+
+/// The halves that wait: each has a place of its own, so that none loses another's wake-up.
+#[derive(Debug, Default)]
+struct Waiting {
+    reader: Mutex<Option<Waker>>,
+    writers: Mutex<Writers>,
+}
+
+#[derive(Debug, Default)]
+struct Writers {
+    last_key: u64,
+    wakers: BTreeMap<u64, Waker>,
+}
+
+impl Waiting {
+    fn wait_reader(&self, waker: &Waker) {
+        let mut reader = lock(&self.reader);
+        if !reader.as_ref().is_some_and(|former| former.will_wake(waker)) {
+            *reader = Some(waker.clone());
+        }
+    }
+
+    /// Adds a waiting call to the list; true if it was there already.
+    fn add(&self, key: &mut Option<u64>, waker: &Waker) -> bool {
+        let mut writers = lock(&self.writers);
+        let key = *key.get_or_insert_with(|| {
+            writers.last_key += 1;
+            writers.last_key
+        });
+        match writers.wakers.get(&key) {
+            Some(former) if former.will_wake(waker) => true,
+            _ => {
+                writers.wakers.insert(key, waker.clone());
+                false
+            }
+        }
+    }
+
+    fn remove(&self, key: &mut Option<u64>) {
+        if let Some(key) = key.take() {
+            // The waker is dropped after the lock is released: it may be somebody's last.
+            let _waker = lock(&self.writers).wakers.remove(&key);
+        }
+    }
+
+    fn wake_writers(&self) {
+        let wakers = mem::take(&mut lock(&self.writers).wakers);
+        wakers.into_values().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        wake(&self.reader);
+        self.wake_writers();
+    }
+}
+
+fn wake(slot: &Mutex<Option<Waker>>) {
+    let waker = lock(slot).take();
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,248 @@
+//! [`Writer`]: the sending half of a connection, for as many tasks as want to send.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+
+use super::link::Both;
+use super::shared::{Shareable, Shared, Waiter};
+use crate::adapter::{Handle, Handles, Outlet};
+use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
+
+/// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
+///
+/// A message that is sent in fragments belongs to the writer that began it: until it ends, others fail with
+/// [`UnfinishedMessage`](SendError::UnfinishedMessage), and dropping that writer closes the connection with 1011. Dropping any other writer
+/// does nothing.
+pub struct Writer<S> {
+    shared: Arc<Shared<S>>,
+    handle: Handle,
+    /// Its place among those that wait, between two calls of `poll_` methods.
+    key: Option<u64>,
+}
+
+impl<S> Writer<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>, handle: Handle) -> Self {
+        Self { shared, handle, key: None }
+    }
+
+    pub(super) fn is_of(&self, shared: &Arc<Shared<S>>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
+    /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room, unless another writer takes it first.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
+    /// received or the [`Reader`](super::Reader) is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.wait(|both, _, cx| both.poll_ready(None, cx)).await
+    }
+
+    /// Queues a message without waiting. The reader writes it, which is woken for that.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
+    /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn queue<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.shared.run(|both, _| both.outlet.queue(message))
+    }
+
+    /// Queues a fragment of a message without waiting; `last` ends the message (RFC 6455 5.4).
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) while another writer sends fragments,
+    /// [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing is queued then.
+    pub fn queue_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
+        let part = part.into();
+        self.shared
+            .run(|both, handles| handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last))
+    }
+
+    /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
+    pub fn queue_close(&self, body: impl Into<CloseBody>) {
+        let body = body.into();
+        self.shared.run(|both, _| both.outlet.sender.close(body));
+    }
+
+    /// [`ready`](Self::ready) and [`queue`](Self::queue) in one: however many writers there are, it never finds the output full.
+    ///
+    /// # Errors
+    /// As these two.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the message is not queued.
+    pub async fn feed<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.wait(|both, _, cx| both.poll_feed(&mut message, None, cx)).await
+    }
+
+    /// [`feed`](Self::feed), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these two.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the message may be queued or not, and nothing tells which; it is never queued in part. Where that
+    /// matters, use `feed` and then `flush`.
+    pub async fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        self.wait(|both, _, cx| {
+            ready!(both.poll_feed(&mut message, None, cx))?;
+            both.poll_flush(0, None, cx)
+        })
+        .await
+    }
+
+    /// [`ready`](Self::ready), [`queue_fragment`](Self::queue_fragment), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As these three.
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send), for the fragment.
+    pub async fn send_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
+        let mut part = Some(part.into());
+        self.wait(|both, handles, cx| {
+            if part.is_some() {
+                ready!(both.poll_ready(None, cx))?;
+            }
+            if let Some(part) = part.take() {
+                handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last)?;
+            }
+            both.poll_flush(0, None, cx)
+        })
+        .await
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what is not written stays queued.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.wait(|both, _, cx| both.poll_flush(0, None, cx)).await
+    }
+
+    /// Sends a ping (RFC 6455 5.5.2). The pong is an event of the reader, and its `round_trip_time` tells how long it took.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
+    /// as [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after its first poll, the ping is queued.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.run(|both, _| both.outlet.sender.ping(payload))?;
+        self.flush().await
+    }
+
+    /// Sends a Close frame; the [`Reader`](super::Reader) then receives what is still under way, and the end.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped after its first poll, the Close frame is queued.
+    pub async fn close(&self, body: impl Into<CloseBody>) -> Result<(), Error> {
+        self.queue_close(body);
+        self.flush().await
+    }
+
+    /// [`ready`](Self::ready), for a future written by hand.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready).
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_ready(None, cx))
+    }
+
+    /// [`flush`](Self::flush), for a future written by hand.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_flush(0, None, cx))
+    }
+
+    /// Queues a Close frame with 1000, unless one is queued already, and writes everything that is queued.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_close(None, cx))
+    }
+
+    /// Where the connection is between open and closed, as far as a writer can tell.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.look(Outlet::state)
+    }
+
+    /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.look(Sender::is_ready)
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub fn queued_len(&self) -> usize {
+        self.look(Sender::queued_len)
+    }
+
+    /// The subprotocol that the opening handshake settled on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.negotiated.as_ref()?.subprotocol()
+    }
+
+    /// The server's response, on a client.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.shared.negotiated.as_ref()?.response()
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
+        self.shared.look(|outlet| look(&outlet.sender))
+    }
+
+    async fn wait<R>(
+        &self,
+        mut run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+    ) -> R {
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| waiter.poll(cx, &mut run)).await
+    }
+}
+
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        let shared = Arc::clone(&self.shared);
+        let handle = shared.add_handle();
+        Self::new(shared, handle)
+    }
+}
+
+impl<S> Drop for Writer<S> {
+    fn drop(&mut self) {
+        self.shared.remove_handle(self.handle, &mut self.key);
+    }
+}
+
+impl<S> fmt::Debug for Writer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
