@@ -15,7 +15,9 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Wake;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tidewire::{ClientRequest, Config, Connection, Error, Event, Input, ServerHandshake, blocking, tokio};
@@ -174,7 +176,7 @@ impl Adapter {
 
     /// Waits for the rest of a request.
     fn accept(self, stream: Memory) {
-        let handshake = ServerHandshake::new(Config::new());
+        let handshake = ServerHandshake::new(quiet());
         match self {
             Self::Blocking => {
                 assert!(matches!(blocking::Incoming::receive(stream, handshake), Err(Error::Io(_))));
@@ -194,7 +196,7 @@ impl Adapter {
     /// Reads from a peer that is silent, which leaves a read buffer with the thread.
     fn warm_up(self) {
         let stream = Memory::new(Peer { breaks: matches!(self, Self::Blocking), ..Peer::default() });
-        self.receive(stream, Connection::server(Config::new()), false);
+        self.receive(stream, Connection::server(quiet()), false);
     }
 
     /// Measures what `run` does with `peer`, shows the figures, and checks them.
@@ -229,8 +231,43 @@ impl Adapter {
     }
 }
 
+/// The defaults without keepalive.
+fn quiet() -> Config {
+    Config::new().with_keepalive(None, Duration::ZERO)
+}
+
+/// Polls until nobody asks for another turn.
 fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    let mut future = pin!(future);
+    TURN.with(|(turn, waker)| {
+        loop {
+            turn.0.store(false, Relaxed);
+            let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+            if polled.is_ready() || !turn.0.load(Relaxed) {
+                return polled;
+            }
+        }
+    })
+}
+
+/// Another turn is asked for.
+struct Turn(AtomicBool);
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+std::thread_local! {
+    static TURN: (Arc<Turn>, Waker) = {
+        let turn = Arc::new(Turn(AtomicBool::new(false)));
+        (Arc::clone(&turn), Waker::from(turn))
+    };
 }
 
 /// A role, how to open a connection in it, and what a frame to it has: the mask bit and a masking key.
@@ -253,7 +290,7 @@ fn a_million_pings_from_a_peer_that_never_reads() {
             let ping = [&[0x89, mask | 4], key, b"ping"].concat();
             let peer = || Peer { unit: ping.clone(), count: MILLION, ..Peer::default() };
             let run = |adapter: Adapter, stream| {
-                adapter.receive(stream, open(Config::new().with_write_timeout(None)), true)
+                adapter.receive(stream, open(quiet().with_write_timeout(None)), true)
             };
             adapter.measure(&format!("a million pings to a {name}"), peer, run);
         }
@@ -262,7 +299,7 @@ fn a_million_pings_from_a_peer_that_never_reads() {
 
 #[test]
 fn a_header_that_announces_two_to_the_power_of_62_bytes() {
-    let config = Config::new().with_max_frame_len(usize::MAX).with_max_message_len(usize::MAX);
+    let config = quiet().with_max_frame_len(usize::MAX).with_max_message_len(usize::MAX);
     for adapter in Adapter::BOTH {
         for opcode in [1, 2] {
             for Role { name, open, mask, key } in ROLES {
@@ -288,7 +325,7 @@ fn a_million_empty_fragments() {
                     accepts: true,
                     ..Peer::default()
                 };
-                let run = |adapter: Adapter, stream| adapter.receive(stream, open(Config::new()), false);
+                let run = |adapter: Adapter, stream| adapter.receive(stream, open(quiet()), false);
                 adapter.measure(&format!("empty fragments to a {name}, opcode {opcode}"), peer, run);
             }
         }
@@ -330,7 +367,7 @@ fn a_connection_that_waits_in_the_middle_of_something_holds_what_has_arrived() {
     let sockets: Vec<_> = streams
         .into_iter()
         .map(|(stream, head)| {
-            let connection = Connection::server(Config::new());
+            let connection = Connection::server(quiet());
             let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
             assert!(poll_once(socket.recv()).is_pending());
             let mut opening = Box::pin(tokio::accept(head));
@@ -351,7 +388,7 @@ fn a_frame_as_long_as_the_limit_that_never_ends() {
                 let header = [&[0x80 | opcode, mask | 127][..], &(16_u64 << 20).to_be_bytes(), key].concat();
                 let peer =
                     || Peer { head: [&header[..], &[b'x'; 1000]].concat(), accepts: true, ..Peer::default() };
-                let run = |adapter: Adapter, stream| adapter.receive(stream, open(Config::new()), false);
+                let run = |adapter: Adapter, stream| adapter.receive(stream, open(quiet()), false);
                 adapter.measure(&format!("16 MiB announced to a {name}, opcode {opcode}"), peer, run);
             }
         }
@@ -369,7 +406,7 @@ fn a_connection_that_rests_after_a_large_message_holds_nothing_of_it() {
         let head = [header, vec![b'x'; 8 << 20]].concat();
         let stream = Memory::new(Peer { head, accepts: true, ..Peer::default() });
         let meter = Meter::new();
-        let connection = Connection::server(Config::new());
+        let connection = Connection::server(quiet());
         let retained = runtime.block_on(async {
             let mut socket = tokio::WebSocket::from_parts(stream, connection, Input::new());
             assert!(matches!(poll_once(socket.recv_ref()), Poll::Ready(Ok(Some(_)))));
@@ -396,10 +433,10 @@ fn frame(opcode: u8, mask: u8, key: &[u8], len: usize) -> Vec<u8> {
 }
 
 /// Echoes one message from where it lies.
-fn echo(event: Option<(Event<'_>, &mut tidewire::Sender)>) {
+fn echo(event: Option<(Event<'_>, tidewire::Queue<'_>)>) {
     match event {
-        Some((Event::Text(text), sender)) => sender.send(text).expect("room"),
-        Some((Event::Binary(payload), sender)) => sender.send(payload).expect("room"),
+        Some((Event::Text(text), mut output)) => output.queue(text).expect("room"),
+        Some((Event::Binary(payload), mut output)) => output.queue(payload).expect("room"),
         other => panic!("{other:?}"),
     }
 }

@@ -13,7 +13,7 @@ use tidewire::{
 
 #[test]
 fn an_idle_connection_is_small() {
-    assert!(size_of::<Connection>() <= 280, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 288, "{}", size_of::<Connection>());
     assert!(size_of::<Input>() + size_of::<Output>() <= 160);
     assert!(size_of::<Event<'_>>() <= 32);
     assert!(size_of::<Message>() <= 32);

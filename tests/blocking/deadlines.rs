@@ -37,7 +37,8 @@ impl Write for Hoarding {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        std::thread::sleep(Duration::from_millis(1));
+        // Longer than any timeout here.
+        std::thread::sleep(SHORT);
         Err(ErrorKind::WouldBlock.into())
     }
 }

@@ -33,11 +33,11 @@ fn echo(role: Role, stream: &Scripted) -> (Vec<String>, Vec<u8>, Vec<usize>) {
     let mut seen = Vec::new();
     let result = loop {
         match socket.recv_ref() {
-            Ok(Some((event, sender))) => {
+            Ok(Some((event, mut output))) => {
                 seen.push(format!("{event:?}"));
                 let sent = match event {
-                    Event::Text(text) => sender.send(text),
-                    Event::Binary(payload) => sender.send(payload),
+                    Event::Text(text) => output.queue(text),
+                    Event::Binary(payload) => output.queue(payload),
                     _ => Ok(()),
                 };
                 sent.expect("open until the Close frame");
@@ -120,7 +120,7 @@ fn a_send_reaches_the_peer_through_a_stream_that_holds_back() -> Result<(), Erro
                 WebSocket::from_parts(stream.clone(), role.connection(Config::new()), Input::new());
             socket.send("all the way")?;
             assert_eq!(wire::parse(role, &stream.take_written()).len(), 1);
-            socket.sender().close(CloseCode::NORMAL);
+            socket.queue_close(CloseCode::NORMAL);
             socket.flush()?;
             assert_eq!(wire::parse(role, &stream.take_written()).len(), 1);
         }

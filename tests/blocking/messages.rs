@@ -68,7 +68,7 @@ fn an_echo_that_lends_answers_one_read_with_one_write() -> Result<(), Error> {
         for _ in 0..100 {
             socket.ready()?;
             match socket.recv_ref()? {
-                Some((Event::Text(text), sender)) => sender.send(text)?,
+                Some((Event::Text(text), mut output)) => output.queue(text)?,
                 other => panic!("{other:?}"),
             }
         }
@@ -93,8 +93,8 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() -> Result<(), Error> {
         let mut socket = WebSocket::from_parts(stream.clone(), connection, Input::new());
         loop {
             match socket.recv_ref()? {
-                Some((Event::BinaryPart(part), sender)) => {
-                    sender.send_fragment(&*part, part.is_last())?;
+                Some((Event::BinaryPart(part), mut output)) => {
+                    output.queue_fragment(&*part, part.is_last())?;
                     if part.is_last() {
                         break;
                     }

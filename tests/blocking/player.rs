@@ -85,8 +85,8 @@ impl Player {
         while self.recv(socket)? {
             let message = self.received.last().expect("one").clone();
             let (first, second) = message.split_at(message.len() / 2);
-            socket.sender().send_fragment(first.to_vec(), false)?;
-            socket.sender().send_fragment(second.to_vec(), true)?;
+            socket.queue_fragment(first.to_vec(), false)?;
+            socket.queue_fragment(second.to_vec(), true)?;
             self.flush(socket, 2)?;
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Player {
         for prepared in [Prepared::new(&[9; 5000]), Prepared::new("short")] {
             for _ in 0..2 {
                 socket.ready()?;
-                socket.sender().send(&prepared)?;
+                socket.queue(&prepared)?;
             }
             self.flush(socket, 2)?;
         }
@@ -133,7 +133,7 @@ impl Player {
 
     /// Receives and sends in turn; the writer closes.
     fn halves(&mut self, socket: Socket, stream: &Scripted) -> Result<(), Error> {
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         let mut writing = || {
             for n in 0..5 {
                 writer.feed(&[n; 40])?;

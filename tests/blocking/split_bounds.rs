@@ -25,7 +25,7 @@ fn a_ping_flood_during_short_writes_is_bounded_by_the_high_water_mark() {
         let stream = Scripted::new(pings).without_end().with_lens(usize::MAX, 10);
         let stream = stream.with_pauses(Duration::ZERO, Duration::from_millis(1));
         let config = Config::new().with_close_timeout(Duration::from_millis(20));
-        let (mut reader, mut writer) = open(stream.clone(), role, config).split();
+        let (mut reader, writer) = open(stream.clone(), role, config).split();
         let sending = thread::spawn(move || {
             writer.send(&[1; 100_000]).expect("open");
             writer.flush().expect("open");
@@ -51,10 +51,12 @@ fn a_writer_whose_peer_takes_nothing_gives_up_without_a_reader() {
     let short = Duration::from_millis(20);
     let stream = Scripted::new([]).without_end().with_room(0);
     let config = Config::new().with_write_timeout(short);
-    let (_reader, mut writer) = open(stream.clone(), Role::Server, config).split();
+    let (_reader, writer) = open(stream.clone(), Role::Server, config).split();
     let result = writer.send("unread");
     assert!(matches!(result, Err(Error::TimedOut(TimedOut::Write))), "{result:?}");
-    assert!(stream.state().calls.contains(&Call::WriteTimeout(Some(short))));
+    // It looks up several times meanwhile, and never waits longer.
+    let timeouts: Vec<_> = stream.state().calls.iter().filter_map(Call::write_timeout).collect();
+    assert!(!timeouts.is_empty() && timeouts.iter().all(|timeout| *timeout <= short / 4), "{timeouts:?}");
 }
 
 #[test]
@@ -64,5 +66,7 @@ fn a_reader_looks_up_once_per_close_timeout() {
     let config = Config::new().with_close_timeout(close_timeout);
     let (mut reader, _writer) = open(stream.clone(), Role::Server, config).split();
     assert!(matches!(reader.recv_ref(), Ok(Some(Event::Text(_)))));
-    assert!(stream.state().calls.contains(&Call::ReadTimeout(Some(close_timeout))));
+    let is_short =
+        |call: &Call| matches!(call, Call::ReadTimeout(Some(timeout)) if *timeout <= close_timeout);
+    assert!(stream.state().calls.iter().any(is_short));
 }

@@ -20,7 +20,7 @@ fn the_writer_closes_while_the_reader_waits() {
     {
         let (near, far) = S::pair();
         let far_role = if role == Role::Client { Role::Server } else { Role::Client };
-        let (mut reader, mut writer) = open(near, role, Config::new()).split();
+        let (mut reader, writer) = open(near, role, Config::new()).split();
         let reading = thread::spawn(move || {
             let result = reader.recv();
             (reader, result)
@@ -32,7 +32,7 @@ fn the_writer_closes_while_the_reader_waits() {
         });
         thread::sleep(Duration::from_millis(2));
         writer.close(CloseFrame::new(CloseCode::GOING_AWAY, "bye")).expect("open");
-        assert!(matches!(writer.queue("late"), Err(Error::Send(SendError::Closed))));
+        assert_eq!(writer.queue("late"), Err(SendError::Closed));
         let (reader, result) = reading.join().expect("no panic");
         assert!(matches!(result, Ok(None)), "{result:?}");
         assert_eq!(reader.state(), State::Closed);
@@ -55,7 +55,7 @@ fn a_peer_that_does_not_answer_the_writers_close_frame_ends_the_reader() {
     {
         let (near, peer) = S::pair();
         let config = Config::new().with_close_timeout(Duration::from_millis(40));
-        let (mut reader, mut writer) = open(near, role, config).split();
+        let (mut reader, writer) = open(near, role, config).split();
         let reading = thread::spawn(move || reader.recv());
         thread::sleep(Duration::from_millis(2));
         writer.close(CloseCode::NORMAL).expect("open");
@@ -81,7 +81,7 @@ const LONG: usize = 512 << 10;
 fn a_close_frame_that_arrives_during_a_write_does_not_cut_it_short() {
     fn test(role: Role) {
         let stream = slow(Vec::new());
-        let (mut reader, mut writer) = open(stream.clone(), role, Config::new()).split();
+        let (mut reader, writer) = open(stream.clone(), role, Config::new()).split();
         let sending = thread::spawn(move || writer.send(vec![1; LONG]));
         wait_until(|| !stream.state().written.is_empty());
         stream.arrive(&wire::close(role, 1000, "bye"));
@@ -108,7 +108,7 @@ fn a_close_frame_that_arrives_during_a_write_does_not_cut_it_short() {
 fn a_broken_rule_during_a_write_does_not_cut_it_short() {
     fn test(role: Role) {
         let stream = slow(Vec::new());
-        let (mut reader, mut writer) = open(stream.clone(), role, Config::new()).split();
+        let (mut reader, writer) = open(stream.clone(), role, Config::new()).split();
         let sending = thread::spawn(move || writer.send(vec![1; LONG]));
         wait_until(|| !stream.state().written.is_empty());
         stream.arrive(&[0xF3, 0]);

@@ -32,7 +32,7 @@ fn a_ping_is_answered_after_the_write_that_blocks() {
         for<'s> &'s S: Stream,
     {
         let (near, mut peer) = S::pair();
-        let (mut reader, mut writer) = open(near, role, Config::new()).split();
+        let (mut reader, writer) = open(near, role, Config::new()).split();
         let sending = thread::spawn(move || writer.send(vec![1; BLOCKS]).map(|()| writer));
         let (seen, is_seen) = mpsc::channel();
         let reading = thread::spawn(move || {
@@ -69,7 +69,7 @@ fn dropping_the_writer_closes_nothing() {
         for<'s> &'s S: Stream,
     {
         let (near, mut peer) = S::pair();
-        let (mut reader, mut writer) = open(near, role, Config::new()).split();
+        let (mut reader, writer) = open(near, role, Config::new()).split();
         writer.send("last words").expect("open");
         drop(writer);
         assert_eq!(read_frame(&mut peer, role), Frame::new(FIN | TEXT, "last words"));
@@ -89,22 +89,30 @@ fn dropping_the_writer_closes_nothing() {
 }
 
 #[test]
-fn dropping_the_reader_leaves_the_writer_and_dropping_both_ends_the_transport() {
+fn dropping_a_writer_leaves_the_others_and_dropping_the_reader_ends_the_transport() {
     fn test<S: Socket>(role: Role)
     where
         for<'s> &'s S: Stream,
     {
         let (near, mut peer) = S::pair();
-        let (reader, mut writer) = open(near, role, Config::new()).split();
-        drop(reader);
+        let (reader, writer) = open(near, role, Config::new()).split();
+        drop(writer.clone());
         writer.send("alone").expect("open");
         assert_eq!(read_frame(&mut peer, role), Frame::new(FIN | TEXT, "alone"));
-        writer.with_sender(|sender| sender.send_fragment("part", true)).expect("open");
+        writer.queue_fragment("part", true).expect("open");
         assert!(writer.queued_len() > 0);
         writer.flush().expect("open");
         assert_eq!(writer.queued_len(), 0);
         assert_eq!(read_frame(&mut peer, role), Frame::new(FIN | TEXT, "part"));
-        drop(writer);
+        writer.queue(&[7; 1000]).expect("open");
+        drop(reader);
+        assert_eq!((writer.queued_len(), writer.is_ready()), (0, true));
+        assert_eq!(writer.queue("late"), Err(SendError::Closed));
+        for result in
+            [writer.send("late"), writer.feed("late"), writer.flush(), writer.ready(), writer.ping(b"")]
+        {
+            assert!(matches!(result, Err(Error::Send(SendError::Closed))), "{result:?}");
+        }
         assert_eq!(peer.read(&mut [0; 1]).expect("an orderly end"), 0);
     }
     ends(|| Role::BOTH.into_iter().for_each(test::<TcpStream>));
@@ -120,7 +128,7 @@ fn a_peer_that_does_not_read_ends_the_writer_and_then_the_reader() {
         let (near, peer) = S::pair();
         let short = Duration::from_millis(40);
         let config = Config::new().with_write_timeout(short).with_close_timeout(short);
-        let (mut reader, mut writer) = open(near, role, config).split();
+        let (mut reader, writer) = open(near, role, config).split();
         let reading = thread::spawn(move || reader.recv());
         let result = writer.send(vec![1; BLOCKS]);
         assert!(matches!(result, Err(Error::TimedOut(TimedOut::Write))), "{result:?}");
@@ -140,7 +148,7 @@ fn the_reader_sees_the_end_while_the_writer_is_blocked() {
     {
         let (near, mut peer) = S::pair();
         let config = Config::new().with_write_timeout(None);
-        let (mut reader, mut writer) = open(near, Role::Server, config).split();
+        let (mut reader, writer) = open(near, Role::Server, config).split();
         let sending = thread::spawn(move || {
             let result = writer.send(vec![1; BLOCKS]);
             (writer, result)
@@ -150,7 +158,7 @@ fn the_reader_sees_the_end_while_the_writer_is_blocked() {
         shutdown(&peer);
         assert!(matches!(reader.recv(), Err(Error::Protocol(ProtocolError::UnexpectedEof))));
         drop(peer);
-        let (mut writer, result) = sending.join().expect("no panic");
+        let (writer, result) = sending.join().expect("no panic");
         for result in [result, writer.send("late"), writer.flush()] {
             assert!(matches!(result, Err(Error::Io(_) | Error::Send(SendError::Closed))), "{result:?}");
         }

@@ -80,7 +80,7 @@ where
 }
 
 /// Asks in bursts, each after the one before has been answered, and answers the peer's questions meanwhile, also after the last burst.
-fn write<S>(mut writer: Writer<S>, notes: &Receiver<Note>, rounds: usize) -> Result<Writer<S>, Error>
+fn write<S>(writer: Writer<S>, notes: &Receiver<Note>, rounds: usize) -> Result<Writer<S>, Error>
 where
     for<'s> &'s S: Stream,
 {
@@ -133,7 +133,7 @@ where
             thread::spawn(move || write(writer, &noted, rounds)),
         )
     });
-    let mut client_writer = client.1.join().expect("no panic").expect("open");
+    let client_writer = client.1.join().expect("no panic").expect("open");
     let server_writer = server.1.join().expect("no panic").expect("open");
     client_writer.close(CloseCode::NORMAL).expect("open");
     let pings = client.0.join().expect("no panic").expect("a clean end");

@@ -24,7 +24,7 @@ fn payload(round: usize, index: usize) -> Vec<u8> {
     payload
 }
 
-fn write<S>(mut writer: Writer<S>, rounds: usize) -> Result<Writer<S>, Error>
+fn write<S>(writer: Writer<S>, rounds: usize) -> Result<Writer<S>, Error>
 where
     for<'s> &'s S: Stream,
 {
@@ -86,7 +86,7 @@ where
     });
     let [client, server] =
         sides.map(|(reader, writer)| (reader, writer.join().expect("no panic").expect("open")));
-    let (client_reader, mut client_writer) = client;
+    let (client_reader, client_writer) = client;
     let (server_reader, server_writer) = server;
     client_writer.close(CloseCode::NORMAL).expect("open");
     client_reader.join().expect("no panic").expect("a clean end");

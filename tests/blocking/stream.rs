@@ -21,6 +21,13 @@ pub(crate) enum Call {
     WriteTimeout(Option<Duration>),
 }
 
+impl Call {
+    /// The timeout that it set for writes.
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        if let Self::WriteTimeout(timeout) = self { *timeout } else { None }
+    }
+}
+
 /// What goes wrong at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {

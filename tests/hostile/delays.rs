@@ -82,7 +82,7 @@ mod blocking {
         for role in Role::BOTH {
             let stream = Scripted::new(wire::text(role, "one")).without_end();
             let mut socket = open(&stream, role, Config::new().with_close_timeout(SHORT));
-            socket.sender().close(CloseCode::NORMAL);
+            socket.queue_close(CloseCode::NORMAL);
             assert_eq!(socket.recv().expect("a message"), Some("one".into()));
             stream.arrive(&wire::text(role, "two"));
             assert_eq!(socket.recv().expect("a message"), Some("two".into()));
@@ -135,7 +135,7 @@ mod tokio {
     fn a_peer_that_reads_a_stream_and_answers_pings_is_kept() {
         let config = Config::new();
         let (socket, peer) = open(Role::Server, config, Script::SMOOTH.with_capacity(100_000));
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         block_on(async {
             let stream = async {
                 loop {

@@ -16,7 +16,7 @@ fn cases() -> [(Vec<u8>, ProtocolError, u16); 2] {
         (wire::header(FIN | BINARY, Length::Two(60_000), None), ProtocolError::UnmaskedFrame, 1002),
         (
             wire::header(FIN | BINARY, Length::Eight(1 << 40), Some(wire::KEY)),
-            ProtocolError::FrameTooLong { len: 1 << 40, max: Config::new().max_frame_len() },
+            ProtocolError::MessageTooLong { len: 1 << 40, max: Config::new().max_message_len() },
             1009,
         ),
     ]

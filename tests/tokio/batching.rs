@@ -1,5 +1,7 @@
 //! What arrives in one read is answered with one write.
 
+use std::time::Duration;
+
 use tidewire::{Config, Event};
 
 use crate::stream::{Script, block_on};
@@ -18,7 +20,7 @@ fn messages_of_one_read_are_answered_with_one_write() {
             }
             assert_eq!(peer.writes(), [], "{role:?}: nothing is written while there is something to receive");
             // The next read is what makes it write.
-            assert!(tokio::time::timeout(core::time::Duration::from_secs(1), socket.recv()).await.is_err());
+            assert!(tokio::time::timeout(Duration::from_secs(1), socket.recv()).await.is_err());
         });
         assert_eq!(peer.writes().len(), 1, "{role:?}");
         assert_eq!(role.frames(&peer.log()), vec![frame(TEXT, "tide"); 100]);
@@ -28,17 +30,19 @@ fn messages_of_one_read_are_answered_with_one_write() {
 #[test]
 fn an_echo_with_recv_ref_answers_one_read_with_one_write() {
     let role = Role::Server;
-    let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
+    // Each round has a runtime of its own, and a timer belongs to one.
+    let config = Config::new().with_keepalive(None, Duration::ZERO);
+    let (mut socket, peer) = role.socket(config, Script::SMOOTH);
     for round in 1..=3 {
         peer.send((0..50).flat_map(|n| role.frame(BINARY, [n])).collect::<Vec<_>>());
         block_on(async {
             for _ in 0..50 {
                 match socket.recv_ref().await.unwrap() {
-                    Some((Event::Binary(payload), sender)) => sender.send(payload).unwrap(),
+                    Some((Event::Binary(payload), mut output)) => output.queue(payload).unwrap(),
                     other => panic!("{other:?}"),
                 }
             }
-            assert!(tokio::time::timeout(core::time::Duration::from_secs(1), socket.recv()).await.is_err());
+            assert!(tokio::time::timeout(Duration::from_secs(1), socket.recv()).await.is_err());
         });
         assert_eq!(peer.writes().len(), round);
     }

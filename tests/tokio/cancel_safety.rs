@@ -134,12 +134,12 @@ impl Play {
         loop {
             let Some(event) = self.cut.run(socket.recv_ref()).await else { continue };
             self.received.push(match event.unwrap() {
-                Some((Event::Text(text), sender)) => {
-                    sender.send(&*text).unwrap();
+                Some((Event::Text(text), mut output)) => {
+                    output.queue(&*text).unwrap();
                     Frame(TEXT, text.as_bytes().into())
                 }
-                Some((Event::Binary(payload), sender)) => {
-                    sender.send(&*payload).unwrap();
+                Some((Event::Binary(payload), mut output)) => {
+                    output.queue(&*payload).unwrap();
                     Frame(0x82, payload.to_vec())
                 }
                 Some((Event::Ping(payload), _)) => Frame(PING, payload.into()),

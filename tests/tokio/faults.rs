@@ -45,7 +45,8 @@ fn after_a_failed_write_nothing_is_written_and_the_peers_last_words_are_heard() 
             peer.send([role.frame(TEXT, "why"), role.close_frame(1008, "rude")].concat());
             peer.end();
             assert_eq!(socket.recv().await.unwrap(), Some("why".into()));
-            assert_eq!(socket.recv().await.unwrap(), None);
+            let ended = socket.recv().await;
+            assert!(matches!(ended, Err(Error::ClosedByPeer(_))), "{ended:?}");
         });
         assert_eq!(socket.ending().unwrap().code(), 1008);
         assert_eq!(peer.log(), []);

@@ -160,7 +160,8 @@ async fn a_busy_task_does_not_take_its_own_delay_for_the_peers() {
 #[test]
 fn no_keepalive_means_no_pings_and_no_end() {
     for role in Role::BOTH {
-        let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
+        let config = Config::new().with_keepalive(None, Duration::ZERO);
+        let (mut socket, peer) = role.socket(config, Script::SMOOTH);
         block_on(async {
             assert!(timeout(Duration::from_secs(24 * 3600), socket.recv()).await.is_err());
             peer.send(role.frame(TEXT, "good morning"));
@@ -174,7 +175,7 @@ fn no_keepalive_means_no_pings_and_no_end() {
 fn the_reader_of_a_split_socket_keeps_alive_and_gives_up() {
     for role in Role::BOTH {
         let (socket, peer) = role.socket(config(), Script::BYTEWISE);
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         block_on(async {
             writer.send("hello").await.unwrap();
             let begun = Instant::now();

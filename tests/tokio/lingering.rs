@@ -155,7 +155,7 @@ fn a_violation_of_a_peer_that_never_reads_ends_after_the_write_timeout() {
 fn the_writer_of_a_split_socket_hears_of_a_violation() {
     for role in Role::BOTH {
         let (socket, peer) = role.socket(config(), Script::SMOOTH);
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         peer.send(role.frame(0x83, "?"));
         block_on(async {
             let received = reader.recv().await;

@@ -124,8 +124,8 @@ async fn echo(mut socket: WebSocket<Stream>) -> Result<(), Error> {
     loop {
         socket.ready().await?;
         match socket.recv_ref().await? {
-            Some((Event::Text(text), sender)) => sender.send(text)?,
-            Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+            Some((Event::Text(text), mut output)) => output.queue(text)?,
+            Some((Event::Binary(payload), mut output)) => output.queue(payload)?,
             Some(_) => {}
             None => return Ok(()),
         }
@@ -165,10 +165,10 @@ fn parts_are_echoed_as_fragments_and_are_no_messages() {
             block_on(async {
                 loop {
                     match socket.recv_ref().await.unwrap() {
-                        Some((Event::TextPart(part), sender)) => {
+                        Some((Event::TextPart(part), mut output)) => {
                             received.push_str(&part);
                             count += 1;
-                            sender.send_fragment(&*part, part.is_last()).unwrap();
+                            output.queue_fragment(&*part, part.is_last()).unwrap();
                             if part.is_last() {
                                 break;
                             }

@@ -281,7 +281,7 @@ fn a_client_waits_no_longer_than_the_open_timeout() {
 fn connect_refuses_a_uri_that_needs_tls_or_is_none() {
     for (uri, expected) in [
         ("wss://localhost/", "a wss URI needs a TLS stream: pass one to `client`"),
-        ("http://localhost/", "request: the URI is neither ws:// nor wss://"),
+        ("http://localhost/", "the URI is neither ws:// nor wss://"),
     ] {
         let error = block_on(tidewire::tokio::connect(uri)).unwrap_err();
         assert_eq!(error.to_string(), expected);

@@ -113,8 +113,8 @@ impl Player {
         while self.recv(socket).await? {
             let message = self.received.last().expect("one").clone();
             let (first, second) = message.split_at(message.len() / 2);
-            socket.sender().send_fragment(first.to_vec(), false)?;
-            socket.sender().send_fragment(second.to_vec(), true)?;
+            socket.queue_fragment(first.to_vec(), false)?;
+            socket.queue_fragment(second.to_vec(), true)?;
             self.flush(socket, 2).await?;
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Player {
         for prepared in [Prepared::new(&[9; 5000]), Prepared::new("short")] {
             for _ in 0..2 {
                 self.call(async || socket.ready().await).await?;
-                socket.sender().send(&prepared)?;
+                socket.queue(&prepared)?;
             }
             self.flush(socket, 2).await?;
         }
@@ -171,7 +171,7 @@ impl Player {
 
     /// Receives and sends at the same time; the writer closes.
     async fn halves(&mut self, socket: Socket) -> Result<(), Error> {
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         let (mut read_cut, mut write_cut) = (self.cut, self.cut);
         let (received, vouched) = (&mut self.received, &mut self.vouched);
         let reading = async {

@@ -101,17 +101,17 @@ fn recv_goes_on_reading_while_its_flush_is_blocked() {
 
 #[test]
 fn what_cannot_be_sent_is_refused_and_harms_nothing() {
-    let config = Config::new().with_max_output_len(100);
     for role in Role::BOTH {
-        let (mut socket, peer) = role.socket(config, Script::SMOOTH);
+        let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
         block_on(async {
             let long = [0; 126];
-            assert!(matches!(socket.send(&long).await, Err(Error::Send(SendError::OutputFull))));
-            assert!(matches!(socket.feed(&long).await, Err(Error::Send(SendError::OutputFull))));
             assert!(matches!(socket.ping(&long).await, Err(Error::Send(SendError::PingTooLong))));
-            socket.sender().send_fragment("a", false).unwrap();
+            socket.send_fragment("a", false).await.unwrap();
             assert!(matches!(socket.send("b").await, Err(Error::Send(SendError::UnfinishedMessage))));
-            socket.sender().send_fragment("c", true).unwrap();
+            assert_eq!(socket.queue("b"), Err(SendError::UnfinishedMessage));
+            let mixed = socket.send_fragment(b"b", true).await;
+            assert!(matches!(mixed, Err(Error::Send(SendError::MixedFragments))));
+            socket.queue_fragment("c", true).unwrap();
             socket.send("d").await.unwrap();
         });
         assert_eq!(role.frames(&peer.log()), [frame(0x01, "a"), frame(0x80, "c"), frame(TEXT, "d")]);
@@ -119,11 +119,11 @@ fn what_cannot_be_sent_is_refused_and_harms_nothing() {
 }
 
 #[test]
-fn the_sender_takes_prepared_messages() {
+fn prepared_messages_are_sent_like_any_other() {
     for role in Role::BOTH {
         let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_vectored());
         let prepared = Prepared::new(vec![9; 5000]);
-        socket.sender().send(&prepared).unwrap();
+        socket.queue(&prepared).unwrap();
         block_on(socket.flush()).unwrap();
         assert_eq!(role.frames(&peer.log()), [frame(BINARY, vec![9; 5000])]);
     }
@@ -137,7 +137,7 @@ fn nothing_is_sent_after_a_close_frame() {
         peer.end();
         block_on(async {
             assert_eq!(socket.recv().await.unwrap(), None);
-            assert!(matches!(socket.queue("late"), Err(Error::Send(SendError::Closed))));
+            assert_eq!(socket.queue("late"), Err(SendError::Closed));
             for result in [socket.send("late").await, socket.feed("late").await, socket.ping(b"").await] {
                 assert!(matches!(result, Err(Error::Send(SendError::Closed) | Error::Io(_))), "{result:?}");
             }

@@ -8,12 +8,17 @@ use tokio::time::{Instant, sleep};
 use crate::stream::{Script, block_on};
 use crate::wire::{CLOSE, PING, PONG, Role, TEXT, close_body, frame};
 
+/// Without keepalive.
+fn quiet() -> Config {
+    Config::new().with_keepalive(None, Duration::ZERO)
+}
+
 #[test]
 fn close_of_the_writer_ends_the_reader_after_the_peers_answer() {
     for role in Role::BOTH {
         for script in Script::ALL {
-            let (socket, peer) = role.socket(Config::new(), script);
-            let (mut reader, mut writer) = socket.split();
+            let (socket, peer) = role.socket(quiet(), script);
+            let (mut reader, writer) = socket.split();
             block_on(async {
                 let reading = async {
                     assert_eq!(reader.recv().await.unwrap(), Some("under way".into()));
@@ -41,9 +46,9 @@ fn close_of_the_writer_ends_the_reader_after_the_peers_answer() {
 fn close_of_the_writer_arms_the_deadline_of_a_reader_that_waits() {
     for role in Role::BOTH {
         for script in [Script::SMOOTH, Script::BYTEWISE] {
-            let config = Config::new().with_close_timeout(Duration::from_secs(4));
+            let config = quiet().with_close_timeout(Duration::from_secs(4));
             let (socket, _peer) = role.socket(config, script);
-            let (mut reader, mut writer) = socket.split();
+            let (mut reader, writer) = socket.split();
             block_on(async {
                 let begun = Instant::now();
                 let closing = async {
@@ -62,9 +67,9 @@ fn close_of_the_writer_arms_the_deadline_of_a_reader_that_waits() {
 #[test]
 fn a_close_that_is_dropped_while_it_waits_is_finished_by_the_reader() {
     for role in Role::BOTH {
-        let config = Config::new().with_close_timeout(Duration::from_secs(4));
+        let config = quiet().with_close_timeout(Duration::from_secs(4));
         let (socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(1));
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         block_on(async {
             let closing = async {
                 let closed =
@@ -86,8 +91,8 @@ fn a_close_that_is_dropped_while_it_waits_is_finished_by_the_reader() {
 #[test]
 fn dropping_the_writer_closes_nothing() {
     for role in Role::BOTH {
-        let (socket, peer) = role.socket(Config::new(), Script::BYTEWISE);
-        let (mut reader, mut writer) = socket.split();
+        let (socket, peer) = role.socket(quiet(), Script::BYTEWISE);
+        let (mut reader, writer) = socket.split();
         writer.queue("queued").unwrap();
         drop(writer);
         block_on(async {
@@ -109,25 +114,27 @@ fn dropping_the_writer_closes_nothing() {
 }
 
 #[test]
-fn the_writer_goes_on_without_the_reader() {
+fn dropping_the_reader_ends_the_connection_and_wakes_the_writers() {
     for role in Role::BOTH {
-        let (socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_capacity(5));
-        let (reader, mut writer) = socket.split();
+        let (socket, peer) = role.socket(quiet(), Script::SMOOTH.with_capacity(5));
+        let (reader, writer) = socket.split();
         block_on(async {
-            let reading = async {
+            let other = writer.clone();
+            let tasks = [writer.send(vec![0; 100_000]), other.send(vec![1; 100_000])].map(Box::pin);
+            let [first, second] = tasks;
+            let dropping = async {
                 sleep(Duration::from_secs(1)).await;
                 drop(reader);
-                let mut written = Vec::new();
-                while role.whole_frames(&written).0.is_empty() {
-                    sleep(Duration::from_secs(1)).await;
-                    written.extend(peer.read());
-                }
-                role.frames(&written)
             };
-            let (sent, frames) = tokio::join!(writer.send("0123456789"), reading);
-            sent.unwrap();
-            assert_eq!(frames, [frame(TEXT, "0123456789")]);
+            let (first, second, ()) = tokio::join!(first, second, dropping);
+            for result in [first, second, writer.ready().await, writer.flush().await, writer.ping(b"").await]
+            {
+                assert!(matches!(result, Err(Error::Send(SendError::Closed))), "{role:?}: {result:?}");
+            }
+            assert_eq!(writer.queue("late"), Err(SendError::Closed));
+            assert_eq!((writer.queued_len(), writer.state()), (0, State::Closed));
         });
+        assert!(peer.is_shut(), "the stream is gone");
     }
 }
 
@@ -138,8 +145,8 @@ fn the_end_of_the_connection_wakes_a_blocked_writer() {
         let ends: [(Vec<u8>, bool); 3] =
             [(Vec::new(), true), (role.close_frame(1000, ""), false), (role.frame(0x83, "?"), false)];
         for (bytes, eof) in ends {
-            let (socket, peer) = role.socket(Config::new(), Script::SMOOTH.with_capacity(5));
-            let (mut reader, mut writer) = socket.split();
+            let (socket, peer) = role.socket(quiet(), Script::SMOOTH.with_capacity(5));
+            let (mut reader, writer) = socket.split();
             block_on(async {
                 let ending = async {
                     sleep(Duration::from_secs(1)).await;
@@ -166,9 +173,9 @@ fn the_end_of_the_connection_wakes_a_blocked_writer() {
 #[test]
 fn the_write_timeout_of_the_reader_wakes_a_blocked_writer() {
     for role in Role::BOTH {
-        let config = Config::new().with_write_timeout(Duration::from_secs(9));
+        let config = quiet().with_write_timeout(Duration::from_secs(9));
         let (socket, _peer) = role.socket(config, Script::SMOOTH.with_capacity(5));
-        let (mut reader, mut writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         block_on(async {
             let begun = Instant::now();
             let writing = async {
@@ -186,8 +193,8 @@ fn the_write_timeout_of_the_reader_wakes_a_blocked_writer() {
 #[test]
 fn the_round_trip_of_the_writers_ping_is_measured_by_the_reader() {
     for role in Role::BOTH {
-        let (socket, peer) = role.socket(Config::new(), Script::SMOOTH);
-        let (mut reader, mut writer) = socket.split();
+        let (socket, peer) = role.socket(quiet(), Script::SMOOTH);
+        let (mut reader, writer) = socket.split();
         block_on(async {
             let pinging = async {
                 sleep(Duration::from_secs(1)).await;
@@ -198,7 +205,7 @@ fn the_round_trip_of_the_writers_ping_is_measured_by_the_reader() {
             let (event, ()) = tokio::join!(reader.recv_ref(), pinging);
             assert!(matches!(event, Ok(Some(Event::Pong(b"?")))), "{event:?}");
         });
-        let round_trip_time = writer.with_sender(|sender| sender.round_trip_time());
+        let round_trip_time = reader.round_trip_time();
         assert_eq!(round_trip_time, Some(Duration::from_secs(3)), "{role:?}");
     }
 }
@@ -206,8 +213,8 @@ fn the_round_trip_of_the_writers_ping_is_measured_by_the_reader() {
 #[test]
 fn an_end_without_a_close_frame_is_the_readers_error() {
     for role in Role::BOTH {
-        let (socket, peer) = role.socket(Config::new(), Script::SMOOTH);
-        let (mut reader, mut writer) = socket.split();
+        let (socket, peer) = role.socket(quiet(), Script::SMOOTH);
+        let (mut reader, writer) = socket.split();
         peer.end();
         block_on(async {
             for _ in 0..3 {

@@ -81,7 +81,7 @@ where
 
 /// Asks in bursts, each after the one before has been answered, and answers the peer's questions meanwhile, also after the last burst.
 async fn write<S>(
-    mut writer: Writer<S>,
+    writer: Writer<S>,
     mut notes: UnboundedReceiver<Note>,
     rounds: usize,
 ) -> Result<Writer<S>, Error>
@@ -127,7 +127,7 @@ where
         let (notes, noted) = unbounded_channel();
         (spawn(read(reader, notes, rounds, progress.clone())), spawn(write(writer, noted, rounds)))
     });
-    let mut client_writer = client.1.await.unwrap().unwrap();
+    let client_writer = client.1.await.unwrap().unwrap();
     let server_writer = server.1.await.unwrap().unwrap();
     client_writer.close(CloseCode::NORMAL).await.unwrap();
     drop((client_writer, server_writer));

@@ -43,7 +43,7 @@ fn seed(round: usize, index: usize) -> u8 {
 }
 
 /// Bursts with pauses, and with a ping after each.
-async fn write<S>(mut writer: Writer<S>, rounds: usize) -> Result<Writer<S>, Error>
+async fn write<S>(writer: Writer<S>, rounds: usize) -> Result<Writer<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -118,7 +118,7 @@ where
     let client_reading = spawn(read(client_reader, rounds, progress));
     let server_writing = spawn(write(server_writer, rounds));
     // The client closes when both have said everything.
-    let mut client_writer = spawn(write(client_writer, rounds)).await.unwrap().unwrap();
+    let client_writer = spawn(write(client_writer, rounds)).await.unwrap().unwrap();
     let server_writer = server_writing.await.unwrap().unwrap();
     client_writer.close(CloseCode::NORMAL).await.unwrap();
     drop((client_writer, server_writer));
@@ -162,7 +162,7 @@ fn bursts_in_both_directions_arrive_whole_on_one_thread() {
 async fn small_messages_back_and_forth_are_never_forgotten() {
     let (near, far) = tokio::io::duplex(64);
     let (client, server) = sockets(near, far);
-    let (mut reader, mut writer) = server.split();
+    let (mut reader, writer) = server.split();
     // The echo goes through a channel from one task to the other, as in a program.
     let (queue, mut queued) = tokio::sync::mpsc::channel(1);
     let reading = spawn(async move {
@@ -175,7 +175,7 @@ async fn small_messages_back_and_forth_are_never_forgotten() {
             writer.send(message).await.unwrap();
         }
     });
-    let (mut reader, mut writer) = client.split();
+    let (mut reader, writer) = client.split();
     let asking = async {
         for n in 0..3000_usize {
             let message = vec![n as u8; n % 200];
@@ -197,7 +197,7 @@ async fn pings_are_answered_while_the_writer_is_blocked() {
     for (len, all) in [(60_000, true), (1 << 20, false)] {
         let (near, far) = tokio::io::duplex(1 << 10);
         let (mut client, server) = sockets(near, far);
-        let (mut reader, mut writer) = server.split();
+        let (mut reader, writer) = server.split();
         let reading = spawn(async move {
             let mut pings = 0;
             while let Some(event) = reader.recv_ref().await.unwrap() {

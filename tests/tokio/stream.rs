@@ -20,8 +20,8 @@ pub(crate) struct Script {
     pub(crate) max_write: usize,
     /// How many bytes may wait for the peer to read them.
     pub(crate) capacity: usize,
-    /// Every operation is pending once, and wakes its task at once, before it does anything.
-    pub(crate) pending: bool,
+    /// Every operation is pending so often, and wakes its task at once, before it does anything.
+    pub(crate) pendings: u8,
     pub(crate) vectored: bool,
     /// What is written reaches the peer with the next flush.
     pub(crate) holds_back: bool,
@@ -47,7 +47,7 @@ impl Script {
         max_read: usize::MAX,
         max_write: usize::MAX,
         capacity: usize::MAX,
-        pending: false,
+        pendings: 0,
         vectored: false,
         holds_back: false,
         fault: None,
@@ -70,8 +70,12 @@ impl Script {
         self
     }
 
-    pub(crate) const fn with_pending(mut self) -> Self {
-        self.pending = true;
+    pub(crate) const fn with_pending(self) -> Self {
+        self.with_pendings(1)
+    }
+
+    pub(crate) const fn with_pendings(mut self, pendings: u8) -> Self {
+        self.pendings = pendings;
         self
     }
 
@@ -146,8 +150,8 @@ pub(crate) struct Stream {
     script: Script,
     incoming: Shared,
     outgoing: Shared,
-    /// Which kinds of operation have been pending already.
-    asked: [bool; 4],
+    /// How often each kind of operation has been pending since the last.
+    asked: [u8; 4],
     polls: usize,
     fault: Option<Fault>,
 }
@@ -184,7 +188,7 @@ pub(crate) fn linked(near: Script, far: Script) -> (Stream, Stream) {
 
 impl Stream {
     fn new(script: Script, incoming: Shared, outgoing: Shared) -> Self {
-        Self { script, incoming, outgoing, asked: [false; 4], polls: 0, fault: None }
+        Self { script, incoming, outgoing, asked: [0; 4], polls: 0, fault: None }
     }
 
     /// How many operations there were.
@@ -197,8 +201,8 @@ impl Stream {
         self.polls += 1;
         assert!(self.polls < MAX_POLLS, "the stream is polled for ever");
         let asked = &mut self.asked[kind as usize];
-        if self.script.pending && !*asked {
-            *asked = true;
+        if *asked < self.script.pendings {
+            *asked += 1;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -220,7 +224,7 @@ impl Stream {
     /// An operation has had its effect.
     fn end(&mut self, kind: Kind) {
         lock(&self.outgoing).operations += 1;
-        self.asked[kind as usize] = false;
+        self.asked[kind as usize] = 0;
     }
 }
 

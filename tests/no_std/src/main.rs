@@ -10,7 +10,6 @@ mod runtime;
 
 use alloc::string::ToString;
 
-use bytes::Buf;
 use tidewire::{ClientHandshake, ClientRequest, Config, Connection, Event, Input, Output, ServerHandshake};
 
 /// What the program begins with, on an aligned stack.
@@ -51,7 +50,7 @@ fn open() -> (Connection, Connection) {
 
 /// The network.
 fn move_bytes(output: &mut Output, input: &mut Input) {
-    while output.has_remaining() {
+    while !output.is_empty() {
         let chunk = output.chunk();
         input.extend_from_slice(chunk);
         let len = chunk.len();

@@ -1,8 +1,7 @@
 //! tidewire: the core alone, and its tokio adapter with messages lent and owned.
 
-use bytes::{Buf as _, Bytes};
 use tidewire::tokio::WebSocket;
-use tidewire::{Config, Connection, Event, Input, Message};
+use tidewire::{Bytes, Config, Connection, Event, Input, Message};
 
 use super::{Batch, Contender, Role, Tally, receiving};
 use crate::pipe::{Pipe, Sink, run};
@@ -61,7 +60,7 @@ impl Contender for Core {
                 connection.send(&payload).expect("room");
             }
             let output = connection.output();
-            while output.has_remaining() {
+            while !output.is_empty() {
                 let chunk = output.chunk();
                 let len = chunk.len();
                 sink.write(chunk);
