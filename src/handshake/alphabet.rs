@@ -9,10 +9,6 @@ pub(super) static NAME: Alphabet = Alphabet::new(b"-._~!$&'()*+,;=");
 /// RFC 3986 3.3 and 3.4: what stands in a path or a query as it is.
 pub(super) static RESOURCE: Alphabet = Alphabet::new(b"-._~!$&'()*+,;=:@/?");
 
-/// What stands in a request-target: more than RFC 3986 allows, since browsers leave `[]^|{}`, the backslash, the backtick and a
-/// percent sign as they are.
-pub(super) static TARGET: Alphabet = Alphabet::new(b"-._~!$&'()*+,;=:@/?[]^|{}\\`%");
-
 /// RFC 4648 4: the digits of base64.
 pub(super) static BASE64: Alphabet = Alphabet::new(b"+/");
 

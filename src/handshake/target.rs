@@ -1,6 +1,5 @@
 //! Whom a request is for, and what for.
 
-use super::alphabet::TARGET;
 use super::head::Headers;
 use super::uri::{Authority, split_authority};
 use crate::HandshakeError;
@@ -16,7 +15,7 @@ impl<'i> Target<'i> {
     pub(super) fn new(target: &'i str, headers: &Headers<'_, 'i>) -> Result<Self, HandshakeError> {
         let host = headers.single_text("Host").ok_or(HandshakeError::InvalidHost)?;
         Authority::parse(host).map_err(|_| HandshakeError::InvalidHost)?;
-        if !TARGET.has_all(target.as_bytes()) {
+        if !is_visible(target) {
             return Err(HandshakeError::InvalidTarget);
         }
         if target.starts_with('/') {
@@ -31,4 +30,12 @@ impl<'i> Target<'i> {
         }
         Ok(Self { host, path_and_query })
     }
+}
+
+/// True if nothing in a request-target can end the line or hide in a log.
+///
+/// RFC 3986 allows fewer characters. Clients send JSON in a query as it is, and browsers leave `[]^|{}` and others unencoded.
+fn is_visible(target: &str) -> bool {
+    target.bytes().all(|byte| byte.is_ascii_graphic())
+        || target.chars().all(|c| !c.is_control() && !c.is_whitespace())
 }

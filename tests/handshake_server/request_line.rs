@@ -74,6 +74,14 @@ fn the_target_is_a_path_or_an_absolute_http_uri() {
         ("http://other:81", "/", "/", "other:81"),
         ("HTTPS://other?a", "/?a", "/", "other"),
         ("http://[::1]/a?b", "/a?b", "/a", "[::1]"),
+        (
+            "/<a>\"#b?{\"room\":\"tide\",\"to\":[1]}",
+            "/<a>\"#b?{\"room\":\"tide\",\"to\":[1]}",
+            "/<a>\"#b",
+            "server.example.com",
+        ),
+        ("/caf\u{e9}?\u{1f980}", "/caf\u{e9}?\u{1f980}", "/caf\u{e9}", "server.example.com"),
+        ("http://other/\"<\u{e9}>#?\"", "/\"<\u{e9}>#?\"", "/\"<\u{e9}>#", "other"),
     ] {
         let request = accepted(&with(&REQUEST.replace("/chat", target), ""));
         assert_eq!(request.target(), resource_name);
@@ -85,10 +93,14 @@ fn the_target_is_a_path_or_an_absolute_http_uri() {
         "server.example.com:80",
         "chat",
         "?a",
-        "/#",
-        "/<script>",
-        "/\"",
-        "/\u{e9}",
+        "/\u{85}",
+        "/\u{9b}m",
+        "/a\u{a0}b",
+        "/a\u{2028}b",
+        "http://other#/",
+        "http://other\\/",
+        "http://other\"/",
+        "http://\u{e9}/",
         "ftp://h/",
         "ws://h/",
         "http:///a",
