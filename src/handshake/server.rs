@@ -34,6 +34,8 @@ pub struct ServerHandshake {
     origins: Origins,
     output: Output,
     scan: Scan,
+    /// The first bytes have arrived, and none of them or an empty line was skipped.
+    has_begun: bool,
     deadline: Deadline,
     outcome: Option<Result<(), HandshakeError>>,
 }
@@ -47,6 +49,7 @@ impl ServerHandshake {
             origins: Origins::SameOrigin,
             output: Output::new(),
             scan: Scan::new(&config),
+            has_begun: false,
             deadline: Deadline::NONE,
             outcome: None,
         }
@@ -70,6 +73,7 @@ impl ServerHandshake {
         if let Some(outcome) = &self.outcome {
             return outcome.clone().map(|()| None);
         }
+        self.skip_empty_line(input);
         let request = self.scan.receive(input, |head| Request::new(self.config, head, &self.origins));
         match &request {
             Ok(None) => {}
@@ -106,6 +110,16 @@ impl ServerHandshake {
     #[must_use]
     pub fn into_refusal(self) -> Connection {
         Connection::refused(self.config, self.output)
+    }
+
+    /// RFC 9112 2.2: an empty line before the request line is ignored; one is enough.
+    fn skip_empty_line(&mut self, input: &mut Input) {
+        if !self.has_begun && input.unread().len() >= 2 {
+            self.has_begun = true;
+            if input.unread().starts_with(b"\r\n") {
+                input.consume(2);
+            }
+        }
     }
 
     fn fail(&mut self, error: &HandshakeError) {

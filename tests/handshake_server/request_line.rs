@@ -1,9 +1,9 @@
 //! The method, the target, the version, and the grammar of the head (RFC 9112 2 and 3).
 
-use tidewire::HandshakeError;
+use tidewire::{Config, HandshakeError};
 
 use crate::handshake::{REQUEST, with};
-use crate::{accepted, refused};
+use crate::{accepted, refused, refused_by};
 
 #[test]
 fn a_head_that_breaks_the_grammar_is_refused() {
@@ -14,7 +14,10 @@ fn a_head_that_breaks_the_grammar_is_refused() {
         "GET / HTTP/1.1\r\r",
         "GET / HTTP/1.1\r\nHost: h\n",
         "GET / HTTP/1.1\r\nHost: h\r\n\n",
-        "\r\n",
+        "\r\n\r\n",
+        "\r\n\n",
+        "\r\n\r",
+        "\r\n \r\n\r\n",
         "\n",
         "GET /\0",
         "GET / HTTP/1.1\r\nHost: \0",
@@ -51,6 +54,19 @@ fn a_head_that_breaks_the_grammar_is_refused() {
         refused(&with(REQUEST, &format!("{line}\r\n")), HandshakeError::MalformedHead);
         refused(&format!("GET / HTTP/1.1\r\n{line}\r\n\r\n"), HandshakeError::MalformedHead);
     }
+}
+
+#[test]
+fn one_empty_line_before_the_request_line_is_skipped() {
+    let request = accepted(&format!("\r\n{}", with(REQUEST, "A: b\r\n")));
+    assert_eq!((request.target(), request.host()), ("/chat", "server.example.com"));
+    assert_eq!(request.headers().last(), Some(("A", &b"b"[..])));
+    refused(&format!("\r\n\r\n{}", with(REQUEST, "")), HandshakeError::MalformedHead);
+    refused(&format!("\r\n{}", with(&REQUEST.replace("GET", "\r\nGET"), "")), HandshakeError::MalformedHead);
+    // It buys no room for the head.
+    let head = with(REQUEST, "");
+    let config = Config::new().with_max_head_len(head.len() - 1);
+    refused_by(config, &format!("\r\n{head}"), HandshakeError::HeadTooLong);
 }
 
 #[test]
