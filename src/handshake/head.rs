@@ -58,10 +58,8 @@ impl<'i> RawHead<'i> {
             }
             _ => return Err(HandshakeError::MalformedHead),
         }
-        // RFC 9112 4: a space follows the status code even where no reason follows that; the parser does not insist.
-        let (Some(version), Some(status @ 100..), Some(b' ')) =
-            (response.version, response.code, self.bytes.get("HTTP/1.1 101".len()))
-        else {
+        // RFC 9112 4: a space follows the status code even where no reason does. Some servers leave it out, which harms nobody.
+        let (Some(version), Some(status @ 100..)) = (response.version, response.code) else {
             return Err(HandshakeError::MalformedHead);
         };
         Ok((version, status, Headers { bytes: self.bytes, all: response.headers }))
