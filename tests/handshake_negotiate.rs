@@ -23,6 +23,12 @@ fn the_same_origin_is_the_same_host_and_port() {
         ("example.com", "https://example.com:443"),
         ("example.com:8080", "http://example.com:8080"),
         ("[::1]:8080", "http://[::1]:8080"),
+        // Clients that are no browsers derive it from the URI that they connect to.
+        ("example.com", "ws://example.com"),
+        ("example.com", "wss://example.com"),
+        ("example.com:443", "WSS://example.com"),
+        ("example.com", "ws://example.com:80"),
+        ("example.com:8080", "wss://example.com:8080"),
     ] {
         assert_eq!(check(host, origin), Ok(()), "{host} {origin}");
     }
@@ -45,6 +51,10 @@ fn the_same_origin_is_the_same_host_and_port() {
         ("example.com", "https://example.com:"),
         ("example.com", "https://example.com:x"),
         ("example.com", "chrome-extension://example.com"),
+        ("example.com:443", "ws://example.com"),
+        ("example.com", "wss://example.com:80"),
+        ("example.com", "ws://evil.net"),
+        ("example.com", "wsss://example.com"),
         ("example.com", "file://"),
         ("example.com", "https:// example.com"),
     ] {

@@ -90,10 +90,12 @@ impl<'o> Origin<'o> {
     }
 }
 
+/// RFC 6455 10.2 has browsers send `http` and `https`. Clients on phones derive the origin from the URI, as `wss://example.com`.
 fn default_port(scheme: &str) -> Option<u16> {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
     match scheme {
-        _ if scheme.eq_ignore_ascii_case("http") => Some(80),
-        _ if scheme.eq_ignore_ascii_case("https") => Some(443),
+        _ if is("http") || is("ws") => Some(80),
+        _ if is("https") || is("wss") => Some(443),
         _ => None,
     }
 }
