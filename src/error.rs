@@ -276,7 +276,7 @@ pub enum InvalidRequest {
     /// The name of a header is not a token.
     #[error("malformed header name")]
     InvalidHeaderName,
-    /// The value of a header holds a control character, or is not ASCII.
+    /// The value of a header holds a control character.
     #[error("malformed header value")]
     InvalidHeaderValue,
     /// A header that only the handshake itself may write.
@@ -306,7 +306,7 @@ pub enum InvalidResponse {
     /// The name of a header is not a token.
     #[error("malformed header name")]
     InvalidHeaderName,
-    /// The value of a header holds a control character, or is not ASCII.
+    /// The value of a header holds a control character.
     #[error("malformed header value")]
     InvalidHeaderValue,
     /// A header that only the handshake itself may write.

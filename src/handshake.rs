@@ -98,7 +98,8 @@ fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
     let prefix = name.get(..RESERVED_PREFIX.len()).unwrap_or_default();
     if !is_token(name.as_bytes()) {
         Err(InvalidHeader::Name)
-    } else if !value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+    // RFC 9110 5.5: text, whatever its alphabet. A control character could end the line.
+    } else if value.chars().any(|c| c != '\t' && c.is_control()) {
         Err(InvalidHeader::Value)
     } else if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
         || prefix.eq_ignore_ascii_case(RESERVED_PREFIX)

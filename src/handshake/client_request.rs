@@ -42,8 +42,7 @@ impl ClientRequest {
     ///
     /// # Errors
     /// - [`InvalidHeaderName`](InvalidRequest::InvalidHeaderName) if the name is not a token
-    /// - [`InvalidHeaderValue`](InvalidRequest::InvalidHeaderValue) if the value holds a control character, as a line end, or is
-    ///   not ASCII
+    /// - [`InvalidHeaderValue`](InvalidRequest::InvalidHeaderValue) if the value holds a control character, such as a line end
     /// - [`ReservedHeader`](InvalidRequest::ReservedHeader) if the handshake itself writes this header
     /// - [`RepeatedOrigin`](InvalidRequest::RepeatedOrigin) for a second `Origin`
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {

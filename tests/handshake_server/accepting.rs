@@ -28,9 +28,9 @@ fn the_example_of_rfc_6455_1_3_is_accepted() {
 #[test]
 fn frames_follow_the_answer_in_the_same_output() {
     let mut connection =
-        accepted(&with(REQUEST, "")).accept(None, &[("Set-Cookie", "a=b")]).expect("accepted");
+        accepted(&with(REQUEST, "")).accept(None, &[("Set-Cookie", "a=\u{e9}")]).expect("accepted");
     connection.send("Hello").expect("sent");
-    assert!(drain(&mut connection).ends_with(b"xOo=\r\nSet-Cookie: a=b\r\n\r\n\x81\x05Hello"));
+    assert!(drain(&mut connection).ends_with(b"xOo=\r\nSet-Cookie: a=\xC3\xA9\r\n\r\n\x81\x05Hello"));
 }
 
 #[test]
