@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn serve(stream: TcpStream, peers: &Peers) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let config = Config::new().with_max_frame_len(64 << 20);
-    let handshake = ServerHandshake::new(config).with_origins(Origins::Any);
+    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
     let socket = Incoming::receive(stream, handshake)?.accept(None, &[])?;
     let (mut reader, writer) = socket.split();
     let writer = Arc::new(Mutex::new(writer));

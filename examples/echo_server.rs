@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve(stream: TcpStream, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let config = Config::new().with_max_frame_len(64 << 20);
-    let handshake = ServerHandshake::new(config).with_origins(Origins::Any);
+    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
     let mut socket = Incoming::receive(stream, handshake).await?.accept(None, &[]).await?;
     tokio::select! {
         result = echo(&mut socket) => return result,

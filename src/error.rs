@@ -9,6 +9,10 @@ use crate::CloseCode;
 use crate::CloseFrame;
 use crate::handshake::Response;
 
+mod culprit;
+
+pub use culprit::Culprit;
+
 /// The peer broke the protocol, and the connection has failed (RFC 6455 7.1.7).
 ///
 /// The Close frame with [`close_code`](Self::close_code) is already queued in the output. The error is sticky: it is
@@ -312,6 +316,20 @@ pub enum InvalidResponse {
     /// A header that only the handshake itself may write.
     #[error("the handshake itself writes this header")]
     ReservedHeader,
+}
+
+/// An entry in a list of [`Origins`](crate::Origins) that can match nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+#[error("{entry} matches no origin: {hint}")]
+pub struct InvalidOrigin {
+    entry: Culprit,
+    hint: &'static str,
+}
+
+impl InvalidOrigin {
+    pub(crate) fn new(entry: &str, hint: &'static str) -> Self {
+        Self { entry: Culprit::text(entry), hint }
+    }
 }
 
 /// Why an operation of an adapter failed.

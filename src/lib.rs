@@ -185,7 +185,8 @@ pub use connection::Connection;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::Error;
 pub use error::{
-    HandshakeError, InvalidCloseCode, InvalidRequest, InvalidResponse, ProtocolError, SendError, TimedOut,
+    Culprit, HandshakeError, InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, ProtocolError,
+    SendError, TimedOut,
 };
 pub use event::{Event, Part, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;

@@ -10,8 +10,8 @@ use tidewire::{Config, HandshakeError, Origins};
 fn the_same_origin_is_the_same_host_and_port() {
     let check = |host: &str, origin: &str| {
         let head = replaced(REQUEST, "Host", &format!("Host: {host}\r\nOrigin: {origin}\r\n"));
-        let outcome = serve(Config::new(), &Origins::SameOrigin, head.as_bytes(), false);
-        assert_eq!(outcome.result.is_ok(), Origins::SameOrigin.allows(origin, host));
+        let outcome = serve(Config::new(), &Origins::same(), head.as_bytes(), false);
+        assert_eq!(outcome.result.is_ok(), Origins::same().allows(origin, host));
         outcome.result.map(|_| ())
     };
     for (host, origin) in [
@@ -70,9 +70,11 @@ fn a_list_allows_its_origins_alone() {
         "https://example.com",
         "http://localhost:3000",
         "app://ui",
-        "null",
-        "https://a.example/",
-    ]);
+        "https://*.example.org",
+        "HTTP://*.Dev.Example.org:8080",
+        "file://",
+    ])
+    .expect("valid");
     for (origin, allowed) in [
         ("https://example.com", true),
         ("HTTPS://Example.Com:443", true),
@@ -83,18 +85,85 @@ fn a_list_allows_its_origins_alone() {
         ("http://localhost", false),
         ("app://ui:1", false),
         ("https://server.example.com", false),
-        ("https://a.example/", false),
+        ("https://a.example.org", true),
+        ("https://a.b-c.Example.ORG:443", true),
+        ("http://x.dev.example.org:8080", true),
+        ("https://example.org", false),
+        ("https://.example.org", false),
+        ("https://a..example.org", false),
+        ("https://aexample.org", false),
+        ("https://a.example.org.", false),
+        ("https://a.example.org:8080", false),
+        ("http://a.example.org", false),
+        ("http://dev.example.org:8080", false),
+        ("http://x.dev.example.org", false),
+        ("wss://example.com", false),
+        ("file://", true),
+        ("FILE://", false),
+        ("file:///", false),
+        ("file://a", false),
+        ("file:", false),
         ("null", false),
         ("", false),
     ] {
         assert_eq!(list.allows(origin, "server.example.com"), allowed, "{origin}");
-        assert!(Origins::Any.allows(origin, "server.example.com"));
+        assert!(Origins::any().allows(origin, "server.example.com"));
         let head = with(REQUEST, &format!("Origin: {origin}\r\n"));
         assert_eq!(serve(Config::new(), &list, head.as_bytes(), false).result.is_ok(), allowed);
-        assert!(serve(Config::new(), &Origins::Any, head.as_bytes(), false).result.is_ok());
+        assert!(serve(Config::new(), &Origins::any(), head.as_bytes(), false).result.is_ok());
     }
     // What is not a browser need not tell an origin.
     assert!(serve(Config::new(), &list, with(REQUEST, "").as_bytes(), false).result.is_ok());
+}
+
+#[test]
+fn an_entry_that_can_match_nothing_is_an_error() {
+    for (entry, hint) in [
+        ("*", "any()"),
+        ("null", "sandboxed"),
+        ("", "scheme"),
+        ("example.com", "scheme"),
+        ("localhost:3000", "scheme"),
+        ("//example.com", "scheme"),
+        ("https:example.com", "scheme"),
+        ("https://", "a host"),
+        ("https://example.com/", "a slash"),
+        ("https://example.com/chat", "a slash"),
+        ("https://example.com?a", "a slash"),
+        ("https://example.com#", "a slash"),
+        ("https://user@example.com", "a host"),
+        ("https://example.com:x", "a port"),
+        ("https://example.com:0", "a port"),
+        ("https://example.com:65536", "a port"),
+        ("https://a b", "a host"),
+        (" https://example.com", "a scheme"),
+        ("https://example.com, https://example.org", "a host"),
+        ("https://m\u{fc}nchen.example", "a host"),
+        ("https://::1", "a host"),
+        ("1s://a", "a scheme"),
+        ("://a", "a scheme"),
+        ("ht tp://a", "a scheme"),
+        ("*://example.com", "a scheme"),
+        ("file:///", "a slash"),
+        ("https://*", "a star"),
+        ("https://*.", "a star"),
+        ("https://*.*", "a star"),
+        ("https://**.example.com", "a star"),
+        ("https://*example.com", "a star"),
+        ("https://a.*.com", "a star"),
+        ("https://*.a.*", "a star"),
+        ("https://*..example.com", "a star"),
+        ("https://*.example.com.", "a star"),
+        ("https://*.ex%61mple.com", "a star"),
+        ("https://*.0.0.1", "a star"),
+        ("https://*:8080", "a star"),
+    ] {
+        let error = Origins::list(&["https://example.com", entry]).expect_err(entry).to_string();
+        assert!(error.starts_with(&format!("{entry:?} matches no origin: ")), "{error}");
+        assert!(error.contains(hint), "{error}");
+    }
+    assert!(!Origins::list(&[]).expect("nobody").allows("https://example.com", "example.com"));
+    assert_eq!(Origins::default(), Origins::same());
 }
 
 #[test]

@@ -128,7 +128,7 @@ proptest! {
     /// No panic, the same outcome for every chunking, and an answer exactly to those errors that a request can lead to.
     #[test]
     fn any_bytes_have_a_documented_outcome(bytes in hostile(), eof: bool) {
-        let outcome = handshake::serve(Config::new(), &Origins::SameOrigin, &bytes, eof);
+        let outcome = handshake::serve(Config::new(), &Origins::same(), &bytes, eof);
         match outcome.result {
             Err(error) => prop_assert_eq!(error.status().is_some(), outcome.output.starts_with(b"HTTP/1.1 4")
                 || outcome.output.starts_with(b"HTTP/1.1 505")),

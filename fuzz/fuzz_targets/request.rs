@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input::new();
     input.extend_from_slice(client.output().chunk());
 
-    let mut server = ServerHandshake::new(config).with_origins(Origins::Any);
+    let mut server = ServerHandshake::new(config).with_origins(Origins::any());
     let received = server.receive(&mut input).expect("a valid request").expect("a complete request");
     assert_eq!(input.unread(), b"");
     assert_eq!(received.target(), request.uri().resource_name());

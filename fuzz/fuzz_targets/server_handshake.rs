@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let (flags, cuts) = (data.byte(), data.cuts());
     let (any_origin, eof) = (flags & 1 != 0, flags & 2 != 0);
     let run =
-        Run { origins: if any_origin { Origins::Any } else { Origins::SameOrigin }, eof, bytes: data.0 };
+        Run { origins: if any_origin { Origins::any() } else { Origins::same() }, eof, bytes: data.0 };
     assert_eq!(run.handshake(cuts), run.handshake(Cuts::WHOLE));
 });
 

@@ -64,7 +64,7 @@ fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpSt
 /// use tidewire::blocking::Incoming;
 /// use tidewire::{Config, Origins, ServerHandshake};
 ///
-/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
+/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
 /// let incoming = Incoming::receive(stream, handshake)?;
 /// if incoming.request().target() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place");

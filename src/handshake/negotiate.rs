@@ -4,101 +4,15 @@
 //! the request themselves, follow the same rules.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::alphabet::TOKEN;
-use super::uri::Authority;
 use super::{elements, is_token};
 use crate::HandshakeError;
 
-/// From which origins a browser may connect (RFC 6455 4.2.2 and 10.2).
-///
-/// A browser lets every page connect to every server, with the user's cookies, and tells the server the page's origin: a server
-/// that does not look at it lets foreign pages act for its users. What is not a browser sends no `Origin`, or any it likes.
-///
-/// ```
-/// use tidewire::Origins;
-///
-/// let origins = Origins::list(&["https://example.com"]);
-/// assert!(origins.allows("https://example.com", "backend.internal:8080"));
-/// assert!(!origins.allows("https://example.com.evil.net", "example.com.evil.net"));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origins {
-    /// The host and the port of the origin are those of the request; the default.
-    ///
-    /// The scheme is not compared, since behind a proxy that ends TLS it is not known. Behind a proxy that rewrites `Host` nothing is
-    /// the same origin: use a [`list`](Self::list) there.
-    #[default]
-    SameOrigin,
-    /// One of these, as `https://example.com`; `null`, which stands for any sandboxed page, never is.
-    List(Vec<String>),
-    /// Any origin: for services that look at no cookie and no other authority that a browser adds by itself.
-    Any,
-}
+mod origins;
 
-impl Origins {
-    /// The origins in a list, each as a scheme, a host and, unless it is the scheme's default, a port.
-    #[must_use]
-    pub fn list(origins: &[&str]) -> Self {
-        Self::List(origins.iter().map(|&origin| origin.into()).collect())
-    }
-
-    /// True if a request with this `Origin` may pass; `host` is its `Host` header or `:authority`.
-    #[must_use]
-    pub fn allows(&self, origin: &str, host: &str) -> bool {
-        match self {
-            Self::SameOrigin => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
-            Self::List(list) => Origin::parse(origin).is_some_and(|origin| {
-                list.iter().filter_map(|listed| Origin::parse(listed)).any(|listed| listed.is_same(&origin))
-            }),
-            Self::Any => true,
-        }
-    }
-}
-
-/// A serialized origin (RFC 6454 6.2).
-struct Origin<'o> {
-    scheme: &'o str,
-    host: &'o str,
-    /// The scheme's default if there is none; `None` if the default is not known either.
-    port: Option<u16>,
-}
-
-impl<'o> Origin<'o> {
-    fn parse(origin: &'o str) -> Option<Self> {
-        let (scheme, authority) = origin.split_once("://")?;
-        let Authority { host, port } = Authority::parse(authority).ok()?;
-        Some(Self { scheme, host, port: port.or_else(|| default_port(scheme)) })
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self.host.eq_ignore_ascii_case(other.host)
-            && self.port == other.port
-    }
-
-    /// True if `host`, whose port defaults to that of the origin's scheme, is where the origin is.
-    fn is_at(&self, host: &str) -> bool {
-        let Some(default_port) = default_port(self.scheme) else { return false };
-        Authority::parse(host).is_ok_and(|authority| {
-            authority.host.eq_ignore_ascii_case(self.host)
-                && self.port == Some(authority.port.unwrap_or(default_port))
-        })
-    }
-}
-
-/// RFC 6455 10.2 has browsers send `http` and `https`. Clients on phones derive the origin from the URI, as `wss://example.com`.
-fn default_port(scheme: &str) -> Option<u16> {
-    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
-    match scheme {
-        _ if is("http") || is("ws") => Some(80),
-        _ if is("https") || is("wss") => Some(443),
-        _ => None,
-    }
-}
+pub use origins::Origins;
 
 /// The subprotocols in the lines of `Sec-WebSocket-Protocol`, in the client's order of preference (RFC 6455 11.3.4).
 ///

@@ -46,7 +46,7 @@ impl ServerHandshake {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            origins: Origins::SameOrigin,
+            origins: Origins::same(),
             output: Output::new(),
             scan: Scan::new(&config),
             has_begun: false,

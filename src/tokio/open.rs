@@ -65,7 +65,7 @@ pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
 /// use tidewire::tokio::Incoming;
 /// use tidewire::{Config, Origins, ServerHandshake};
 ///
-/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
+/// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
 /// let incoming = Incoming::receive(stream, handshake).await?;
 /// if incoming.request().target() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place").await;

@@ -58,7 +58,7 @@ fn a_client_opens_a_connection_and_loses_no_early_frame() -> Result<(), Error> {
 fn what_is_incoming_can_be_looked_at_and_accepted() -> Result<(), Error> {
     let lines = "Sec-WebSocket-Protocol: v1, v2\r\nOrigin: http://elsewhere.org\r\n";
     let stream = Scripted::new(request(lines));
-    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
+    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
     let incoming = Incoming::receive(stream.clone(), handshake)?;
     assert_eq!(incoming.request().origin(), Some("http://elsewhere.org"));
     assert!(stream.take_written().is_empty(), "nothing is answered yet");

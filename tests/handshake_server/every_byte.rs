@@ -13,7 +13,7 @@ fn is_token_byte(byte: u8) -> bool {
 fn with_every_byte(before: &str, after: &str, expected: impl Fn(u8) -> Result<(), HandshakeError>) {
     for byte in 0..=u8::MAX {
         let head = [before.as_bytes(), &[byte], after.as_bytes()].concat();
-        let result = serve(Config::new(), &Origins::SameOrigin, &head, false).result;
+        let result = serve(Config::new(), &Origins::same(), &head, false).result;
         let result =
             result.map(|request| assert!(request.is_some(), "{byte:#04x} between {before:?} and {after:?}"));
         assert_eq!(result, expected(byte), "{byte:#04x} between {before:?} and {after:?}");

@@ -236,7 +236,7 @@ fn headers_that_decide_are_utf8() {
         // The beginning of a character without its end.
         for wrong in [b"\xE2\x82".as_slice(), b"\xFF"] {
             let line = [name.as_bytes(), b": ", value.as_bytes(), wrong, b"\r\n\r\n"].concat();
-            for origins in [Origins::SameOrigin, Origins::Any] {
+            for origins in [Origins::same(), Origins::any()] {
                 let outcome = serve(Config::new(), &origins, &[head, &line].concat(), false);
                 assert_eq!(outcome.result.expect_err("refused"), error);
                 assert_eq!(outcome.output, answer(&error).into_bytes());

@@ -33,7 +33,7 @@ fn hostile_lists_are_read_in_linear_time() {
 fn the_length_of_the_head_is_limited_as_it_arrives() {
     let head = with(REQUEST, "");
     let config = Config::new().with_max_head_len(head.len());
-    assert!(matches!(serve(config, &Origins::SameOrigin, head.as_bytes(), false).result, Ok(Some(_))));
+    assert!(matches!(serve(config, &Origins::same(), head.as_bytes(), false).result, Ok(Some(_))));
     refused_by(config.with_max_head_len(head.len() - 1), &head, HandshakeError::HeadTooLong);
     refused_by(Config::new(), &format!("GET /{}", "a".repeat(16 << 10)), HandshakeError::HeadTooLong);
     refused_by(Config::new().with_max_head_len(0), "G", HandshakeError::HeadTooLong);
@@ -43,7 +43,7 @@ fn the_length_of_the_head_is_limited_as_it_arrives() {
 fn the_number_of_headers_is_limited_as_they_arrive() {
     let config = Config::new().with_max_headers(6);
     let head = with(REQUEST, "A:\r\n");
-    assert!(matches!(serve(config, &Origins::SameOrigin, head.as_bytes(), false).result, Ok(Some(_))));
+    assert!(matches!(serve(config, &Origins::same(), head.as_bytes(), false).result, Ok(Some(_))));
     refused_by(config, &format!("{REQUEST}A:\r\nB:\r\n"), HandshakeError::TooManyHeaders);
     refused(&format!("GET / HTTP/1.1\r\n{}", "a:b\r\n".repeat(101)), HandshakeError::TooManyHeaders);
     // None of the headers beyond the limit is dropped, and none of them decides.
@@ -55,11 +55,11 @@ fn the_number_of_headers_is_limited_as_they_arrive() {
 fn the_end_of_the_transport_before_the_end_of_the_head_is_an_error() {
     let head = with(REQUEST, "");
     for len in [1, 20, head.len() - 1] {
-        let outcome = serve(Config::new(), &Origins::SameOrigin, &head.as_bytes()[..len], true);
+        let outcome = serve(Config::new(), &Origins::same(), &head.as_bytes()[..len], true);
         assert_eq!(outcome.result.expect_err("refused"), HandshakeError::UnexpectedEof);
         assert_eq!(outcome.output, b"");
     }
-    assert!(matches!(serve(Config::new(), &Origins::SameOrigin, head.as_bytes(), true).result, Ok(Some(_))));
+    assert!(matches!(serve(Config::new(), &Origins::same(), head.as_bytes(), true).result, Ok(Some(_))));
     let mut input = Input::new();
     input.set_eof();
     assert_eq!(
@@ -70,7 +70,7 @@ fn the_end_of_the_transport_before_the_end_of_the_head_is_an_error() {
 
 #[test]
 fn an_incomplete_head_waits() {
-    let outcome = serve(Config::new(), &Origins::SameOrigin, REQUEST.as_bytes(), false);
+    let outcome = serve(Config::new(), &Origins::same(), REQUEST.as_bytes(), false);
     assert!(matches!(outcome.result, Ok(None)));
 }
 

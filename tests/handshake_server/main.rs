@@ -16,7 +16,7 @@ use tidewire::{Config, HandshakeError, Origins, Request};
 #[track_caller]
 fn accepted(head: &str) -> Request {
     let bytes = [head.as_bytes(), b"\x81\x80then"].concat();
-    let outcome = serve(Config::new(), &Origins::SameOrigin, &bytes, false);
+    let outcome = serve(Config::new(), &Origins::same(), &bytes, false);
     assert_eq!(outcome.unread, b"\x81\x80then", "early frames stay in the input");
     assert_eq!(outcome.output, b"", "the answer is the application's");
     outcome.result.expect("accepted").expect("complete")
@@ -30,7 +30,7 @@ fn refused(head: &str, error: HandshakeError) {
 /// Asserts the error, and all of the answer.
 #[track_caller]
 fn refused_by(config: Config, head: &str, error: HandshakeError) {
-    let outcome = serve(config, &Origins::SameOrigin, &[head.as_bytes(), b"more"].concat(), false);
+    let outcome = serve(config, &Origins::same(), &[head.as_bytes(), b"more"].concat(), false);
     assert_eq!(outcome.result.expect_err("refused"), error, "{head}");
     assert_eq!(String::from_utf8_lossy(&outcome.output), answer(&error));
 }

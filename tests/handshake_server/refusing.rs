@@ -19,13 +19,13 @@ fn a_foreign_origin_is_answered_with_403() {
 #[test]
 fn nothing_of_a_request_is_reflected() {
     let head = "GET /<secret> HTTP/1.1\r\nHost: <secret>\r\nX: <secret>\r\n\r\n";
-    let outcome = serve(Config::new(), &Origins::SameOrigin, head.as_bytes(), false);
+    let outcome = serve(Config::new(), &Origins::same(), head.as_bytes(), false);
     assert!(!String::from_utf8_lossy(&outcome.output).contains("secret"));
     let request = accepted(&with(&REQUEST.replace("/chat", "/chat?secret"), "Cookie: secret\r\n"));
     assert_eq!(format!("{request:?}"), r#"Request { host: "server.example.com", path: "/chat", .. }"#);
     let config = Config::new();
-    let mut handshake = ServerHandshake::new(config).with_origins(Origins::Any);
-    let shown = format!("ServerHandshake {{ config: {config:?}, origins: Any, outcome: None, .. }}");
+    let mut handshake = ServerHandshake::new(config).with_origins(Origins::any());
+    let shown = format!("ServerHandshake {{ config: {config:?}, origins: Origins(Any), outcome: None, .. }}");
     assert_eq!(format!("{handshake:?}"), shown);
     let mut input = Input::new();
     input.extend_from_slice(head.as_bytes());

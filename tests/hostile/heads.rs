@@ -83,7 +83,7 @@ fn an_endless_head_fails_at_the_byte_that_exceeds_a_limit() {
 fn an_end_at_any_byte_of_a_head_is_an_error_and_answered_with_nothing() {
     let (request, response) = (with(REQUEST, ""), with(RESPONSE, ""));
     for len in 0..request.len() {
-        let outcome = serve(Config::new(), &Origins::SameOrigin, &request.as_bytes()[..len], true);
+        let outcome = serve(Config::new(), &Origins::same(), &request.as_bytes()[..len], true);
         assert_eq!(outcome.result.err(), Some(HandshakeError::UnexpectedEof), "{len}");
         assert_eq!(outcome.output, b"");
     }

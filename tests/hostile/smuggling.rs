@@ -122,7 +122,7 @@ fn nobody_is_let_in_by_repeating_what_was_refused() {
     let bad = replaced(REQUEST, "Sec-WebSocket-Key", "Sec-WebSocket-Key: short\r\n");
     let outcome = crate::handshake::serve(
         Config::new(),
-        &Origins::Any,
+        &Origins::any(),
         &[bad, with(REQUEST, "")].concat().into_bytes(),
         true,
     );

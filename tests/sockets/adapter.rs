@@ -81,7 +81,7 @@ impl Adapter {
 
     /// Lets the application reject a request.
     pub(crate) fn reject(self, stream: TcpStream, status: u16, body: &[u8]) -> Result<(), Error> {
-        let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
+        let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
         match self {
             Self::Blocking => blocking::Incoming::receive(stream, handshake)?.reject(status, &[], body),
             Self::Tokio => block_on(async {

@@ -294,7 +294,7 @@ async fn connect_opens_a_connection_over_tcp_without_delay() {
     let uri = format!("ws://{}/", listener.local_addr().unwrap());
     let serving = async {
         let (stream, _) = listener.accept().await.unwrap();
-        let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::Any);
+        let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
         let mut socket = Incoming::receive(stream, handshake).await?.accept(None, &[]).await?;
         while let Some(message) = socket.recv().await? {
             socket.send(message).await?;
