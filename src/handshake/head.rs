@@ -180,6 +180,11 @@ impl Head {
         named.map(|(_, value)| value)
     }
 
+    /// The first value of a header, if it is text.
+    pub(super) fn value_text(&self, name: &str) -> Option<&str> {
+        core::str::from_utf8(self.values(name).next()?).ok()
+    }
+
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
         &self.0[span.range()]
     }

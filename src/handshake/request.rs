@@ -111,6 +111,12 @@ impl Request {
         path(self.target())
     }
 
+    /// The query in [`target`](Self::target), without its question mark; `None` if it is missing or empty.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
+    }
+
     /// The host, and the port if it was sent, that the client believes to speak to.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -120,7 +126,7 @@ impl Request {
     /// The origin of the page that a browser connects for; others may send any or none (RFC 6455 10.1).
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
-        core::str::from_utf8(self.header("Origin")?).ok()
+        self.header("Origin")
     }
 
     /// The subprotocols that the client offers, in its order of preference.
@@ -136,12 +142,14 @@ impl Request {
     }
 
     /// The first header with this name, which is compared without regard to case.
+    ///
+    /// `None` also if it is not UTF-8: [`headers`](Self::headers) tells the bytes.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.head.values(name).next()
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.value_text(name)
     }
 
-    /// All headers in order.
+    /// All headers in order, their values as bytes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.iter()
     }

@@ -37,17 +37,18 @@ impl Response {
     /// The subprotocol in use, one of those that the client offered.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        let name = self.header("Sec-WebSocket-Protocol").filter(|_| self.status == 101)?;
-        core::str::from_utf8(name).ok()
+        self.header("Sec-WebSocket-Protocol").filter(|_| self.status == 101)
     }
 
     /// The first header with this name, which is compared without regard to case.
+    ///
+    /// `None` also if it is not UTF-8: [`headers`](Self::headers) tells the bytes.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.head.values(name).next()
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.value_text(name)
     }
 
-    /// All headers in order.
+    /// All headers in order, their values as bytes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.iter()
     }

@@ -24,7 +24,7 @@ fn any_other_status_is_a_refusal() {
     let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 5\r\n\r\n";
     let response = refused(&format!("{head}helloand more"), false);
     assert_eq!((response.status(), response.body()), (401, &b"hello"[..]));
-    assert_eq!(response.header("www-authenticate"), Some(&b"Basic"[..]));
+    assert_eq!(response.header("www-authenticate"), Some("Basic"));
     assert_eq!(response.subprotocol(), None);
     let error = HandshakeError::Refused(response.into());
     assert_eq!(

@@ -1,9 +1,9 @@
 //! What is accepted, and what follows from it (RFC 6455 4.2.2).
 
-use tidewire::{Config, Event, Input, InvalidResponse, ServerHandshake, State, accept_key};
+use tidewire::{Config, Event, Input, InvalidResponse, Origins, ServerHandshake, State, accept_key};
 
 use crate::accepted;
-use crate::handshake::{REQUEST, drain, replaced, with};
+use crate::handshake::{REQUEST, drain, replaced, serve, with};
 
 #[test]
 fn the_example_of_rfc_6455_1_3_is_accepted() {
@@ -50,7 +50,7 @@ fn header_names_and_tokens_are_compared_without_regard_to_case_and_order() {
         "GET / HTTP/1.1\r\nsec-websocket-version:13\r\nSEC-WEBSOCKET-KEY:\t dGhlIHNhbXBsZSBub25jZQ== \t\r\n\
          connection: keep-alive , uPGRADE,\r\nUPGRADE: WebSocket\r\nhOST: h\r\nx-other:\r\n\r\n",
     );
-    assert_eq!(request.header("X-OTHER"), Some(&b""[..]));
+    assert_eq!(request.header("X-OTHER"), Some(""));
     assert_eq!(request.header("x-missing"), None);
     assert_eq!(request.headers().next(), Some(("sec-websocket-version", &b"13"[..])));
 }
@@ -67,7 +67,33 @@ fn lists_go_on_over_repeated_headers() {
 #[test]
 fn values_of_other_headers_may_hold_any_text() {
     let request = accepted(&with(REQUEST, "Cookie: caf\u{e9}=\"(a);\"\r\n"));
-    assert_eq!(request.header("cookie"), Some("caf\u{e9}=\"(a);\"".as_bytes()));
+    assert_eq!(request.header("cookie"), Some("caf\u{e9}=\"(a);\""));
+}
+
+#[test]
+fn a_header_that_is_not_utf8_is_reached_as_bytes_alone() {
+    let head = [REQUEST.as_bytes(), b"Cookie: caf\xE9\r\nCookie: b\r\n\r\n"].concat();
+    let outcome = serve(Config::new(), &Origins::same(), &head, false);
+    let request = outcome.result.expect("accepted").expect("complete");
+    assert_eq!(request.header("Cookie"), None);
+    let cookies = request.headers().filter(|(name, _)| *name == "Cookie").map(|(_, value)| value);
+    assert_eq!(cookies.collect::<Vec<_>>(), [&b"caf\xE9"[..], b"b"]);
+}
+
+#[test]
+fn a_target_is_a_path_and_perhaps_a_query() {
+    for (target, path, query) in [
+        ("/", "/", None),
+        ("/?", "/", None),
+        ("/a?b=c&d", "/a", Some("b=c&d")),
+        ("/a??b?", "/a", Some("?b?")),
+        ("/a??", "/a", Some("?")),
+        ("http://other?a", "/", Some("a")),
+        ("http://other/b?", "/b", None),
+    ] {
+        let request = accepted(&with(&REQUEST.replace("/chat", target), ""));
+        assert_eq!((request.path(), request.query()), (path, query), "{target}");
+    }
 }
 
 #[test]

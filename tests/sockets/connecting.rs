@@ -82,7 +82,7 @@ fn an_answer_other_than_101_is_a_refusal_with_all_that_was_said() {
             match result {
                 Err(Error::Handshake(HandshakeError::Refused(response))) => {
                     assert_eq!((response.status(), response.body()), (status, &b"try again"[..]));
-                    assert_eq!(response.header("retry-after"), Some(&b"5"[..]));
+                    assert_eq!(response.header("retry-after"), Some("5"));
                 }
                 other => panic!("{adapter:?}: {other:?}"),
             }
