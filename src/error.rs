@@ -297,7 +297,7 @@ pub enum InvalidRequest {
     RepeatedSubprotocol,
 }
 
-/// A server's application asked for an answer that must not be sent; nothing was.
+/// A server's application asked for an answer that must not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum InvalidResponse {

@@ -23,6 +23,7 @@ mod response;
 mod scan;
 mod server;
 mod target;
+mod unsendable;
 mod uri;
 
 pub use client::ClientHandshake;
@@ -30,6 +31,7 @@ pub use client_request::ClientRequest;
 pub use request::Request;
 pub use response::Response;
 pub use server::ServerHandshake;
+pub use unsendable::UnsendableAnswer;
 pub use uri::Uri;
 
 /// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 4.2.2).

@@ -190,7 +190,9 @@ pub use error::{
 };
 pub use event::{Event, Part, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;
-pub use handshake::{ClientHandshake, ClientRequest, Request, Response, ServerHandshake, Uri, accept_key};
+pub use handshake::{
+    ClientHandshake, ClientRequest, Request, Response, ServerHandshake, UnsendableAnswer, Uri, accept_key,
+};
 pub use input::Input;
 pub use message::Message;
 pub use outgoing::{Outgoing, Prepared};

@@ -35,7 +35,8 @@ fn client_and_server_agree_under_every_chunking() {
         }
         let received = received.expect("complete");
         assert_eq!((received.target(), received.host()), ("/chat?room=1", "example.com:444"));
-        let mut server = received.accept(received.choose_subprotocol(&["b", "a"]), &[]).expect("accepted");
+        let chosen = received.choose_subprotocol(&["b", "a"]);
+        let mut server = received.accept(chosen, &[]).expect("accepted");
         server.send("Hi").expect("sent");
         let outcome = connect(Config::new(), &request, server.output().chunk(), false);
         assert_eq!(outcome.unread, b"\x81\x02Hi");
@@ -46,8 +47,8 @@ fn client_and_server_agree_under_every_chunking() {
 
 #[test]
 fn a_client_reads_what_a_server_refuses_with() {
-    let mut server =
-        ServerHandshake::new(Config::new()).with_origins(Origins::list(&["https://example.com"]));
+    let mut server = ServerHandshake::new(Config::new())
+        .with_origins(Origins::list(&["https://example.com"]).expect("valid"));
     let request = plain().with_header("Origin", "https://evil.net").expect("valid");
     let mut input = Input::new();
     input.extend_from_slice(sent(&request).as_bytes());
@@ -80,7 +81,7 @@ fn a_client_is_told_how_to_authenticate_where_to_go_and_when_to_come_back() {
         let outcome = connect(Config::new(), &plain(), refusal.output().chunk(), false);
         let Err(HandshakeError::Refused(response)) = outcome.result else { panic!("{status}") };
         assert_eq!((response.status(), response.body()), (status, &b"because"[..]));
-        assert_eq!(response.header(name), Some(value.as_bytes()));
+        assert_eq!(response.header(name), Some(value));
     }
 }
 

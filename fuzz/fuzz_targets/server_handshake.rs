@@ -47,15 +47,15 @@ impl Run<'_> {
             heap.assert_at_most(Heap::READ_LEN + 2 * self.bytes.len() + 3 * MAX_HEAD_LEN + Heap::LITTLE_LEN);
         }
         let output = drain(handshake.output());
-        match (&request, &error) {
-            (Some(request), _) => {
+        match (request, error) {
+            (Some(request), error) => {
                 assert!(output.is_empty());
-                self.check_accepted(request, &input);
-                (error, fields(request), accept(request))
+                self.check_accepted(&request, &input);
+                (error, fields(&request), accept(request))
             }
             (None, Some(error)) => {
-                check_answer(error, &output);
-                (Some(error.clone()), Vec::new(), output)
+                check_answer(&error, &output);
+                (Some(error), Vec::new(), output)
             }
             (None, None) => (None, Vec::new(), output),
         }
@@ -103,17 +103,17 @@ fn fields(request: &Request) -> Vec<String> {
 }
 
 /// Accepts with the first subprotocol, if there is one, and returns the answer.
-fn accept(request: &Request) -> Vec<u8> {
-    let subprotocol = request.subprotocols().next();
-    let mut connection = request.accept(subprotocol, &[]).expect("a subprotocol that is offered");
+fn accept(request: Request) -> Vec<u8> {
+    let subprotocol = request.subprotocols().next().map(str::to_owned);
+    let key = request.header("Sec-WebSocket-Key").expect("a key").to_owned();
+    let mut connection = request.accept(subprotocol.as_deref(), &[]).expect("a subprotocol that is offered");
     assert!(!connection.is_closed());
     let answer = drain(connection.output());
-    let key = request.header("Sec-WebSocket-Key").expect("a key").to_owned();
     let subprotocol = subprotocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let expected = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {}\r\n{}\r\n",
-        accept_key(key),
+        accept_key(&key),
         subprotocol.unwrap_or_default(),
     );
     assert_eq!(str::from_utf8(&answer), Ok(&*expected));

@@ -176,7 +176,14 @@ macro_rules! opening_functions {
             subprotocol: Option<&str>,
             headers: &[(&str, &str)],
         ) -> Result<WebSocket<S>, Error> {
-            let connection = request.accept(subprotocol, headers)?;
+            let connection = match request.accept(subprotocol, headers) {
+                Ok(connection) => connection,
+                Err(unsendable) => {
+                    let reason = unsendable.reason().clone();
+                    refuse(stream, unsendable.into_refusal(), inlet)$($dot $await)?;
+                    return Err(reason.into());
+                }
+            };
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
             let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
             socket.flush()$($dot $await)??;
@@ -212,7 +219,7 @@ macro_rules! opening_functions {
             /// Accepts the request: `subprotocol` is one of those that the client offers, and `headers` are added to the answer.
             ///
             /// # Errors
-            /// [`InvalidResponse`](Error::InvalidResponse), [`Io`](Error::Io).
+            /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500; [`Io`](Error::Io).
             $(
                 #[doc = ""]
                 #[doc = $cancel_safety]
@@ -229,7 +236,7 @@ macro_rules! opening_functions {
             /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
             ///
             /// # Errors
-            /// [`InvalidResponse`](Error::InvalidResponse).
+            /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500.
             $(
                 #[doc = ""]
                 #[doc = $cancel_safety]
@@ -242,9 +249,15 @@ macro_rules! opening_functions {
                 body: &[u8],
             ) -> $opening!(()) {
                 $body!({
-                    let connection = self.request.reject(status, headers, body)?;
+                    let (connection, result) = match self.request.reject(status, headers, body) {
+                        Ok(connection) => (connection, Ok(())),
+                        Err(unsendable) => {
+                            let reason = unsendable.reason().clone();
+                            (unsendable.into_refusal(), Err(reason.into()))
+                        }
+                    };
                     refuse(self.stream, connection, self.inlet)$($dot $await)?;
-                    Ok(())
+                    result
                 })
             }
         }

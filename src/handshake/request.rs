@@ -9,11 +9,11 @@ use super::target::Target;
 use super::uri::{path, without_empty_query};
 use super::{answer, check_header, elements, is_token, negotiate};
 use crate::connection::{Connection, Role};
-use crate::{Config, HandshakeError, InvalidResponse, Origins};
+use crate::{Config, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
 
 /// A client's request for a connection: valid, from an allowed origin, and not answered yet (RFC 6455 4.2.1).
 ///
-/// Answer it with [`accept`](Self::accept) or [`reject`](Self::reject), each of which returns the connection to go on with.
+/// Answer it once, with [`accept`](Self::accept) or [`reject`](Self::reject). Each returns the connection to go on with.
 /// [`ServerHandshake`](crate::ServerHandshake) has an example.
 pub struct Request {
     config: Config,
@@ -61,21 +61,22 @@ impl Request {
     /// The answer is in the connection's output, and messages may follow at once.
     ///
     /// # Errors
+    /// An [`UnsendableAnswer`], whose [`into_refusal`](UnsendableAnswer::into_refusal) tells the client:
     /// - [`UnofferedSubprotocol`](InvalidResponse::UnofferedSubprotocol) if the client did not offer it
     /// - [`InvalidHeaderName`](InvalidResponse::InvalidHeaderName), [`InvalidHeaderValue`](InvalidResponse::InvalidHeaderValue)
     ///   or [`ReservedHeader`](InvalidResponse::ReservedHeader) if a header must not be sent
     pub fn accept(
-        &self,
+        self,
         subprotocol: Option<&str>,
         headers: &[(&str, &str)],
-    ) -> Result<Connection, InvalidResponse> {
-        check_headers(headers)?;
-        // RFC 6455 4.2.2: one of those that the client offers.
-        if subprotocol.is_some_and(|name| !self.subprotocols().any(|offered| offered == name)) {
-            return Err(InvalidResponse::UnofferedSubprotocol);
+    ) -> Result<Connection, UnsendableAnswer> {
+        match check_headers(headers).and_then(|()| self.check_subprotocol(subprotocol)) {
+            Ok(()) => {
+                let answer = answer::acceptance(self.head.bytes(self.key), subprotocol, headers);
+                Ok(Connection::open(Role::Server, self.config, answer))
+            }
+            Err(reason) => Err(UnsendableAnswer::new(self.config, reason)),
         }
-        let answer = answer::acceptance(self.head.bytes(self.key), subprotocol, headers);
-        Ok(Connection::open(Role::Server, self.config, answer))
     }
 
     /// Refuses the connection with an HTTP answer of the application's own (RFC 6455 4.2.2), such as 401, 404 or a redirect.
@@ -83,20 +84,20 @@ impl Request {
     /// `Connection: close` and `Content-Length` are added. The connection that is returned is over; it is there to deliver the answer.
     ///
     /// # Errors
+    /// An [`UnsendableAnswer`], whose [`into_refusal`](UnsendableAnswer::into_refusal) tells the client:
     /// - [`InvalidStatus`](InvalidResponse::InvalidStatus) unless it is 300 to 599; 304, which has no body, is not allowed either
     /// - [`InvalidHeaderName`](InvalidResponse::InvalidHeaderName), [`InvalidHeaderValue`](InvalidResponse::InvalidHeaderValue)
     ///   or [`ReservedHeader`](InvalidResponse::ReservedHeader) if a header must not be sent
     pub fn reject(
-        &self,
+        self,
         status: u16,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Result<Connection, InvalidResponse> {
-        if !(300..=599).contains(&status) || status == 304 {
-            return Err(InvalidResponse::InvalidStatus);
+    ) -> Result<Connection, UnsendableAnswer> {
+        match check_status(status).and_then(|()| check_headers(headers)) {
+            Ok(()) => Ok(Connection::refused(self.config, answer::refusal(status, headers, body))),
+            Err(reason) => Err(UnsendableAnswer::new(self.config, reason)),
         }
-        check_headers(headers)?;
-        Ok(Connection::refused(self.config, answer::refusal(status, headers, body)))
     }
 
     /// What the client asks for: the path and, if there is one, the query, percent-encoded as they were sent (RFC 6455 3).
@@ -153,6 +154,16 @@ impl Request {
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.iter()
     }
+
+    /// RFC 6455 4.2.2: one of those that the client offers.
+    fn check_subprotocol(&self, subprotocol: Option<&str>) -> Result<(), InvalidResponse> {
+        match subprotocol {
+            Some(name) if !self.subprotocols().any(|offered| offered == name) => {
+                Err(InvalidResponse::UnofferedSubprotocol)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Without the query and the headers, which often hold secrets.
@@ -163,6 +174,11 @@ impl fmt::Debug for Request {
             .field("path", &self.path())
             .finish_non_exhaustive()
     }
+}
+
+/// RFC 9110 15: a final status that is not a success, and has a body.
+fn check_status(status: u16) -> Result<(), InvalidResponse> {
+    if (300..=599).contains(&status) && status != 304 { Ok(()) } else { Err(InvalidResponse::InvalidStatus) }
 }
 
 fn check_headers(headers: &[(&str, &str)]) -> Result<(), InvalidResponse> {

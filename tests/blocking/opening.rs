@@ -3,7 +3,7 @@
 use tidewire::blocking::{Incoming, accept, client};
 use tidewire::{ClientRequest, Config, Error, HandshakeError, InvalidResponse, Origins, ServerHandshake};
 
-use crate::http::{accepting, answering, request, response_to_request};
+use crate::http::{accepting, answering, parse_answer, request, response_to_request};
 use crate::stream::Scripted;
 use crate::wire::{self, Role};
 
@@ -72,7 +72,7 @@ fn what_is_incoming_can_be_looked_at_and_accepted() -> Result<(), Error> {
 }
 
 #[test]
-fn an_answer_that_must_not_be_given_is_an_error_and_nothing_is_written() -> Result<(), Error> {
+fn for_an_answer_that_must_not_be_given_the_client_gets_500() -> Result<(), Error> {
     let incoming = |stream: &Scripted| Incoming::receive(stream.clone(), ServerHandshake::new(Config::new()));
     type Answer = fn(Incoming<Scripted>) -> Result<(), Error>;
     let answers: [(Answer, InvalidResponse); 5] = [
@@ -86,7 +86,8 @@ fn an_answer_that_must_not_be_given_is_an_error_and_nothing_is_written() -> Resu
         let stream = Scripted::new(request(""));
         let result = answer(incoming(&stream)?);
         assert!(matches!(&result, Err(Error::InvalidResponse(error)) if *error == expected), "{result:?}");
-        assert!(stream.take_written().is_empty());
+        let (status, _, body) = parse_answer(&stream.take_written());
+        assert_eq!((status, body.as_str()), (500, "the server failed to answer\n"));
     }
     Ok(())
 }

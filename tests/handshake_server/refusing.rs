@@ -1,10 +1,38 @@
 //! How a request is refused, by the library and by the application (RFC 6455 4.2.2 and 4.4).
 
+use std::error::Error;
+
 use bytes::Buf;
-use tidewire::{Config, HandshakeError, Input, InvalidResponse, Origins, ServerHandshake, TransportAction};
+use tidewire::{
+    Config, Connection, HandshakeError, Input, InvalidResponse, Origins, Request, ServerHandshake,
+    TransportAction, UnsendableAnswer,
+};
 
 use crate::handshake::{REQUEST, drain, serve, with};
 use crate::{accepted, refused};
+
+fn request() -> Request {
+    let mut input = Input::new();
+    input.extend_from_slice(with(REQUEST, "").as_bytes());
+    ServerHandshake::new(Config::new()).receive(&mut input).expect("valid").expect("complete")
+}
+
+/// The reason; the client gets the one answer that there is in this case.
+#[track_caller]
+fn unsendable(answered: Result<Connection, UnsendableAnswer>) -> InvalidResponse {
+    let error = answered.expect_err("not sent");
+    let reason = error.reason().clone();
+    assert_eq!(error.source().map(ToString::to_string), Some(reason.to_string()));
+    assert!(!error.to_string().contains(&reason.to_string()));
+    let mut connection = error.into_refusal();
+    assert_eq!(
+        String::from_utf8_lossy(&drain(&mut connection)),
+        "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 28\r\n\
+         Content-Type: text/plain\r\n\r\nthe server failed to answer\n"
+    );
+    assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
+    reason
+}
 
 #[test]
 fn a_foreign_origin_is_answered_with_403() {
@@ -54,9 +82,9 @@ fn a_refusal_is_delivered_before_the_transport_is_closed() {
 
 #[test]
 fn an_application_rejects_with_an_answer_of_its_own() {
-    let request = accepted(&with(REQUEST, ""));
-    let mut connection =
-        request.reject(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], b"who are you?").expect("rejected");
+    let mut connection = request()
+        .reject(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], b"who are you?")
+        .expect("rejected");
     assert_eq!(
         String::from_utf8_lossy(&drain(&mut connection)),
         "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 12\r\n\
@@ -64,16 +92,19 @@ fn an_application_rejects_with_an_answer_of_its_own() {
     );
     assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
     assert!(connection.send("Hello").is_err());
-    let mut connection = request.reject(599, &[], b"").expect("rejected");
+    let mut connection = request().reject(599, &[], b"").expect("rejected");
     assert_eq!(drain(&mut connection), b"HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     for status in [0, 100, 101, 200, 299, 304, 600, u16::MAX] {
-        assert_eq!(request.reject(status, &[], b"").err(), Some(InvalidResponse::InvalidStatus), "{status}");
+        assert_eq!(
+            unsendable(request().reject(status, &[], b"")),
+            InvalidResponse::InvalidStatus,
+            "{status}"
+        );
     }
 }
 
 #[test]
 fn a_refusal_names_its_status_if_the_name_is_known() {
-    let request = accepted(&with(REQUEST, ""));
     for status in (300..=599).filter(|&status| status != 304) {
         let name = match status {
             301 => "Moved Permanently",
@@ -95,7 +126,7 @@ fn a_refusal_names_its_status_if_the_name_is_known() {
             505 => "HTTP Version Not Supported",
             _ => "",
         };
-        let answer = drain(&mut request.reject(status, &[], b"").expect("rejected"));
+        let answer = drain(&mut request().reject(status, &[], b"").expect("rejected"));
         // RFC 9112 4: the space stands also where no name follows.
         let expected = format!("HTTP/1.1 {status} {name}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(String::from_utf8_lossy(&answer), expected);
@@ -104,7 +135,6 @@ fn a_refusal_names_its_status_if_the_name_is_known() {
 
 #[test]
 fn an_answer_holds_no_header_that_would_break_it() {
-    let request = accepted(&with(REQUEST, ""));
     for (name, value, error) in [
         ("", "a", InvalidResponse::InvalidHeaderName),
         ("a b", "a", InvalidResponse::InvalidHeaderName),
@@ -124,11 +154,8 @@ fn an_answer_holds_no_header_that_would_break_it() {
         ("Sec-WebSocket-Extensions", "a", InvalidResponse::ReservedHeader),
         ("Sec-WebSocket-Anything", "a", InvalidResponse::ReservedHeader),
     ] {
-        assert_eq!(
-            request.accept(None, &[("Ok", "1"), (name, value)]).err(),
-            Some(error),
-            "{name:?}: {value:?}"
-        );
-        assert_eq!(request.reject(404, &[("Ok", "1"), (name, value)], b"").err(), Some(error));
+        let headers = [("Ok", "1"), (name, value)];
+        assert_eq!(unsendable(request().accept(None, &headers)), error, "{name:?}: {value:?}");
+        assert_eq!(unsendable(request().reject(404, &headers, b"")), error);
     }
 }
