@@ -304,6 +304,9 @@ pub enum InvalidResponse {
     /// The subprotocol is none of those that the client offers (RFC 6455 4.2.2).
     #[error("the client does not offer this subprotocol")]
     UnofferedSubprotocol,
+    /// The name of a subprotocol is not a token (RFC 6455 4.3).
+    #[error("malformed subprotocol")]
+    InvalidSubprotocol,
     /// The status of a refusal is not from 300 to 599, or is 304.
     #[error("a status that does not refuse a connection")]
     InvalidStatus,

@@ -37,7 +37,7 @@ fn accepted(head: &str, allocations: usize, subprotocol: Option<&str>, headers: 
 
 #[test]
 fn what_is_kept_is_small() {
-    assert!(size_of::<Request>() <= size_of::<Config>() + 40, "{}", size_of::<Request>());
+    assert!(size_of::<Request>() <= size_of::<Config>() + 48, "{}", size_of::<Request>());
     assert!(size_of::<Response>() <= 48, "{}", size_of::<Response>());
 }
 

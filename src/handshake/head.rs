@@ -159,6 +159,8 @@ pub(super) struct Span {
 }
 
 impl Span {
+    pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
+
     fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }

@@ -1,5 +1,6 @@
 //! [`Request`]: a valid opening handshake that waits for the server's answer.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -21,10 +22,17 @@ pub struct Request {
     host: Span,
     resource_name: Span,
     key: Span,
+    /// Empty if there is none.
+    subprotocol: Span,
 }
 
 impl Request {
-    pub(super) fn new(config: Config, head: RawHead<'_>, origins: &Origins) -> Result<Self, HandshakeError> {
+    pub(super) fn new(
+        config: Config,
+        head: RawHead<'_>,
+        origins: &Origins,
+        supported: &[Box<str>],
+    ) -> Result<Self, HandshakeError> {
         let mut slots = Slots::new();
         let (target, headers) = head.into_request(&mut slots)?;
         let Target { host, path_and_query } = Target::new(target, &headers)?;
@@ -39,7 +47,9 @@ impl Request {
         check_version(&headers)?;
         let key = headers.single("Sec-WebSocket-Key").ok().flatten().filter(|key| is_key(key));
         let key = key.ok_or(HandshakeError::InvalidKey)?;
-        negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
+        let offered = negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
+        let chosen =
+            supported.iter().find_map(|name| offered.iter().copied().find(|&other| other == &**name));
         check_extensions(&headers)?;
         check_origin(&headers, origins, host)?;
         let mut request = Self {
@@ -47,6 +57,7 @@ impl Request {
             host: headers.span(host.as_bytes()),
             resource_name: headers.span(without_empty_query(path_and_query).as_bytes()),
             key: headers.span(key),
+            subprotocol: chosen.map_or(Span::EMPTY, |name| headers.span(name.as_bytes())),
             head: headers.head(),
         };
         // RFC 6455 3: "/" for an empty path. The host is then in the same URI, and what is before it no longer matters.
@@ -134,6 +145,13 @@ impl Request {
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         let names = self.head.values("Sec-WebSocket-Protocol").flat_map(elements);
         names.filter_map(|name| core::str::from_utf8(name).ok())
+    }
+
+    /// The first of the server's own subprotocols that the client offers; see
+    /// [`ServerHandshake::with_subprotocols`](crate::ServerHandshake::with_subprotocols).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        Some(self.head.text(self.subprotocol)).filter(|name| !name.is_empty())
     }
 
     /// The first of the `supported` subprotocols, in the server's order of preference, that the client offers.

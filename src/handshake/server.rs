@@ -1,20 +1,21 @@
 //! [`ServerHandshake`]: the server's part of the opening handshake (RFC 6455 4.2).
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use super::request::Request;
 use super::scan::Scan;
-use super::{answer, negotiate::Origins};
+use super::{answer, is_token, negotiate::Origins};
 use crate::connection::Connection;
 use crate::timer::{Deadline, Timestamp};
-use crate::{Config, HandshakeError, Input, Output, TimedOut};
+use crate::{Config, HandshakeError, Input, InvalidResponse, Output, TimedOut};
 
 /// Reads a client's opening handshake, and answers it if it is wrong.
 ///
 /// ```
 /// use tidewire::{Config, Input, ServerHandshake};
 ///
-/// let mut handshake = ServerHandshake::new(Config::new());
+/// let mut handshake = ServerHandshake::new(Config::new()).with_subprotocols(&["chat.v2", "chat.v1"])?;
 /// // Read the transport into the input until there is a request.
 /// let mut input = Input::new();
 /// input.extend_from_slice(b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
@@ -22,7 +23,10 @@ use crate::{Config, HandshakeError, Input, Output, TimedOut};
 /// let request = handshake.receive(&mut input)?.expect("complete");
 ///
 /// let mut connection = match request.path() {
-///     "/chat" => request.accept(request.choose_subprotocol(&["chat.v2", "chat.v1"]), &[])?,
+///     "/chat" => {
+///         let subprotocol = request.subprotocol().map(String::from);
+///         request.accept(subprotocol.as_deref(), &[])?
+///     }
 ///     _ => request.reject(404, &[], b"not here")?,
 /// };
 /// // Write the output to the transport, and go on with the connection.
@@ -32,6 +36,7 @@ use crate::{Config, HandshakeError, Input, Output, TimedOut};
 pub struct ServerHandshake {
     config: Config,
     origins: Origins,
+    subprotocols: Box<[Box<str>]>,
     output: Output,
     scan: Scan,
     /// The first bytes have arrived, and none of them or an empty line was skipped.
@@ -47,6 +52,7 @@ impl ServerHandshake {
         Self {
             config,
             origins: Origins::same(),
+            subprotocols: Box::default(),
             output: Output::new(),
             scan: Scan::new(&config),
             has_begun: false,
@@ -62,6 +68,21 @@ impl ServerHandshake {
         self
     }
 
+    /// The subprotocols that the server speaks, the one that it prefers first.
+    ///
+    /// [`Request::subprotocol`] is then the first of them that the client offers.
+    ///
+    /// # Errors
+    /// [`InvalidSubprotocol`](InvalidResponse::InvalidSubprotocol) if a name is not a token.
+    pub fn with_subprotocols(mut self, names: &[&str]) -> Result<Self, InvalidResponse> {
+        // RFC 6455 4.3: a token, as in the client's offer.
+        if names.iter().any(|name| !is_token(name.as_bytes())) {
+            return Err(InvalidResponse::InvalidSubprotocol);
+        }
+        self.subprotocols = names.iter().map(|&name| name.into()).collect();
+        Ok(self)
+    }
+
     /// Reads the request, if all of it has arrived; once.
     ///
     /// Exactly the request is consumed: frames that follow it stay in `input`.
@@ -74,7 +95,9 @@ impl ServerHandshake {
             return outcome.clone().map(|()| None);
         }
         self.skip_empty_line(input);
-        let request = self.scan.receive(input, |head| Request::new(self.config, head, &self.origins));
+        let request = self
+            .scan
+            .receive(input, |head| Request::new(self.config, head, &self.origins, &self.subprotocols));
         match &request {
             Ok(None) => {}
             Ok(Some(_)) => self.outcome = Some(Ok(())),
@@ -133,6 +156,7 @@ impl fmt::Debug for ServerHandshake {
         f.debug_struct("ServerHandshake")
             .field("config", &self.config)
             .field("origins", &self.origins)
+            .field("subprotocols", &self.subprotocols)
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }

@@ -114,6 +114,32 @@ fn the_subprotocol_is_one_that_the_client_offers() {
 }
 
 #[test]
+fn the_server_prefers_its_own_first_subprotocol_among_those_that_are_offered() {
+    let offering = "Sec-WebSocket-Protocol: soap, wamp\r\nSec-WebSocket-Protocol: mqtt\r\n";
+    for (supported, lines, chosen) in [
+        (&["mqtt", "soap"][..], offering, Some("mqtt")),
+        (&["MQTT", "wamp", "soap"], offering, Some("wamp")),
+        (&["so", "soapy", "other"], offering, None),
+        (&[], offering, None),
+        (&["mqtt"], "", None),
+    ] {
+        // The longest way for the places in the head: an absolute URI without a path.
+        for target in ["/chat", "http://other?"] {
+            let mut input = Input::new();
+            input.extend_from_slice(with(&REQUEST.replace("/chat", target), lines).as_bytes());
+            let mut handshake =
+                ServerHandshake::new(Config::new()).with_subprotocols(supported).expect("tokens");
+            let request = handshake.receive(&mut input).expect("valid").expect("complete");
+            assert_eq!(request.subprotocol(), chosen, "{supported:?}");
+        }
+    }
+    for name in ["", "a b", "a,b", "a/b", "\"a\"", "a\r\nb", "\u{e9}"] {
+        let handshake = ServerHandshake::new(Config::new()).with_subprotocols(&["ok", name]);
+        assert_eq!(handshake.err(), Some(InvalidResponse::InvalidSubprotocol), "{name:?}");
+    }
+}
+
+#[test]
 fn a_key_is_answered_as_it_was_sent_whatever_its_pad_bits() {
     let mut answers = Vec::new();
     for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".chars() {

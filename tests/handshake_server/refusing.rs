@@ -53,7 +53,9 @@ fn nothing_of_a_request_is_reflected() {
     assert_eq!(format!("{request:?}"), r#"Request { host: "server.example.com", path: "/chat", .. }"#);
     let config = Config::new();
     let mut handshake = ServerHandshake::new(config).with_origins(Origins::any());
-    let shown = format!("ServerHandshake {{ config: {config:?}, origins: Origins(Any), outcome: None, .. }}");
+    let shown = format!(
+        "ServerHandshake {{ config: {config:?}, origins: Origins(Any), subprotocols: [], outcome: None, .. }}"
+    );
     assert_eq!(format!("{handshake:?}"), shown);
     let mut input = Input::new();
     input.extend_from_slice(head.as_bytes());
