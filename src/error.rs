@@ -148,60 +148,81 @@ pub enum TimedOut {
 
 /// The opening handshake failed: there is no connection (RFC 6455 4.1 and 4.2).
 ///
-/// A server's answer with [`status`](Self::status) is already in its output. The error is sticky.
+/// A server's answer with [`status`](Self::status) is already in its output. The error is sticky. Its sentence may show a part of
+/// what the peer sent; the answer never does.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// A head that breaks the grammar of HTTP/1.1, or one of its lines does not end in CR LF.
-    #[error("malformed HTTP head")]
-    MalformedHead,
+    #[error("the HTTP head is malformed: it begins with {0}")]
+    MalformedHead(Culprit),
+    /// The first bytes are those of a TLS record: one side speaks TLS and the other does not.
+    #[error("the peer perhaps speaks TLS: its first bytes are no HTTP head, but a TLS record")]
+    UnexpectedTls,
+    /// A request line longer than [`Config::max_head_len`](crate::Config::max_head_len).
+    #[error("the request line is longer than the limit of {limit} bytes for the HTTP head")]
+    RequestLineTooLong {
+        /// In bytes.
+        limit: usize,
+    },
     /// A head longer than [`Config::max_head_len`](crate::Config::max_head_len).
-    #[error("HTTP head longer than the limit")]
-    HeadTooLong,
+    #[error("the HTTP head is longer than the limit of {limit} bytes")]
+    HeadTooLong {
+        /// In bytes.
+        limit: usize,
+    },
     /// More headers than [`Config::max_headers`](crate::Config::max_headers).
-    #[error("more HTTP headers than the limit")]
-    TooManyHeaders,
+    #[error("the HTTP head has more headers than the limit of {limit}")]
+    TooManyHeaders {
+        /// The highest number that is allowed.
+        limit: usize,
+    },
     /// A version other than HTTP/1.1.
-    #[error("HTTP version other than 1.1")]
-    UnsupportedHttpVersion,
+    #[error("the HTTP version is {0}, not \"HTTP/1.1\"")]
+    UnsupportedHttpVersion(Culprit),
     /// A request with another method than GET.
-    #[error("method other than GET")]
-    MethodNotGet,
-    /// A request-target that is neither a path nor an absolute `http` or `https` URI.
-    #[error("invalid request-target")]
-    InvalidTarget,
+    #[error("the method is {0}, not \"GET\"")]
+    MethodNotGet(Culprit),
+    /// A request-target that is neither a path nor an absolute `http` or `https` URI. Its query is not shown.
+    #[error("the request-target {0} is neither a path nor an http URI")]
+    InvalidTarget(Culprit),
     /// `Host` is missing, repeated or malformed.
-    #[error("missing, repeated or malformed Host")]
-    InvalidHost,
+    #[error("`Host` must stand once and name a host: it is {0}")]
+    InvalidHost(Culprit),
     /// A request with a body: a `Content-Length` other than 0, or any `Transfer-Encoding`.
-    #[error("request with a body")]
-    RequestBody,
-    /// `Upgrade` does not ask for, or in a response agree to, `websocket`.
-    #[error("Upgrade is not websocket")]
-    InvalidUpgrade,
-    /// `Connection` lacks the token `Upgrade`.
-    #[error("Connection lacks Upgrade")]
-    InvalidConnection,
+    #[error("the request has a body, announced by {0}")]
+    RequestBody(Culprit),
+    /// A request that does not ask for WebSocket: `Upgrade` is missing, or lists other protocols.
+    #[error("the request does not ask for WebSocket: `Upgrade` is {0}")]
+    UpgradeRequired(Culprit),
+    /// `Upgrade` is malformed, or in a response is not `websocket`.
+    #[error("`Upgrade` must be \"websocket\": it is {0}")]
+    InvalidUpgrade(Culprit),
+    /// `Connection` lacks the token `Upgrade`, or is malformed.
+    #[error("`Connection` must list \"Upgrade\": it is {0}")]
+    InvalidConnection(Culprit),
     /// `Sec-WebSocket-Version` is missing or not 13.
-    #[error("WebSocket version other than 13")]
-    UnsupportedVersion,
+    #[error("`Sec-WebSocket-Version` must be \"13\": it is {0}")]
+    UnsupportedVersion(Culprit),
     /// `Sec-WebSocket-Version` is repeated or no version.
-    #[error("repeated or malformed Sec-WebSocket-Version")]
-    InvalidVersion,
+    #[error("`Sec-WebSocket-Version` must be one number up to 255: it is {0}")]
+    InvalidVersion(Culprit),
     /// `Sec-WebSocket-Key` is missing, repeated, or not 16 bytes in base64.
-    #[error("missing, repeated or malformed Sec-WebSocket-Key")]
-    InvalidKey,
+    #[error("`Sec-WebSocket-Key` must be 16 bytes in base64: it is {0}")]
+    InvalidKey(Culprit),
     /// `Sec-WebSocket-Protocol` in a request is no list of different tokens.
-    #[error("malformed Sec-WebSocket-Protocol")]
-    InvalidSubprotocols,
+    #[error("`Sec-WebSocket-Protocol` must list different tokens: it is {0}")]
+    InvalidSubprotocols(Culprit),
     /// `Sec-WebSocket-Extensions` breaks its grammar (RFC 6455 9.1).
-    #[error("malformed Sec-WebSocket-Extensions")]
-    InvalidExtensions,
+    #[error("`Sec-WebSocket-Extensions` must list extensions with their parameters: it is {0}")]
+    InvalidExtensions(Culprit),
     /// The server's [`Origins`](crate::Origins) do not allow this one.
     ///
     /// Behind a proxy that rewrites `Host` no page is from the same origin: a list of origins is needed there.
-    #[error("origin not allowed; behind a proxy that rewrites Host, the server needs a list of origins")]
-    OriginNotAllowed,
+    #[error(
+        "the server does not allow the origin {0}; behind a proxy that rewrites `Host`, it needs a list of origins"
+    )]
+    OriginNotAllowed(Culprit),
     /// The request or the response took longer than [`Config::open_timeout`](crate::Config::open_timeout); `handle_timeout`
     /// reported it as [`TimedOut::Open`].
     #[error("the opening handshake took too long")]
@@ -210,14 +231,14 @@ pub enum HandshakeError {
     #[error("the server answered with status {}", .0.status())]
     Refused(Box<Response>),
     /// `Sec-WebSocket-Accept` is missing, repeated, or does not answer the client's key.
-    #[error("missing, repeated or wrong Sec-WebSocket-Accept")]
-    InvalidAccept,
+    #[error("`Sec-WebSocket-Accept` must answer the client's key: it is {0}")]
+    InvalidAccept(Culprit),
     /// A response with a subprotocol that was not offered, or with more than one.
-    #[error("subprotocol that was not offered")]
-    UnexpectedSubprotocol,
+    #[error("the server chose the subprotocol {0}, which was not offered")]
+    UnexpectedSubprotocol(Culprit),
     /// A response with an extension that was not offered.
-    #[error("extension that was not offered")]
-    UnexpectedExtension,
+    #[error("the server chose the extension {0}, which was not offered")]
+    UnexpectedExtension(Culprit),
     /// The transport ended before the head was complete; nothing is sent.
     #[error("the transport ended during the opening handshake")]
     UnexpectedEof,
@@ -230,95 +251,97 @@ impl HandshakeError {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::MalformedHead
-            | Self::InvalidTarget
-            | Self::InvalidHost
-            | Self::RequestBody
-            | Self::InvalidUpgrade
-            | Self::InvalidConnection
-            | Self::InvalidVersion
-            | Self::InvalidKey
-            | Self::InvalidSubprotocols
-            | Self::InvalidExtensions => Some(400),
-            Self::OriginNotAllowed => Some(403),
-            Self::MethodNotGet => Some(405),
+            Self::MalformedHead(_)
+            | Self::UnexpectedTls
+            | Self::InvalidTarget(_)
+            | Self::InvalidHost(_)
+            | Self::RequestBody(_)
+            | Self::InvalidUpgrade(_)
+            | Self::InvalidConnection(_)
+            | Self::InvalidVersion(_)
+            | Self::InvalidKey(_)
+            | Self::InvalidSubprotocols(_)
+            | Self::InvalidExtensions(_) => Some(400),
+            Self::OriginNotAllowed(_) => Some(403),
+            Self::MethodNotGet(_) => Some(405),
             Self::TimedOut => Some(408),
-            Self::UnsupportedVersion => Some(426),
-            Self::HeadTooLong | Self::TooManyHeaders => Some(431),
-            Self::UnsupportedHttpVersion => Some(505),
+            Self::RequestLineTooLong { .. } => Some(414),
+            Self::UpgradeRequired(_) | Self::UnsupportedVersion(_) => Some(426),
+            Self::HeadTooLong { .. } | Self::TooManyHeaders { .. } => Some(431),
+            Self::UnsupportedHttpVersion(_) => Some(505),
             Self::Refused(response) => Some(response.status()),
-            Self::InvalidAccept
-            | Self::UnexpectedSubprotocol
-            | Self::UnexpectedExtension
+            Self::InvalidAccept(_)
+            | Self::UnexpectedSubprotocol(_)
+            | Self::UnexpectedExtension(_)
             | Self::UnexpectedEof => None,
         }
     }
 }
 
 /// A client asked for what must not be sent; nothing was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
     /// The URI does not begin with `ws://` or `wss://`.
-    #[error("the URI is neither ws:// nor wss://")]
-    InvalidScheme,
+    #[error("the URI begins with {0}, not with \"ws://\" or \"wss://\"")]
+    InvalidScheme(Culprit),
     /// The URI's host is missing or malformed, as an IPv6 address without brackets.
-    #[error("missing or malformed host in the URI")]
-    InvalidHost,
+    #[error("the host in the URI is missing or malformed: it is {0}")]
+    InvalidHost(Culprit),
     /// The URI's port is not a number from 1 to 65535.
-    #[error("malformed port in the URI")]
-    InvalidPort,
+    #[error("the port in the URI must be from 1 to 65535: it is {0}")]
+    InvalidPort(Culprit),
     /// The URI holds a user name; send an `Authorization` header instead.
-    #[error("the URI holds a user name")]
+    #[error("the URI holds a user name, which belongs into an `Authorization` header")]
     UnexpectedUserInfo,
     /// The URI has a fragment (RFC 6455 3).
-    #[error("the URI has a fragment")]
+    #[error("the URI has a fragment: a \"#\" in it is written as \"%23\"")]
     UnexpectedFragment,
     /// The URI's path or query holds a character that must be percent-encoded.
-    #[error("the path or query holds a character that must be percent-encoded")]
-    InvalidResourceName,
+    #[error("the URI's path or query holds {0:?}, which must be percent-encoded")]
+    InvalidResourceName(char),
     /// The name of a header is not a token.
-    #[error("malformed header name")]
-    InvalidHeaderName,
-    /// The value of a header holds a control character.
-    #[error("malformed header value")]
-    InvalidHeaderValue,
+    #[error("the header name {0} is not a token")]
+    InvalidHeaderName(Culprit),
+    /// The value of this header holds a control character.
+    #[error("the value of the header {0} holds a control character")]
+    InvalidHeaderValue(Culprit),
     /// A header that only the handshake itself may write.
-    #[error("the handshake itself writes this header")]
-    ReservedHeader,
+    #[error("the handshake itself writes the header {0}")]
+    ReservedHeader(Culprit),
     /// A second `Origin`.
-    #[error("more than one Origin")]
+    #[error("`Origin` is set already, and must not be repeated")]
     RepeatedOrigin,
     /// The name of a subprotocol is not a token (RFC 6455 4.1).
-    #[error("malformed subprotocol")]
-    InvalidSubprotocol,
+    #[error("the subprotocol {0} is not a token")]
+    InvalidSubprotocol(Culprit),
     /// A subprotocol that is offered twice (RFC 6455 4.1).
-    #[error("repeated subprotocol")]
-    RepeatedSubprotocol,
+    #[error("the subprotocol {0} is offered already")]
+    RepeatedSubprotocol(Culprit),
 }
 
 /// A server's application asked for an answer that must not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum InvalidResponse {
     /// The subprotocol is none of those that the client offers (RFC 6455 4.2.2).
-    #[error("the client does not offer this subprotocol")]
-    UnofferedSubprotocol,
+    #[error("the client does not offer the subprotocol {0}")]
+    UnofferedSubprotocol(Culprit),
     /// The name of a subprotocol is not a token (RFC 6455 4.3).
-    #[error("malformed subprotocol")]
-    InvalidSubprotocol,
+    #[error("the subprotocol {0} is not a token")]
+    InvalidSubprotocol(Culprit),
     /// The status of a refusal is not from 300 to 599, or is 304.
-    #[error("a status that does not refuse a connection")]
-    InvalidStatus,
+    #[error("the status {0} does not refuse a connection")]
+    InvalidStatus(u16),
     /// The name of a header is not a token.
-    #[error("malformed header name")]
-    InvalidHeaderName,
-    /// The value of a header holds a control character.
-    #[error("malformed header value")]
-    InvalidHeaderValue,
+    #[error("the header name {0} is not a token")]
+    InvalidHeaderName(Culprit),
+    /// The value of this header holds a control character.
+    #[error("the value of the header {0} holds a control character")]
+    InvalidHeaderValue(Culprit),
     /// A header that only the handshake itself may write.
-    #[error("the handshake itself writes this header")]
-    ReservedHeader,
+    #[error("the handshake itself writes the header {0}")]
+    ReservedHeader(Culprit),
 }
 
 /// An entry in a list of [`Origins`](crate::Origins) that can match nothing.

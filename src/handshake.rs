@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 
 use alphabet::TOKEN;
 
-use crate::{InvalidRequest, InvalidResponse};
+use crate::{Culprit, InvalidRequest, InvalidResponse};
 
 pub mod negotiate;
 
@@ -86,9 +86,9 @@ fn trim(mut text: &[u8]) -> &[u8] {
 
 /// Why a header must not be sent.
 enum InvalidHeader {
-    Name,
-    Value,
-    Reserved,
+    Name(Culprit),
+    Value(Culprit),
+    Reserved(Culprit),
 }
 
 /// Checks a header that the application adds, before a byte of it is written.
@@ -99,14 +99,14 @@ fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
 
     let prefix = name.get(..RESERVED_PREFIX.len()).unwrap_or_default();
     if !is_token(name.as_bytes()) {
-        Err(InvalidHeader::Name)
+        Err(InvalidHeader::Name(Culprit::text(name)))
     // RFC 9110 5.5: text, whatever its alphabet. A control character could end the line.
     } else if value.chars().any(|c| c != '\t' && c.is_control()) {
-        Err(InvalidHeader::Value)
+        Err(InvalidHeader::Value(Culprit::text(name)))
     } else if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
         || prefix.eq_ignore_ascii_case(RESERVED_PREFIX)
     {
-        Err(InvalidHeader::Reserved)
+        Err(InvalidHeader::Reserved(Culprit::text(name)))
     } else {
         Ok(())
     }
@@ -115,9 +115,9 @@ fn check_header(name: &str, value: &str) -> Result<(), InvalidHeader> {
 impl From<InvalidHeader> for InvalidRequest {
     fn from(header: InvalidHeader) -> Self {
         match header {
-            InvalidHeader::Name => Self::InvalidHeaderName,
-            InvalidHeader::Value => Self::InvalidHeaderValue,
-            InvalidHeader::Reserved => Self::ReservedHeader,
+            InvalidHeader::Name(name) => Self::InvalidHeaderName(name),
+            InvalidHeader::Value(name) => Self::InvalidHeaderValue(name),
+            InvalidHeader::Reserved(name) => Self::ReservedHeader(name),
         }
     }
 }
@@ -125,9 +125,9 @@ impl From<InvalidHeader> for InvalidRequest {
 impl From<InvalidHeader> for InvalidResponse {
     fn from(header: InvalidHeader) -> Self {
         match header {
-            InvalidHeader::Name => Self::InvalidHeaderName,
-            InvalidHeader::Value => Self::InvalidHeaderValue,
-            InvalidHeader::Reserved => Self::ReservedHeader,
+            InvalidHeader::Name(name) => Self::InvalidHeaderName(name),
+            InvalidHeader::Value(name) => Self::InvalidHeaderValue(name),
+            InvalidHeader::Reserved(name) => Self::ReservedHeader(name),
         }
     }
 }

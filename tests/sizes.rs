@@ -6,9 +6,10 @@ use std::error::Error;
 
 use tidewire::frame::{Header, OpCode};
 use tidewire::{
-    CloseBody, CloseCode, CloseFrame, Config, Connection, Ending, Event, Input, InvalidCloseCode, Message,
-    Outgoing, Output, Party, Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender,
-    State, Text, TimedOut, Timestamp, TransportAction,
+    CloseBody, CloseCode, CloseFrame, Config, Connection, Ending, Event, HandshakeError, Input,
+    InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, Message, Outgoing, Output, Party,
+    Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender, State, Text, TimedOut,
+    Timestamp, TransportAction,
 };
 
 #[test]
@@ -20,12 +21,14 @@ fn an_idle_connection_is_small() {
     assert!(size_of::<CloseBody>() <= 24);
     assert!(size_of::<Option<Ready>>() <= 8);
     assert!(size_of::<ProtocolError>() <= 24);
+    assert!(size_of::<HandshakeError>() <= 24);
+    assert!(size_of::<InvalidRequest>() <= 24 && size_of::<InvalidResponse>() <= 24);
     assert!(size_of::<SendError>() == 1 && size_of::<TimedOut>() == 1);
 }
 
 const fn is_shared<T: Send + Sync + Unpin + Debug>() {}
 const fn is_value<T: Send + Sync + Unpin + Debug + Copy + Eq>() {}
-const fn is_error<T: Error + Send + Sync + Unpin + Copy + Eq + 'static>() {}
+const fn is_error<T: Error + Send + Sync + Unpin + Clone + Eq + 'static>() {}
 
 // Checked by the compiler: nothing here runs.
 const _: () = {
@@ -53,8 +56,15 @@ const _: () = {
     is_value::<State>();
     is_value::<Timestamp>();
     is_value::<TransportAction>();
+    is_value::<ProtocolError>();
+    is_value::<SendError>();
+    is_value::<TimedOut>();
     is_error::<InvalidCloseCode>();
     is_error::<ProtocolError>();
     is_error::<SendError>();
     is_error::<TimedOut>();
+    is_error::<HandshakeError>();
+    is_error::<InvalidOrigin>();
+    is_error::<InvalidRequest>();
+    is_error::<InvalidResponse>();
 };

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// What an error is about, as its sentence shows it: a text in quotes, or the words "missing" or "repeated".
@@ -14,11 +15,11 @@ pub struct Culprit(Box<str>);
 impl Culprit {
     const MAX_CHARACTERS: usize = 64;
 
-    pub(crate) fn missing() -> Self {
+    fn missing() -> Self {
         Self("missing".into())
     }
 
-    pub(crate) fn repeated() -> Self {
+    fn repeated() -> Self {
         Self("repeated".into())
     }
 
@@ -32,9 +33,25 @@ impl Culprit {
         }
     }
 
-    /// Both of them.
-    pub(crate) fn and(self, words: &str, other: Self) -> Self {
-        Self(format!("{self}{words}{other}").into())
+    /// What the lines of a header hold.
+    pub(crate) fn lines<'v>(lines: impl Iterator<Item = &'v [u8]>) -> Self {
+        // More lines than this one shows nobody reads.
+        let lines: Vec<_> = lines.take(Self::MAX_CHARACTERS).collect();
+        if lines.is_empty() { Self::missing() } else { Self::text(lines.join(&b", "[..])) }
+    }
+
+    /// What the only line of a header holds.
+    pub(crate) fn line<'v>(mut lines: impl Iterator<Item = &'v [u8]>) -> Self {
+        match (lines.next(), lines.next()) {
+            (None, _) => Self::missing(),
+            (Some(line), None) => Self::text(line),
+            (Some(_), Some(_)) => Self::repeated(),
+        }
+    }
+
+    /// An origin at a host.
+    pub(crate) fn at(self, host: &str) -> Self {
+        Self(format!("{self} at the host {}", Self::text(host)).into())
     }
 }
 
@@ -80,6 +97,18 @@ mod tests {
     #[test]
     fn debug_shows_the_same() {
         assert_eq!(format!("{:?} {:?}", Culprit::missing(), Culprit::text("a")), r#"missing "a""#);
-        assert_eq!(Culprit::text("a").and(" at ", Culprit::repeated()).to_string(), r#""a" at repeated"#);
+        assert_eq!(Culprit::text("a").at("b").to_string(), r#""a" at the host "b""#);
+    }
+
+    #[test]
+    fn a_header_is_shown_with_all_its_lines_or_is_missing_or_repeated() {
+        let lines: [&[u8]; 2] = [b"a, b", b"\xFF"];
+        for (count, all, single) in
+            [(0, "missing", "missing"), (1, r#""a, b""#, r#""a, b""#), (2, "\"a, b, \u{fffd}\"", "repeated")]
+        {
+            let lines = || lines[..count].iter().copied();
+            assert_eq!(Culprit::lines(lines()).to_string(), all);
+            assert_eq!(Culprit::line(lines()).to_string(), single);
+        }
     }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::accept_value;
-use crate::{HandshakeError, Output};
+use crate::{Culprit, HandshakeError, Output};
 
 /// The answer that opens the connection (RFC 6455 4.2.2).
 pub(super) fn acceptance(key: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)]) -> Output {
@@ -26,13 +26,16 @@ pub(super) fn acceptance(key: &[u8], subprotocol: Option<&str>, headers: &[(&str
 
 /// An answer that ends the connection.
 pub(super) fn refusal(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Output {
-    let start = format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status));
-    let mut answer = start.into_bytes();
+    let mut answer = refusal_start(status);
     answer.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     push_headers(&mut answer, headers);
     answer.extend_from_slice(b"\r\n");
     answer.extend_from_slice(body);
     Output::of(answer)
+}
+
+fn refusal_start(status: u16) -> Vec<u8> {
+    format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status)).into_bytes()
 }
 
 /// The answer to a handshake that failed; empty if there is nobody to answer.
@@ -41,15 +44,57 @@ pub(super) fn refusal(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Out
 pub(super) fn failure(error: &HandshakeError) -> Output {
     let Some(status) = error.status() else { return Output::new() };
     let headers: &[_] = match error {
-        HandshakeError::MethodNotGet => &[("Allow", "GET")],
-        // RFC 6455 4.4: tell the supported versions; RFC 9110 7.8: `Upgrade` is named in `Connection`.
-        HandshakeError::UnsupportedVersion => {
+        // RFC 9110 15.5.6: tell the methods that are allowed.
+        HandshakeError::MethodNotGet(_) => &[("Allow", "GET")],
+        // RFC 9110 15.5.22: tell the protocol that is required; 7.8: `Upgrade` is named in `Connection`.
+        HandshakeError::UpgradeRequired(_) => &[("Connection", "Upgrade"), ("Upgrade", "websocket")],
+        // RFC 6455 4.4: tell the supported versions.
+        HandshakeError::UnsupportedVersion(_) => {
             &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
         }
         _ => &[],
     };
+    // RFC 9110 9.3.2: an answer to HEAD has no body; 8.6: nor has it to tell the length that it would have.
+    if matches!(error, HandshakeError::MethodNotGet(method) if *method == Culprit::text("HEAD")) {
+        let mut answer = refusal_start(status);
+        push_headers(&mut answer, headers);
+        answer.extend_from_slice(b"\r\n");
+        return Output::of(answer);
+    }
     let content_type = ("Content-Type", "text/plain");
-    refusal(status, &[&[content_type], headers].concat(), format!("{error}\n").as_bytes())
+    refusal(status, &[&[content_type], headers].concat(), format!("{}\n", explanation(error)).as_bytes())
+}
+
+/// What the client is told, whatever it sent.
+fn explanation(error: &HandshakeError) -> &'static str {
+    match error {
+        HandshakeError::MalformedHead(_) => "malformed HTTP head",
+        HandshakeError::UnexpectedTls => "TLS record instead of an HTTP head",
+        HandshakeError::RequestLineTooLong { .. } => "request line longer than the limit",
+        HandshakeError::HeadTooLong { .. } => "HTTP head longer than the limit",
+        HandshakeError::TooManyHeaders { .. } => "more HTTP headers than the limit",
+        HandshakeError::UnsupportedHttpVersion(_) => "HTTP version other than 1.1",
+        HandshakeError::MethodNotGet(_) => "method other than GET",
+        HandshakeError::InvalidTarget(_) => "invalid request-target",
+        HandshakeError::InvalidHost(_) => "missing, repeated or malformed Host",
+        HandshakeError::RequestBody(_) => "request with a body",
+        HandshakeError::UpgradeRequired(_) => "this is a WebSocket server: Upgrade must be websocket",
+        HandshakeError::InvalidUpgrade(_) => "malformed Upgrade",
+        HandshakeError::InvalidConnection(_) => "Connection lacks Upgrade",
+        HandshakeError::UnsupportedVersion(_) => "WebSocket version other than 13",
+        HandshakeError::InvalidVersion(_) => "repeated or malformed Sec-WebSocket-Version",
+        HandshakeError::InvalidKey(_) => "missing, repeated or malformed Sec-WebSocket-Key",
+        HandshakeError::InvalidSubprotocols(_) => "malformed Sec-WebSocket-Protocol",
+        HandshakeError::InvalidExtensions(_) => "malformed Sec-WebSocket-Extensions",
+        HandshakeError::OriginNotAllowed(_) => "origin not allowed",
+        HandshakeError::TimedOut => "the opening handshake took too long",
+        // No request leads to these.
+        HandshakeError::Refused(_)
+        | HandshakeError::InvalidAccept(_)
+        | HandshakeError::UnexpectedSubprotocol(_)
+        | HandshakeError::UnexpectedExtension(_)
+        | HandshakeError::UnexpectedEof => "the opening handshake failed",
+    }
 }
 
 fn push_headers(head: &mut Vec<u8>, headers: &[(&str, &str)]) {
@@ -79,6 +124,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        414 => "URI Too Long",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

@@ -11,7 +11,7 @@ use super::scan::Scan;
 use super::{accept_value, base64, is_same, is_token};
 use crate::connection::{Connection, Role};
 use crate::timer::{Deadline, Timestamp};
-use crate::{Config, HandshakeError, Input, Output, TimedOut};
+use crate::{Config, Culprit, HandshakeError, Input, Output, TimedOut};
 
 /// Sends a client's opening handshake and reads the server's.
 ///
@@ -153,7 +153,7 @@ impl Owed {
         let (version, status, headers) = head.into_response(&mut slots)?;
         // What is not HTTP/1.1 can refuse a connection but not open one.
         if version == 0 && status < 200 {
-            return Err(HandshakeError::UnsupportedHttpVersion);
+            return Err(HandshakeError::UnsupportedHttpVersion(Culprit::text("HTTP/1.0")));
         }
         match status {
             101 => self.check(&headers).map(|()| Answer::Accepted(Response::new(status, &headers))),
@@ -164,23 +164,25 @@ impl Owed {
 
     /// RFC 6455 4.1: what a response must have to open the connection.
     fn check(&self, headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-        if !headers.lists("Upgrade", "websocket", |element| is_same(element, b"websocket")) {
-            return Err(HandshakeError::InvalidUpgrade);
+        let is_websocket = |element: &[u8]| is_same(element, b"websocket");
+        if headers.lists("Upgrade", "websocket", is_websocket) != Ok(true) {
+            return Err(HandshakeError::InvalidUpgrade(headers.culprit("Upgrade")));
         }
-        if !headers.lists("Connection", "Upgrade", is_token) {
-            return Err(HandshakeError::InvalidConnection);
+        if headers.lists("Connection", "Upgrade", is_token) != Ok(true) {
+            return Err(HandshakeError::InvalidConnection(headers.culprit("Connection")));
         }
         if !matches!(headers.single("Sec-WebSocket-Accept"), Ok(Some(accept)) if accept == self.accept) {
-            return Err(HandshakeError::InvalidAccept);
+            let culprit = Culprit::line(headers.values("Sec-WebSocket-Accept"));
+            return Err(HandshakeError::InvalidAccept(culprit));
         }
         // None is offered.
         if headers.values("Sec-WebSocket-Extensions").next().is_some() {
-            return Err(HandshakeError::UnexpectedExtension);
+            return Err(HandshakeError::UnexpectedExtension(headers.culprit("Sec-WebSocket-Extensions")));
         }
         match headers.single("Sec-WebSocket-Protocol") {
             Ok(None) => Ok(()),
             Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered.as_bytes() == name) => Ok(()),
-            _ => Err(HandshakeError::UnexpectedSubprotocol),
+            _ => Err(HandshakeError::UnexpectedSubprotocol(headers.culprit("Sec-WebSocket-Protocol"))),
         }
     }
 }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::uri::Uri;
 use super::{check_header, is_token};
-use crate::{InvalidRequest, Output};
+use crate::{Culprit, InvalidRequest, Output};
 
 /// What a client asks for: a URI, subprotocols, and headers of its own.
 ///
@@ -64,10 +64,10 @@ impl ClientRequest {
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, InvalidRequest> {
         // RFC 6455 4.1: non-empty tokens, and all unique.
         if !is_token(name.as_bytes()) {
-            return Err(InvalidRequest::InvalidSubprotocol);
+            return Err(InvalidRequest::InvalidSubprotocol(Culprit::text(name)));
         }
         if self.subprotocols.iter().any(|offered| offered == name) {
-            return Err(InvalidRequest::RepeatedSubprotocol);
+            return Err(InvalidRequest::RepeatedSubprotocol(Culprit::text(name)));
         }
         self.subprotocols.push(name.into());
         Ok(self)

@@ -8,7 +8,7 @@ use core::ops::Range;
 use httparse::{ParserConfig, Status};
 
 use super::{elements, is_same};
-use crate::HandshakeError;
+use crate::{Culprit, HandshakeError};
 
 /// A complete head that is not parsed yet.
 pub(super) struct RawHead<'i> {
@@ -21,27 +21,23 @@ impl<'i> RawHead<'i> {
         Self { bytes, lines }
     }
 
-    /// Reads a request: the request-target, and the headers.
+    /// Reads a request: the method, the request-target, and the headers.
     pub(super) fn into_request<'s>(
         self,
         slots: &'s mut Slots<'i>,
-    ) -> Result<(&'i str, Headers<'s, 'i>), HandshakeError> {
+    ) -> Result<(&'i str, &'i str, Headers<'s, 'i>), HandshakeError> {
         let mut request = httparse::Request::new(&mut []);
         match request.parse_with_uninit_headers(self.bytes, slots.of(self.lines)) {
             Ok(Status::Complete(len)) if len == self.bytes.len() => {}
-            Err(httparse::Error::Version) if matches!(self.words()[..], [_, _, word] if is_version(word)) => {
-                return Err(HandshakeError::UnsupportedHttpVersion);
-            }
-            _ => return Err(HandshakeError::MalformedHead),
+            Err(httparse::Error::Version) => return Err(self.wrong_request_version()),
+            _ => return Err(malformed(self.bytes)),
         }
-        // RFC 6455 4.2.1: an HTTP/1.1 or higher GET request.
+        // RFC 6455 4.2.1: an HTTP/1.1 or higher request.
         if request.version != Some(1) {
-            return Err(HandshakeError::UnsupportedHttpVersion);
+            return Err(self.wrong_request_version());
         }
-        if request.method != Some("GET") {
-            return Err(HandshakeError::MethodNotGet);
-        }
-        Ok((request.path.unwrap_or_default(), Headers { bytes: self.bytes, all: request.headers }))
+        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        Ok((method, target, Headers { bytes: self.bytes, all: request.headers }))
     }
 
     /// Reads a response: the minor HTTP version, the status code, and the headers.
@@ -53,28 +49,59 @@ impl<'i> RawHead<'i> {
         let config = ParserConfig::default();
         match config.parse_response_with_uninit_headers(&mut response, self.bytes, slots.of(self.lines)) {
             Ok(Status::Complete(len)) if len == self.bytes.len() => {}
-            Err(httparse::Error::Version) if matches!(self.words()[..], [word, _, ..] if is_version(word)) => {
-                return Err(HandshakeError::UnsupportedHttpVersion);
-            }
-            _ => return Err(HandshakeError::MalformedHead),
+            Err(httparse::Error::Version) => return Err(self.wrong_response_version()),
+            _ => return Err(malformed(self.bytes)),
         }
         // RFC 9112 4: a space follows the status code even where no reason does. Some servers leave it out, which harms nobody.
         let (Some(version), Some(status @ 100..)) = (response.version, response.code) else {
-            return Err(HandshakeError::MalformedHead);
+            return Err(malformed(self.bytes));
         };
         Ok((version, status, Headers { bytes: self.bytes, all: response.headers }))
     }
 
+    fn wrong_request_version(&self) -> HandshakeError {
+        match self.words()[..] {
+            [_, _, version] => self.wrong_version(version),
+            _ => malformed(self.bytes),
+        }
+    }
+
+    fn wrong_response_version(&self) -> HandshakeError {
+        match self.words()[..] {
+            [version, _, ..] => self.wrong_version(version),
+            _ => malformed(self.bytes),
+        }
+    }
+
+    /// What is wrong if `word` is another version, or none.
+    fn wrong_version(&self, word: &[u8]) -> HandshakeError {
+        // RFC 9112 2.3: the form of a version, whatever its numbers.
+        match word {
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                HandshakeError::UnsupportedHttpVersion(Culprit::text(word))
+            }
+            _ => malformed(self.bytes),
+        }
+    }
+
     /// The words of the first line, up to the fourth.
-    fn words(&self) -> Vec<&[u8]> {
+    fn words(&self) -> Vec<&'i [u8]> {
         let line = self.bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
         line.splitn(4, |&byte| byte == b' ').collect()
     }
 }
 
-/// True for the form of an HTTP version (RFC 9112 2.3), whatever its numbers.
-fn is_version(word: &[u8]) -> bool {
-    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+/// What is wrong with bytes that are no head.
+pub(super) fn malformed(bytes: &[u8]) -> HandshakeError {
+    // RFC 8446 5.1: a record begins with its type, here an alert or a handshake, and the major version 3.
+    if let [0x15 | 0x16, 3, ..] = bytes {
+        return HandshakeError::UnexpectedTls;
+    }
+    // The query of a request-target often holds a secret.
+    let mut parts = bytes.split(|byte| matches!(byte, b'\r' | b'\n' | b'\0' | b'?'));
+    HandshakeError::MalformedHead(Culprit::text(parts.next().unwrap_or_default()))
 }
 
 /// More lines than browsers and proxies send.
@@ -110,9 +137,13 @@ pub(super) struct Headers<'s, 'i> {
 /// A header that may stand once is repeated.
 pub(super) struct Repeated;
 
+/// An element of a list breaks its grammar.
+#[derive(PartialEq, Eq)]
+pub(super) struct Malformed;
+
 impl<'i> Headers<'_, 'i> {
     /// The values of a header, whose name is compared without regard to case.
-    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'i [u8]> {
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'i [u8]> + Clone {
         let named = self.all.iter().filter(move |header| is_same(header.name.as_bytes(), name.as_bytes()));
         named.map(|header| header.value)
     }
@@ -124,19 +155,29 @@ impl<'i> Headers<'_, 'i> {
         if values.next().is_none() { Ok(value) } else { Err(Repeated) }
     }
 
+    /// What a header holds, for an error.
+    pub(super) fn culprit(&self, name: &str) -> Culprit {
+        Culprit::lines(self.values(name))
+    }
+
     /// The value of a header that stands once and is text.
     pub(super) fn single_text(&self, name: &str) -> Option<&'i str> {
         core::str::from_utf8(self.single(name).ok()??).ok()
     }
 
-    /// True if `wanted`, whatever its case, is in the list that a header holds, and all of that is valid.
-    pub(super) fn lists(&self, name: &str, wanted: &str, is_valid: impl Fn(&[u8]) -> bool) -> bool {
+    /// True if `wanted`, whatever its case, is in the list that a header holds, of which each element must be valid.
+    pub(super) fn lists(
+        &self,
+        name: &str,
+        wanted: &str,
+        is_valid: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, Malformed> {
         let mut found = false;
         let mut check = |element: &[u8]| {
             found |= is_same(element, wanted.as_bytes());
             is_valid(element)
         };
-        self.values(name).all(|line| elements(line).all(&mut check)) && found
+        if self.values(name).all(|line| elements(line).all(&mut check)) { Ok(found) } else { Err(Malformed) }
     }
 
     /// Where a part of the head lies in it.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::alphabet::TOKEN;
 use super::{elements, is_token};
-use crate::HandshakeError;
+use crate::{Culprit, HandshakeError};
 
 mod origins;
 
@@ -24,17 +24,19 @@ pub fn subprotocols<'v>(lines: &[&'v str]) -> Result<Vec<&'v str>, HandshakeErro
 }
 
 pub(super) fn offered_subprotocols<'v>(
-    lines: impl Iterator<Item = &'v [u8]>,
+    lines: impl Iterator<Item = &'v [u8]> + Clone,
 ) -> Result<Vec<&'v str>, HandshakeError> {
-    let mut lines = lines.peekable();
-    let has_lines = lines.peek().is_some();
-    let offered = lines.flat_map(elements).map(token).collect::<Option<Vec<_>>>();
-    let offered = offered.ok_or(HandshakeError::InvalidSubprotocols)?;
-    let mut sorted = offered.clone();
-    sorted.sort_unstable();
+    let has_lines = lines.clone().next().is_some();
+    let offered = lines.clone().flat_map(elements).map(token).collect::<Option<Vec<_>>>();
     // RFC 6455 4.1: all unique; 4.3: 1#token.
-    let valid = sorted.windows(2).all(|pair| pair[0] != pair[1]) && offered.is_empty() != has_lines;
-    if valid { Ok(offered) } else { Err(HandshakeError::InvalidSubprotocols) }
+    let offered = offered.filter(|offered| are_unique(offered) && offered.is_empty() != has_lines);
+    offered.ok_or_else(|| HandshakeError::InvalidSubprotocols(Culprit::lines(lines)))
+}
+
+fn are_unique(names: &[&str]) -> bool {
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 fn token(text: &[u8]) -> Option<&str> {
@@ -71,12 +73,13 @@ pub fn choose_subprotocol<'s>(offered: &[&str], supported: &[&'s str]) -> Option
 /// ```
 #[must_use]
 pub fn extensions(line: &str) -> Extensions<'_> {
-    Extensions { rest: Scanner(line), after_comma: true }
+    Extensions { line, rest: Scanner(line), after_comma: true }
 }
 
 /// The iterator that [`extensions`] returns.
 #[derive(Clone, Debug)]
 pub struct Extensions<'v> {
+    line: &'v str,
     rest: Scanner<'v>,
     /// An extension may follow: at the beginning too.
     after_comma: bool,
@@ -98,7 +101,7 @@ impl<'v> Iterator for Extensions<'v> {
         if extension.is_none() {
             self.rest = Scanner("");
         }
-        Some(extension.ok_or(HandshakeError::InvalidExtensions))
+        Some(extension.ok_or_else(|| HandshakeError::InvalidExtensions(Culprit::text(self.line))))
     }
 }
 

@@ -6,11 +6,11 @@ use core::fmt;
 
 use super::alphabet::{BASE64, TOKEN};
 use super::head::{Head, Headers, RawHead, Slots, Span};
-use super::target::Target;
+use super::target::{self, Target};
 use super::uri::{path, without_empty_query};
 use super::{answer, check_header, elements, is_token, negotiate};
 use crate::connection::{Connection, Role};
-use crate::{Config, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
+use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
 
 /// A client's request for a connection: valid, from an allowed origin, and not answered yet (RFC 6455 4.2.1).
 ///
@@ -34,19 +34,19 @@ impl Request {
         supported: &[Box<str>],
     ) -> Result<Self, HandshakeError> {
         let mut slots = Slots::new();
-        let (target, headers) = head.into_request(&mut slots)?;
-        let Target { host, path_and_query } = Target::new(target, &headers)?;
+        let (method, target, headers) = head.into_request(&mut slots)?;
+        // RFC 9112 3.2: a request without a valid `Host` is answered with 400, whatever its method.
+        let host = target::host(&headers)?;
+        if method != "GET" {
+            return Err(HandshakeError::MethodNotGet(Culprit::text(method)));
+        }
+        let Target { host, path_and_query } = Target::new(target, host)?;
         check_body(&headers)?;
-        // RFC 6455 4.2.1: `Upgrade` contains "websocket", and `Connection` the token "Upgrade".
-        if !headers.lists("Upgrade", "websocket", is_product) {
-            return Err(HandshakeError::InvalidUpgrade);
-        }
-        if !headers.lists("Connection", "Upgrade", is_token) {
-            return Err(HandshakeError::InvalidConnection);
-        }
+        check_upgrade(&headers)?;
         check_version(&headers)?;
         let key = headers.single("Sec-WebSocket-Key").ok().flatten().filter(|key| is_key(key));
-        let key = key.ok_or(HandshakeError::InvalidKey)?;
+        let key = key
+            .ok_or_else(|| HandshakeError::InvalidKey(Culprit::line(headers.values("Sec-WebSocket-Key"))))?;
         let offered = negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
         let chosen =
             supported.iter().find_map(|name| offered.iter().copied().find(|&other| other == &**name));
@@ -177,7 +177,7 @@ impl Request {
     fn check_subprotocol(&self, subprotocol: Option<&str>) -> Result<(), InvalidResponse> {
         match subprotocol {
             Some(name) if !self.subprotocols().any(|offered| offered == name) => {
-                Err(InvalidResponse::UnofferedSubprotocol)
+                Err(InvalidResponse::UnofferedSubprotocol(Culprit::text(name)))
             }
             _ => Ok(()),
         }
@@ -196,7 +196,8 @@ impl fmt::Debug for Request {
 
 /// RFC 9110 15: a final status that is not a success, and has a body.
 fn check_status(status: u16) -> Result<(), InvalidResponse> {
-    if (300..=599).contains(&status) && status != 304 { Ok(()) } else { Err(InvalidResponse::InvalidStatus) }
+    let is_valid = (300..=599).contains(&status) && status != 304;
+    if is_valid { Ok(()) } else { Err(InvalidResponse::InvalidStatus(status)) }
 }
 
 fn check_headers(headers: &[(&str, &str)]) -> Result<(), InvalidResponse> {
@@ -205,17 +206,40 @@ fn check_headers(headers: &[(&str, &str)]) -> Result<(), InvalidResponse> {
 
 /// A body would be taken for frames here and for a request by a proxy, so there must be none.
 fn check_body(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-    let has_body = headers.values("Content-Length").any(|len| len != b"0");
-    let has_coding = headers.values("Transfer-Encoding").next().is_some();
-    if has_body || has_coding { Err(HandshakeError::RequestBody) } else { Ok(()) }
+    let len = headers.values("Content-Length").find(|len| *len != b"0");
+    let coding = headers.values("Transfer-Encoding").next();
+    let lines = [("Content-Length", len), ("Transfer-Encoding", coding)];
+    match lines.into_iter().find_map(|(name, value)| Some((name, value?))) {
+        None => Ok(()),
+        Some((name, value)) => {
+            Err(HandshakeError::RequestBody(Culprit::text([name.as_bytes(), b": ", value].concat())))
+        }
+    }
+}
+
+/// RFC 6455 4.2.1: `Upgrade` contains "websocket", and `Connection` the token "Upgrade".
+fn check_upgrade(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
+    match headers.lists("Upgrade", "websocket", is_product) {
+        Ok(true) => {}
+        // RFC 9110 15.5.22: the client, perhaps a browser that shows a page, learns what it needs.
+        Ok(false) => return Err(HandshakeError::UpgradeRequired(headers.culprit("Upgrade"))),
+        Err(_) => return Err(HandshakeError::InvalidUpgrade(headers.culprit("Upgrade"))),
+    }
+    // Who asks for WebSocket and forgets this knows what is needed: the request is wrong, and 400 says so.
+    match headers.lists("Connection", "Upgrade", is_token) {
+        Ok(true) => Ok(()),
+        _ => Err(HandshakeError::InvalidConnection(headers.culprit("Connection"))),
+    }
 }
 
 /// RFC 6455 4.2.1 and 4.4: version 13.
 fn check_version(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-    match headers.single("Sec-WebSocket-Version").map_err(|_| HandshakeError::InvalidVersion)? {
-        Some(b"13") => Ok(()),
-        Some(version) if !is_version(version) => Err(HandshakeError::InvalidVersion),
-        _ => Err(HandshakeError::UnsupportedVersion),
+    let culprit = || Culprit::line(headers.values("Sec-WebSocket-Version"));
+    match headers.single("Sec-WebSocket-Version") {
+        Ok(Some(b"13")) => Ok(()),
+        Ok(Some(version)) if is_version(version) => Err(HandshakeError::UnsupportedVersion(culprit())),
+        Ok(None) => Err(HandshakeError::UnsupportedVersion(culprit())),
+        _ => Err(HandshakeError::InvalidVersion(culprit())),
     }
 }
 
@@ -227,16 +251,17 @@ fn is_version(version: &[u8]) -> bool {
 
 /// RFC 6455 9.1: a header that breaks the grammar fails the handshake, whatever extensions are supported.
 fn check_extensions(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
+    let culprit = || HandshakeError::InvalidExtensions(headers.culprit("Sec-WebSocket-Extensions"));
     let (mut has_lines, mut is_empty) = (false, true);
     for line in headers.values("Sec-WebSocket-Extensions") {
         has_lines = true;
-        let line = core::str::from_utf8(line).map_err(|_| HandshakeError::InvalidExtensions)?;
+        let line = core::str::from_utf8(line).map_err(|_| culprit())?;
         for extension in negotiate::extensions(line) {
             extension?;
             is_empty = false;
         }
     }
-    if has_lines == is_empty { Err(HandshakeError::InvalidExtensions) } else { Ok(()) }
+    if has_lines == is_empty { Err(culprit()) } else { Ok(()) }
 }
 
 /// RFC 6455 4.2.2 and 10.2: a browser's origin, which stands once and is text whatever is allowed.
@@ -246,7 +271,11 @@ fn check_origin(headers: &Headers<'_, '_>, origins: &Origins, host: &str) -> Res
         Ok(Some(origin)) => core::str::from_utf8(origin).is_ok_and(|origin| origins.allows(origin, host)),
         Err(_) => false,
     };
-    if is_allowed { Ok(()) } else { Err(HandshakeError::OriginNotAllowed) }
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(HandshakeError::OriginNotAllowed(headers.culprit("Origin").at(host)))
+    }
 }
 
 /// RFC 6455 4.2.1: the base64 form of 16 bytes, whose last digit may hold any pad bits (erratum 3150).

@@ -1,11 +1,13 @@
 //! Finds the ends of heads as their bytes arrive.
 
-use super::head::RawHead;
+use super::head::{RawHead, malformed};
 use crate::{Config, HandshakeError, Input};
 
 /// Looks for the end of a head, at each byte once.
 pub(super) struct Scan {
-    /// How long the head may be.
+    /// How long all heads together may be.
+    limit: usize,
+    /// How long this one may be.
     max_len: usize,
     max_headers: usize,
     /// How many of the input's bytes were looked at.
@@ -19,11 +21,14 @@ pub(super) struct Scan {
 impl Scan {
     pub(super) fn new(config: &Config) -> Self {
         // What is kept of a head tells places in it with 32 bits.
-        Self::with_limits(config.max_head_len().min(u32::MAX as usize), config.max_headers())
+        let limit = config.max_head_len().min(u32::MAX as usize);
+        let max_headers = config.max_headers();
+        Self { limit, max_len: limit, max_headers, position: 0, line_start: 0, lines: 0 }
     }
 
-    fn with_limits(max_len: usize, max_headers: usize) -> Self {
-        Self { max_len, max_headers, position: 0, line_start: 0, lines: 0 }
+    /// True until the first line of the head is complete.
+    pub(super) fn is_in_first_line(&self) -> bool {
+        self.lines == 0
     }
 
     /// Takes a complete head out of `input`, and nothing of what follows it, and returns what `read` makes of it.
@@ -38,10 +43,10 @@ impl Scan {
             let result = read(RawHead::new(&unread[..len], self.lines));
             input.consume(len);
             // Whatever head comes next shares the limit.
-            *self = Self::with_limits(self.max_len - len, self.max_headers);
+            *self = Self { max_len: self.max_len - len, position: 0, line_start: 0, lines: 0, ..*self };
             result.map(Some)
         } else if unread.len() > self.max_len {
-            Err(HandshakeError::HeadTooLong)
+            Err(HandshakeError::HeadTooLong { limit: self.limit })
         } else if input.is_eof() {
             Err(HandshakeError::UnexpectedEof)
         } else {
@@ -63,7 +68,7 @@ impl Scan {
                     self.lines += 1;
                     // The first line is no header.
                     if self.lines - 1 > self.max_headers {
-                        return Err(HandshakeError::TooManyHeaders);
+                        return Err(HandshakeError::TooManyHeaders { limit: self.max_headers });
                     }
                 }
                 // Once more when it is known what follows.
@@ -72,7 +77,7 @@ impl Scan {
                     return Ok(false);
                 }
                 // CR and LF stand only together.
-                [b'\r' | b'\n' | b'\0', ..] => return Err(HandshakeError::MalformedHead),
+                [b'\r' | b'\n' | b'\0', ..] => return Err(malformed(bytes)),
                 _ => self.position = control + 1,
             }
         }

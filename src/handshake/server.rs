@@ -3,12 +3,13 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::head::RawHead;
 use super::request::Request;
 use super::scan::Scan;
 use super::{answer, is_token, negotiate::Origins};
 use crate::connection::Connection;
 use crate::timer::{Deadline, Timestamp};
-use crate::{Config, HandshakeError, Input, InvalidResponse, Output, TimedOut};
+use crate::{Config, Culprit, HandshakeError, Input, InvalidResponse, Output, TimedOut};
 
 /// Reads a client's opening handshake, and answers it if it is wrong.
 ///
@@ -76,8 +77,8 @@ impl ServerHandshake {
     /// [`InvalidSubprotocol`](InvalidResponse::InvalidSubprotocol) if a name is not a token.
     pub fn with_subprotocols(mut self, names: &[&str]) -> Result<Self, InvalidResponse> {
         // RFC 6455 4.3: a token, as in the client's offer.
-        if names.iter().any(|name| !is_token(name.as_bytes())) {
-            return Err(InvalidResponse::InvalidSubprotocol);
+        if let Some(name) = names.iter().find(|name| !is_token(name.as_bytes())) {
+            return Err(InvalidResponse::InvalidSubprotocol(Culprit::text(name)));
         }
         self.subprotocols = names.iter().map(|&name| name.into()).collect();
         Ok(self)
@@ -95,9 +96,14 @@ impl ServerHandshake {
             return outcome.clone().map(|()| None);
         }
         self.skip_empty_line(input);
-        let request = self
-            .scan
-            .receive(input, |head| Request::new(self.config, head, &self.origins, &self.subprotocols));
+        let read = |head: RawHead<'_>| Request::new(self.config, head, &self.origins, &self.subprotocols);
+        let request = match self.scan.receive(input, read) {
+            // RFC 9112 3: a target that is too long has a status of its own.
+            Err(HandshakeError::HeadTooLong { limit }) if self.scan.is_in_first_line() => {
+                Err(HandshakeError::RequestLineTooLong { limit })
+            }
+            request => request,
+        };
         match &request {
             Ok(None) => {}
             Ok(Some(_)) => self.outcome = Some(Ok(())),

@@ -1,8 +1,8 @@
 //! Whom a request is for, and what for.
 
 use super::head::Headers;
-use super::uri::{Authority, split_authority};
-use crate::HandshakeError;
+use super::uri::{Authority, path, split_authority};
+use crate::{Culprit, HandshakeError};
 
 /// The host and, as it was sent, the resource (RFC 6455 4.2.1).
 pub(super) struct Target<'i> {
@@ -12,24 +12,31 @@ pub(super) struct Target<'i> {
 }
 
 impl<'i> Target<'i> {
-    pub(super) fn new(target: &'i str, headers: &Headers<'_, 'i>) -> Result<Self, HandshakeError> {
-        let host = headers.single_text("Host").ok_or(HandshakeError::InvalidHost)?;
-        Authority::parse(host).map_err(|_| HandshakeError::InvalidHost)?;
-        if !is_visible(target) {
-            return Err(HandshakeError::InvalidTarget);
-        }
-        if target.starts_with('/') {
-            return Ok(Self { host, path_and_query: target });
-        }
-        // RFC 6455 4.2.1: or an absolute HTTP/HTTPS URI; RFC 9112 3.2.2: its host is then the one that counts.
-        let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::InvalidTarget)?;
+    /// `host` is the value of the header.
+    pub(super) fn new(target: &'i str, host: &'i str) -> Result<Self, HandshakeError> {
+        let read = if target.starts_with('/') {
+            Some(Self { host, path_and_query: target })
+        } else {
+            Self::absolute(target)
+        };
+        // The query often holds a secret.
+        let culprit = || HandshakeError::InvalidTarget(Culprit::text(path(target)));
+        read.filter(|_| is_visible(target)).ok_or_else(culprit)
+    }
+
+    /// RFC 6455 4.2.1: or an absolute HTTP/HTTPS URI; RFC 9112 3.2.2: its host is then the one that counts.
+    fn absolute(target: &'i str) -> Option<Self> {
+        let (scheme, rest) = target.split_once("://")?;
         let (host, path_and_query) = split_authority(rest);
         let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-        if !is_http || Authority::parse(host).is_err() {
-            return Err(HandshakeError::InvalidTarget);
-        }
-        Ok(Self { host, path_and_query })
+        (is_http && Authority::parse(host).is_ok()).then_some(Self { host, path_and_query })
     }
+}
+
+/// RFC 9112 3.2: one valid `Host`.
+pub(super) fn host<'i>(headers: &Headers<'_, 'i>) -> Result<&'i str, HandshakeError> {
+    let host = headers.single_text("Host").filter(|host| Authority::parse(host).is_ok());
+    host.ok_or_else(|| HandshakeError::InvalidHost(Culprit::line(headers.values("Host"))))
 }
 
 /// True if nothing in a request-target can end the line or hide in a log.

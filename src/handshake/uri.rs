@@ -7,7 +7,7 @@ use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use super::alphabet::{Alphabet, NAME, RESOURCE};
-use crate::InvalidRequest;
+use crate::{Culprit, InvalidRequest};
 
 /// A `ws` or `wss` URI (RFC 6455 3).
 ///
@@ -73,10 +73,15 @@ impl FromStr for Uri {
     /// `InvalidScheme`, `InvalidHost`, `InvalidPort`, `UnexpectedUserInfo`, `UnexpectedFragment` or `InvalidResourceName`,
     /// whichever part is wrong.
     fn from_str(uri: &str) -> Result<Self, InvalidRequest> {
-        let (scheme, rest) = uri.split_once("://").ok_or(InvalidRequest::InvalidScheme)?;
+        let invalid_scheme = || {
+            // Neither a user name nor a query is shown.
+            let start = uri.split([':', '/', '@', '?', '#']).next().unwrap_or_default();
+            InvalidRequest::InvalidScheme(Culprit::text(start))
+        };
+        let (scheme, rest) = uri.split_once("://").ok_or_else(invalid_scheme)?;
         let secure = scheme.eq_ignore_ascii_case("wss");
         if !secure && !scheme.eq_ignore_ascii_case("ws") {
-            return Err(InvalidRequest::InvalidScheme);
+            return Err(invalid_scheme());
         }
         // RFC 6455 3: fragments are not used on these URIs.
         if rest.contains('#') {
@@ -84,8 +89,8 @@ impl FromStr for Uri {
         }
         let (authority, path_and_query) = split_authority(rest);
         let Authority { host, port } = Authority::parse(authority)?;
-        if !is_encoded(path_and_query, &RESOURCE) {
-            return Err(InvalidRequest::InvalidResourceName);
+        if let Some(character) = unencoded(path_and_query, &RESOURCE) {
+            return Err(InvalidRequest::InvalidResourceName(character));
         }
         let default_port = if secure { 443 } else { 80 };
         // RFC 6455 3: "/" for an empty path.
@@ -146,22 +151,20 @@ impl<'a> Authority<'a> {
         let (host, port) = authority.split_at(host_len);
         let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && is_encoded(host, &NAME),
+            None => !host.is_empty() && unencoded(host, &NAME).is_none(),
         };
         if !valid {
-            return Err(InvalidRequest::InvalidHost);
+            return Err(InvalidRequest::InvalidHost(Culprit::text(host)));
         }
         // RFC 3986 3.2.3: a port without digits stands for the default.
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => None,
-            Some("") => None,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let port = digits.parse().ok().filter(|&port| port != 0);
-                Some(port.ok_or(InvalidRequest::InvalidPort)?)
-            }
-            _ => return Err(InvalidRequest::InvalidPort),
-        };
-        Ok(Self { host, port })
+        if matches!(port, "" | ":") {
+            return Ok(Self { host, port: None });
+        }
+        let digits = port.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        match digits.and_then(|digits| digits.parse().ok()) {
+            Some(port @ 1..) => Ok(Self { host, port: Some(port) }),
+            _ => Err(InvalidRequest::InvalidPort(Culprit::text(port.strip_prefix(':').unwrap_or(port)))),
+        }
     }
 }
 
@@ -183,16 +186,13 @@ pub(super) fn path(resource_name: &str) -> &str {
     resource_name.split('?').next().unwrap_or_default()
 }
 
-/// True if each byte is allowed as it is, or begins a percent-encoded one.
-fn is_encoded(text: &str, allowed: &Alphabet) -> bool {
-    let mut rest = text.as_bytes();
+/// The first character that is neither allowed as it is nor percent-encoded.
+fn unencoded(mut rest: &str, allowed: &Alphabet) -> Option<char> {
     loop {
-        match &rest[allowed.prefix_len(rest)..] {
-            [] => return true,
-            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest = after
-            }
-            _ => return false,
+        rest = &rest[allowed.prefix_len(rest.as_bytes())..];
+        match rest.as_bytes() {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = &rest[3..],
+            _ => return rest.chars().next(),
         }
     }
 }

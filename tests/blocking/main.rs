@@ -38,6 +38,9 @@ mod stream;
 mod wire;
 use self::wire as core_wire;
 #[cfg(unix)]
+#[path = "../handshake/kind.rs"]
+#[allow(dead_code)]
+mod kind;
 #[path = "../conversation/load.rs"]
 mod load;
 #[path = "../conversation/scenario.rs"]

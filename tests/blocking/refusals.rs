@@ -14,7 +14,7 @@ fn a_request_that_breaks_a_rule_gets_its_answer_before_the_end() {
         (valid.replacen("GET", "PUT", 1), 405),
         (valid.replacen("HTTP/1.1", "HTTP/1.0", 1), 505),
         (valid.replace("Version: 13", "Version: 8"), 426),
-        (valid.replace("Upgrade: websocket", "Upgrade: h2c"), 400),
+        (valid.replace("Upgrade: websocket", "Upgrade: h2c"), 426),
         (request("Origin: http://elsewhere.org\r\n"), 403),
         (request(&format!("X: {}\r\n", "x".repeat(20_000))), 431),
         (request(&"X: x\r\n".repeat(101)), 431),

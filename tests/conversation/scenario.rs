@@ -122,7 +122,7 @@ impl Scenario {
     /// True for what the scenario comes to when nothing goes wrong.
     fn ends_with(self, error: &Error) -> bool {
         match self {
-            Self::Outdated => matches!(error, Error::Handshake(HandshakeError::UnsupportedVersion)),
+            Self::Outdated => matches!(error, Error::Handshake(HandshakeError::UnsupportedVersion(_))),
             Self::Linger => matches!(error, Error::Protocol(ProtocolError::ReservedOpCode(3))),
             _ => false,
         }

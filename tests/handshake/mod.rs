@@ -1,11 +1,16 @@
 //! Both sides of the opening handshake, each run under every chunking of the bytes that it gets.
 #![allow(dead_code)] // Each test uses a part of this.
 
+mod kind;
+
 use bytes::Buf;
 use tidewire::{
     ClientHandshake, ClientRequest, Config, Connection, HandshakeError, Input, Origins, Request, Response,
     ServerHandshake,
 };
+
+#[allow(unused_imports)]
+pub(crate) use kind::{failure, kind};
 
 /// The nonce whose key is that of RFC 6455 1.3.
 pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";

@@ -4,12 +4,11 @@ use std::error::Error;
 
 use bytes::Buf;
 use tidewire::{
-    Config, Connection, HandshakeError, Input, InvalidResponse, Origins, Request, ServerHandshake,
-    TransportAction, UnsendableAnswer,
+    Config, Connection, Input, Origins, Request, ServerHandshake, TransportAction, UnsendableAnswer,
 };
 
-use crate::handshake::{REQUEST, drain, serve, with};
-use crate::{accepted, refused};
+use crate::handshake::{REQUEST, drain, failure, kind, serve, with};
+use crate::{accepted, answer, refused};
 
 fn request() -> Request {
     let mut input = Input::new();
@@ -17,9 +16,9 @@ fn request() -> Request {
     ServerHandshake::new(Config::new()).receive(&mut input).expect("valid").expect("complete")
 }
 
-/// The reason; the client gets the one answer that there is in this case.
+/// The kind of the reason; the client gets the one answer that there is in this case.
 #[track_caller]
-fn unsendable(answered: Result<Connection, UnsendableAnswer>) -> InvalidResponse {
+fn unsendable(answered: Result<Connection, UnsendableAnswer>) -> String {
     let error = answered.expect_err("not sent");
     let reason = error.reason().clone();
     assert_eq!(error.source().map(ToString::to_string), Some(reason.to_string()));
@@ -31,16 +30,16 @@ fn unsendable(answered: Result<Connection, UnsendableAnswer>) -> InvalidResponse
          Content-Type: text/plain\r\n\r\nthe server failed to answer\n"
     );
     assert_eq!(connection.transport_action(), TransportAction::ShutdownWrite);
-    reason
+    kind(&reason)
 }
 
 #[test]
 fn a_foreign_origin_is_answered_with_403() {
-    refused(&with(REQUEST, "Origin: https://evil.net\r\n"), HandshakeError::OriginNotAllowed);
+    refused(&with(REQUEST, "Origin: https://evil.net\r\n"), "OriginNotAllowed");
     let same = "Origin: http://server.example.com\r\n";
-    refused(&with(REQUEST, &same.repeat(2)), HandshakeError::OriginNotAllowed);
+    refused(&with(REQUEST, &same.repeat(2)), "OriginNotAllowed");
     let absolute = REQUEST.replace("/chat", "http://other/");
-    refused(&with(&absolute, same), HandshakeError::OriginNotAllowed);
+    refused(&with(&absolute, same), "OriginNotAllowed");
     accepted(&with(&absolute, "Origin: http://other\r\n"));
 }
 
@@ -60,15 +59,52 @@ fn nothing_of_a_request_is_reflected() {
     let mut input = Input::new();
     input.extend_from_slice(head.as_bytes());
     handshake.receive(&mut input).expect_err("refused");
-    assert_eq!(format!("{handshake:?}"), shown.replace("outcome: None", "outcome: Some(Err(InvalidHost))"));
+    assert_eq!(
+        format!("{handshake:?}"),
+        shown.replace("outcome: None", "outcome: Some(Err(InvalidHost(\"<secret>\")))")
+    );
+}
+
+#[test]
+fn no_error_reflects_anything_of_its_request() {
+    let absolute = REQUEST.replace("/chat", "http://secret/");
+    for (head, kind) in [
+        ("secret\r\n\r\n".to_owned(), "MalformedHead"),
+        ("\u{16}\u{3}\u{1}secret\0".into(), "UnexpectedTls"),
+        (format!("GET /{}", "secret".repeat(3000)), "RequestLineTooLong"),
+        (format!("{REQUEST}X: {}", "secret".repeat(3000)), "HeadTooLong"),
+        (REQUEST.to_owned() + &"secret:\r\n".repeat(100), "TooManyHeaders"),
+        (with(&REQUEST.replace("HTTP/1.1", "HTTP/2.9"), "X: secret\r\n"), "UnsupportedHttpVersion"),
+        (with(&REQUEST.replace("GET", "secret"), ""), "MethodNotGet"),
+        (with(&REQUEST.replace("/chat", "secret"), ""), "InvalidTarget"),
+        (with(&REQUEST.replace("server.example", "secret secret"), ""), "InvalidHost"),
+        (with(REQUEST, "Content-Length: secret\r\n"), "RequestBody"),
+        (with(&REQUEST.replace(": websocket", ": secret"), ""), "UpgradeRequired"),
+        (with(&REQUEST.replace(": websocket", ": secret secret"), ""), "InvalidUpgrade"),
+        (with(&REQUEST.replace(": Upgrade", ": secret"), ""), "InvalidConnection"),
+        (with(&REQUEST.replace(": 13", ": 234"), ""), "UnsupportedVersion"),
+        (with(&REQUEST.replace(": 13", ": secret"), ""), "InvalidVersion"),
+        (with(&REQUEST.replace("ZQ==", "secret"), ""), "InvalidKey"),
+        (with(REQUEST, "Sec-WebSocket-Protocol: secret secret\r\n"), "InvalidSubprotocols"),
+        (with(REQUEST, "Sec-WebSocket-Extensions: secret secret\r\n"), "InvalidExtensions"),
+        (with(&absolute, "Origin: https://secret.net\r\n"), "OriginNotAllowed"),
+    ] {
+        // All of the answer is compared.
+        refused(&head, kind);
+        assert!(
+            !answer(kind).contains("secret")
+                && !answer(kind).contains("2.9")
+                && !answer(kind).contains("234")
+        );
+    }
 }
 
 #[test]
 fn a_refusal_is_delivered_before_the_transport_is_closed() {
     let mut input = Input::new();
-    input.extend_from_slice(b"POST / HTTP/1.1\r\n\r\nbody");
+    input.extend_from_slice(b"POST / HTTP/1.1\r\nHost: h\r\n\r\nbody");
     let mut handshake = ServerHandshake::new(Config::new());
-    assert_eq!(handshake.receive(&mut input).expect_err("refused"), HandshakeError::MethodNotGet);
+    assert_eq!(failure(handshake.receive(&mut input)), "MethodNotGet");
     let answer = handshake.output().chunk().to_vec();
     let mut connection = handshake.into_refusal();
     assert_eq!(drain(&mut connection), answer);
@@ -97,11 +133,7 @@ fn an_application_rejects_with_an_answer_of_its_own() {
     let mut connection = request().reject(599, &[], b"").expect("rejected");
     assert_eq!(drain(&mut connection), b"HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     for status in [0, 100, 101, 200, 299, 304, 600, u16::MAX] {
-        assert_eq!(
-            unsendable(request().reject(status, &[], b"")),
-            InvalidResponse::InvalidStatus,
-            "{status}"
-        );
+        assert_eq!(unsendable(request().reject(status, &[], b"")), "InvalidStatus", "{status}");
     }
 }
 
@@ -120,6 +152,7 @@ fn a_refusal_names_its_status_if_the_name_is_known() {
             404 => "Not Found",
             405 => "Method Not Allowed",
             408 => "Request Timeout",
+            414 => "URI Too Long",
             426 => "Upgrade Required",
             429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
@@ -138,23 +171,23 @@ fn a_refusal_names_its_status_if_the_name_is_known() {
 #[test]
 fn an_answer_holds_no_header_that_would_break_it() {
     for (name, value, error) in [
-        ("", "a", InvalidResponse::InvalidHeaderName),
-        ("a b", "a", InvalidResponse::InvalidHeaderName),
-        ("a:", "a", InvalidResponse::InvalidHeaderName),
-        ("a\r\nb", "a", InvalidResponse::InvalidHeaderName),
-        ("\u{e9}", "a", InvalidResponse::InvalidHeaderName),
-        ("a", "b\r\nc: d", InvalidResponse::InvalidHeaderValue),
-        ("a", "b\nc", InvalidResponse::InvalidHeaderValue),
-        ("a", "b\0", InvalidResponse::InvalidHeaderValue),
-        ("a", "\x7f", InvalidResponse::InvalidHeaderValue),
-        ("a", "\u{85}", InvalidResponse::InvalidHeaderValue),
-        ("upgrade", "a", InvalidResponse::ReservedHeader),
-        ("CONNECTION", "a", InvalidResponse::ReservedHeader),
-        ("Content-Length", "4", InvalidResponse::ReservedHeader),
-        ("Transfer-Encoding", "chunked", InvalidResponse::ReservedHeader),
-        ("sec-websocket-accept", "a", InvalidResponse::ReservedHeader),
-        ("Sec-WebSocket-Extensions", "a", InvalidResponse::ReservedHeader),
-        ("Sec-WebSocket-Anything", "a", InvalidResponse::ReservedHeader),
+        ("", "a", "InvalidHeaderName"),
+        ("a b", "a", "InvalidHeaderName"),
+        ("a:", "a", "InvalidHeaderName"),
+        ("a\r\nb", "a", "InvalidHeaderName"),
+        ("\u{e9}", "a", "InvalidHeaderName"),
+        ("a", "b\r\nc: d", "InvalidHeaderValue"),
+        ("a", "b\nc", "InvalidHeaderValue"),
+        ("a", "b\0", "InvalidHeaderValue"),
+        ("a", "\x7f", "InvalidHeaderValue"),
+        ("a", "\u{85}", "InvalidHeaderValue"),
+        ("upgrade", "a", "ReservedHeader"),
+        ("CONNECTION", "a", "ReservedHeader"),
+        ("Content-Length", "4", "ReservedHeader"),
+        ("Transfer-Encoding", "chunked", "ReservedHeader"),
+        ("sec-websocket-accept", "a", "ReservedHeader"),
+        ("Sec-WebSocket-Extensions", "a", "ReservedHeader"),
+        ("Sec-WebSocket-Anything", "a", "ReservedHeader"),
     ] {
         let headers = [("Ok", "1"), (name, value)];
         assert_eq!(unsendable(request().accept(None, &headers)), error, "{name:?}: {value:?}");

@@ -1,8 +1,8 @@
 //! The method, the target, the version, and the grammar of the head (RFC 9112 2 and 3).
 
-use tidewire::{Config, HandshakeError};
+use tidewire::{Config, Origins};
 
-use crate::handshake::{REQUEST, with};
+use crate::handshake::{REQUEST, failure, replaced, serve, with};
 use crate::{accepted, refused, refused_by};
 
 #[test]
@@ -37,7 +37,7 @@ fn a_head_that_breaks_the_grammar_is_refused() {
         "G(T / HTTP/1.1\r\n\r\n",
         "GET HTTP/1.1\r\n\r\n",
     ] {
-        refused(head, HandshakeError::MalformedHead);
+        refused(head, "MalformedHead");
     }
     for line in [
         "X : a",
@@ -51,8 +51,8 @@ fn a_head_that_breaks_the_grammar_is_refused() {
         "X: \x7f",
         "X\u{e9}: a",
     ] {
-        refused(&with(REQUEST, &format!("{line}\r\n")), HandshakeError::MalformedHead);
-        refused(&format!("GET / HTTP/1.1\r\n{line}\r\n\r\n"), HandshakeError::MalformedHead);
+        refused(&with(REQUEST, &format!("{line}\r\n")), "MalformedHead");
+        refused(&format!("GET / HTTP/1.1\r\n{line}\r\n\r\n"), "MalformedHead");
     }
 }
 
@@ -61,23 +61,40 @@ fn one_empty_line_before_the_request_line_is_skipped() {
     let request = accepted(&format!("\r\n{}", with(REQUEST, "A: b\r\n")));
     assert_eq!((request.target(), request.host()), ("/chat", "server.example.com"));
     assert_eq!(request.headers().last(), Some(("A", &b"b"[..])));
-    refused(&format!("\r\n\r\n{}", with(REQUEST, "")), HandshakeError::MalformedHead);
-    refused(&format!("\r\n{}", with(&REQUEST.replace("GET", "\r\nGET"), "")), HandshakeError::MalformedHead);
+    refused(&format!("\r\n\r\n{}", with(REQUEST, "")), "MalformedHead");
+    refused(&format!("\r\n{}", with(&REQUEST.replace("GET", "\r\nGET"), "")), "MalformedHead");
     // It buys no room for the head.
     let head = with(REQUEST, "");
     let config = Config::new().with_max_head_len(head.len() - 1);
-    refused_by(config, &format!("\r\n{head}"), HandshakeError::HeadTooLong);
+    refused_by(config, &format!("\r\n{head}"), "HeadTooLong");
 }
 
 #[test]
 fn only_get_and_http_1_1_are_supported() {
-    for method in ["POST", "HEAD", "OPTIONS", "get", "GE", "GETS", "CONNECT"] {
-        refused(&with(&REQUEST.replace("GET", method), ""), HandshakeError::MethodNotGet);
+    for method in ["POST", "OPTIONS", "get", "GE", "GETS", "CONNECT"] {
+        refused(&with(&REQUEST.replace("GET", method), ""), "MethodNotGet");
     }
     for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.2", "HTTP/3.0"] {
-        refused(&with(&REQUEST.replace("HTTP/1.1", version), ""), HandshakeError::UnsupportedHttpVersion);
+        refused(&with(&REQUEST.replace("HTTP/1.1", version), ""), "UnsupportedHttpVersion");
     }
-    refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HandshakeError::UnsupportedHttpVersion);
+    refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "UnsupportedHttpVersion");
+}
+
+#[test]
+fn the_answer_to_head_has_no_body() {
+    let head = with(&REQUEST.replace("GET", "HEAD"), "");
+    let outcome = serve(Config::new(), &Origins::same(), head.as_bytes(), false);
+    assert_eq!(failure(outcome.result), "MethodNotGet");
+    let answer = "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\n\r\n";
+    assert_eq!(String::from_utf8_lossy(&outcome.output), answer);
+}
+
+#[test]
+fn a_missing_host_counts_before_the_method_and_the_target() {
+    for line in ["POST /chat", "HEAD /chat", "OPTIONS *", "GET *", "CONNECT server.example.com:80"] {
+        refused(&replaced(&REQUEST.replace("GET /chat", line), "Host", ""), "InvalidHost");
+    }
+    refused(&with(&REQUEST.replace("GET /chat", "OPTIONS *"), ""), "MethodNotGet");
 }
 
 #[test]
@@ -124,6 +141,6 @@ fn the_target_is_a_path_or_an_absolute_http_uri() {
         "http://h:x/",
         "http:/h",
     ] {
-        refused(&with(&REQUEST.replace("/chat", target), ""), HandshakeError::InvalidTarget);
+        refused(&with(&REQUEST.replace("/chat", target), ""), "InvalidTarget");
     }
 }

@@ -39,7 +39,7 @@ fn tls_is_left_to_others() {
             assert!(matches!(result, Err(Error::TlsNeeded)), "{adapter:?}: {result:?}");
         }
         let result = adapter.connect("http://127.0.0.1/");
-        assert!(matches!(result, Err(Error::InvalidRequest(InvalidRequest::InvalidScheme))), "{result:?}");
+        assert!(matches!(result, Err(Error::InvalidRequest(InvalidRequest::InvalidScheme(_)))), "{result:?}");
     }
 }
 

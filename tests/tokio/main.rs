@@ -10,6 +10,9 @@ mod wire;
 #[path = "../core/wire.rs"]
 #[allow(dead_code)]
 mod core_wire;
+#[path = "../handshake/kind.rs"]
+#[allow(dead_code)]
+mod kind;
 #[path = "../conversation/load.rs"]
 mod load;
 #[path = "../conversation/scenario.rs"]

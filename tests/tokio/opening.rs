@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tidewire::tokio::{Incoming, accept, client, client_with};
 use tidewire::{
-    ClientRequest, Config, Error, HandshakeError, InvalidResponse, Origins, ServerHandshake, State, TimedOut,
-    accept_key,
+    ClientRequest, Config, Error, HandshakeError, Origins, ServerHandshake, State, TimedOut, accept_key,
 };
 use tokio::time::{Instant, sleep};
 
+use crate::kind::kind;
 use crate::stream::{Peer, Script, block_on, linked, scripted};
 use crate::wire::{Role, TEXT, frame};
 
@@ -194,16 +194,16 @@ fn a_client_learns_why_it_was_refused() {
 #[test]
 fn a_wrong_answer_is_an_error_of_the_client() {
     let cases = [
-        (RESPONSE.to_owned() + "\r\n", HandshakeError::InvalidAccept),
-        ("HTTP/1.1 101 \r\n\r\n".into(), HandshakeError::InvalidUpgrade),
-        ("SSH-2.0-OpenSSH_9.0\r\n\r\n".into(), HandshakeError::MalformedHead),
+        (RESPONSE.to_owned() + "\r\n", "InvalidAccept"),
+        ("HTTP/1.1 101 \r\n\r\n".into(), "InvalidUpgrade"),
+        ("SSH-2.0-OpenSSH_9.0\r\n\r\n".into(), "MalformedHead"),
     ];
     for (answer, expected) in cases {
         for script in Script::ALL {
             let (stream, peer) = scripted(script);
             peer.send(&answer);
             match block_on(client(stream, &request())) {
-                Err(Error::Handshake(error)) => assert_eq!(error, expected),
+                Err(Error::Handshake(error)) => assert_eq!(kind(&error), expected),
                 other => panic!("{other:?}"),
             }
         }
@@ -230,10 +230,10 @@ fn an_end_of_the_stream_is_an_error_of_either_side() {
 #[test]
 fn an_unsuitable_answer_is_an_error_of_the_application() {
     for (subprotocol, header, expected) in [
-        (Some("v3.chat"), ("Server", "tides"), InvalidResponse::UnofferedSubprotocol),
-        (None, ("Upgrade", "h2c"), InvalidResponse::ReservedHeader),
-        (None, ("Ser ver", "x"), InvalidResponse::InvalidHeaderName),
-        (None, ("Server", "a\r\nb"), InvalidResponse::InvalidHeaderValue),
+        (Some("v3.chat"), ("Server", "tides"), "UnofferedSubprotocol"),
+        (None, ("Upgrade", "h2c"), "ReservedHeader"),
+        (None, ("Ser ver", "x"), "InvalidHeaderName"),
+        (None, ("Server", "a\r\nb"), "InvalidHeaderValue"),
     ] {
         let (stream, peer) = scripted(Script::SMOOTH);
         peer.send(REQUEST);
@@ -243,7 +243,7 @@ fn an_unsuitable_answer_is_an_error_of_the_application() {
             incoming.accept(subprotocol, &[header]).await
         });
         match accepted {
-            Err(Error::InvalidResponse(error)) => assert_eq!(error, expected),
+            Err(Error::InvalidResponse(error)) => assert_eq!(kind(&error), expected),
             other => panic!("{other:?}"),
         }
         assert!(peer.read().starts_with(b"HTTP/1.1 500 Internal Server Error\r\n"));
@@ -282,7 +282,7 @@ fn a_client_waits_no_longer_than_the_open_timeout() {
 fn connect_refuses_a_uri_that_needs_tls_or_is_none() {
     for (uri, expected) in [
         ("wss://localhost/", "a wss URI needs a TLS stream: pass one to `client`"),
-        ("http://localhost/", "the URI is neither ws:// nor wss://"),
+        ("http://localhost/", "the URI begins with \"http\", not with \"ws://\" or \"wss://\""),
     ] {
         let error = block_on(tidewire::tokio::connect(uri)).unwrap_err();
         assert_eq!(error.to_string(), expected);

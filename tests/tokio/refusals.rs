@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidewire::tokio::{Incoming, accept};
-use tidewire::{Config, Error, HandshakeError, InvalidResponse, ServerHandshake, TimedOut};
+use tidewire::{Config, Error, HandshakeError, ServerHandshake, TimedOut};
 use tokio::time::{Instant, sleep};
 
+use crate::kind::kind;
 use crate::stream::{Peer, Script, block_on, scripted};
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -30,13 +31,13 @@ async fn answer(peer: &Peer) -> String {
 fn a_request_that_breaks_a_rule_gets_its_whole_answer_before_the_end() {
     let origin = "Origin: https://evil.example\r\n\r\n";
     let cases = [
-        ("GET / HTTP/1.0\r\n\r\n".into(), HandshakeError::UnsupportedHttpVersion, 505),
-        ("nonsense\r\n\r\n".into(), HandshakeError::MalformedHead, 400),
-        (REQUEST.replace("GET", "POST"), HandshakeError::MethodNotGet, 405),
-        (REQUEST.replace(": 13", ": 8"), HandshakeError::UnsupportedVersion, 426),
-        (REQUEST.replace("ZQ==", "ZQ="), HandshakeError::InvalidKey, 400),
-        (REQUEST.replacen("\r\n\r\n", &format!("\r\n{origin}"), 1), HandshakeError::OriginNotAllowed, 403),
-        (format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000)), HandshakeError::HeadTooLong, 431),
+        ("GET / HTTP/1.0\r\n\r\n".into(), "UnsupportedHttpVersion", 505),
+        ("nonsense\r\n\r\n".into(), "MalformedHead", 400),
+        (REQUEST.replace("GET", "POST"), "MethodNotGet", 405),
+        (REQUEST.replace(": 13", ": 8"), "UnsupportedVersion", 426),
+        (REQUEST.replace("ZQ==", "ZQ="), "InvalidKey", 400),
+        (REQUEST.replacen("\r\n\r\n", &format!("\r\n{origin}"), 1), "OriginNotAllowed", 403),
+        (format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000)), "RequestLineTooLong", 414),
     ];
     for (request, expected, status) in cases {
         for script in Script::ALL {
@@ -51,7 +52,7 @@ fn a_request_that_breaks_a_rule_gets_its_whole_answer_before_the_end() {
                 };
                 let (refused, answer) = tokio::join!(accept(stream), reading);
                 match refused {
-                    Err(Error::Handshake(error)) => assert_eq!(error, expected),
+                    Err(Error::Handshake(error)) => assert_eq!(kind(&error), expected),
                     other => panic!("{other:?}"),
                 }
                 assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
@@ -86,10 +87,9 @@ fn an_application_rejects_with_an_answer_of_its_own() {
 
 #[test]
 fn an_answer_that_must_not_be_sent_is_the_applications_error() {
-    for (status, headers, expected) in [
-        (200, ("X-Tide", "low"), InvalidResponse::InvalidStatus),
-        (404, ("Content-Length", "5"), InvalidResponse::ReservedHeader),
-    ] {
+    for (status, headers, expected) in
+        [(200, ("X-Tide", "low"), "InvalidStatus"), (404, ("Content-Length", "5"), "ReservedHeader")]
+    {
         let (stream, peer) = scripted(Script::SMOOTH);
         peer.send(REQUEST);
         peer.end();
@@ -98,7 +98,7 @@ fn an_answer_that_must_not_be_sent_is_the_applications_error() {
             incoming.reject(status, &[headers], b"").await
         });
         match rejected {
-            Err(Error::InvalidResponse(error)) => assert_eq!(error, expected),
+            Err(Error::InvalidResponse(error)) => assert_eq!(kind(&error), expected),
             other => panic!("{other:?}"),
         }
         assert!(peer.read().starts_with(b"HTTP/1.1 500 Internal Server Error\r\n"));
@@ -185,7 +185,7 @@ fn a_refused_client_that_goes_on_sending_is_read_to_the_end_but_not_for_ever() {
                 peer.end();
             };
             let (refused, ()) = tokio::join!(accept(stream), ending);
-            assert!(matches!(refused, Err(Error::Handshake(HandshakeError::MethodNotGet))), "{refused:?}");
+            assert!(matches!(refused, Err(Error::Handshake(HandshakeError::MethodNotGet(_)))), "{refused:?}");
         });
         assert!(peer.read_len() >= sent.min(1 << 20) && peer.read_len() <= read + 100, "{}", peer.read_len());
         assert!(peer.log().starts_with(b"HTTP/1.1 405 "));
