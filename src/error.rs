@@ -230,6 +230,9 @@ pub enum HandshakeError {
     /// The server answered with another status than 101.
     #[error("the server answered with status {}", .0.status())]
     Refused(Box<Response>),
+    /// A response that is no 101, and whose `Content-Length` is no number or several ones.
+    #[error("`Content-Length` must be one number: it is {0}")]
+    InvalidContentLength(Culprit),
     /// `Sec-WebSocket-Accept` is missing, repeated, or does not answer the client's key.
     #[error("`Sec-WebSocket-Accept` must answer the client's key: it is {0}")]
     InvalidAccept(Culprit),
@@ -270,7 +273,8 @@ impl HandshakeError {
             Self::HeadTooLong { .. } | Self::TooManyHeaders { .. } => Some(431),
             Self::UnsupportedHttpVersion(_) => Some(505),
             Self::Refused(response) => Some(response.status()),
-            Self::InvalidAccept(_)
+            Self::InvalidContentLength(_)
+            | Self::InvalidAccept(_)
             | Self::UnexpectedSubprotocol(_)
             | Self::UnexpectedExtension(_)
             | Self::UnexpectedEof => None,

@@ -90,6 +90,7 @@ fn explanation(error: &HandshakeError) -> &'static str {
         HandshakeError::TimedOut => "the opening handshake took too long",
         // No request leads to these.
         HandshakeError::Refused(_)
+        | HandshakeError::InvalidContentLength(_)
         | HandshakeError::InvalidAccept(_)
         | HandshakeError::UnexpectedSubprotocol(_)
         | HandshakeError::UnexpectedExtension(_)

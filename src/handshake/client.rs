@@ -158,7 +158,7 @@ impl Owed {
         match status {
             101 => self.check(&headers).map(|()| Answer::Accepted(Response::new(status, &headers))),
             100..=199 => Ok(Answer::Interim),
-            _ => Ok(Answer::Refused(Refusal::new(status, &headers))),
+            _ => Refusal::new(status, &headers).map(Answer::Refused),
         }
     }
 

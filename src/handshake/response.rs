@@ -5,9 +5,9 @@ use core::fmt;
 
 use httparse::Status;
 
-use super::elements;
 use super::head::{Head, Headers};
-use crate::Input;
+use super::{elements, trim};
+use crate::{HandshakeError, Input};
 
 /// How much of a refusal's body is kept: enough for a message, whatever the server sends.
 const MAX_BODY_LEN: usize = 4 << 10;
@@ -85,20 +85,19 @@ enum Part {
 }
 
 impl Refusal {
-    pub(super) fn new(status: u16, headers: &Headers<'_, '_>) -> Self {
+    pub(super) fn new(status: u16, headers: &Headers<'_, '_>) -> Result<Self, HandshakeError> {
         let codings = headers.values("Transfer-Encoding").flat_map(elements);
         let is_chunked = codings.last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         let has_coding = headers.values("Transfer-Encoding").next().is_some();
-        let len = headers.single_text("Content-Length").and_then(|len| len.parse().ok());
-        let next = match len {
+        let next = match status {
             // RFC 9110 15: these have no body.
-            _ if matches!(status, 204 | 304) => Part::Nothing,
+            204 | 304 => Part::Nothing,
             _ if is_chunked => Part::ChunkSize,
-            Some(len) if !has_coding => Part::Data(len),
-            // Whatever comes until the server ends the transport.
-            _ => Part::Data(u64::MAX),
+            // RFC 9112 6.3: whatever comes until the server ends the transport.
+            _ if has_coding => Part::Data(u64::MAX),
+            _ => Part::Data(content_length(headers)?.unwrap_or(u64::MAX)),
         };
-        Self { response: Response::new(status, headers), is_chunked, next }
+        Ok(Self { response: Response::new(status, headers), is_chunked, next })
     }
 
     /// Reads what has arrived; true when the body is complete, ends early, or is as long as what is kept.
@@ -144,4 +143,26 @@ impl Refusal {
         input.consume(len);
         Some(next)
     }
+}
+
+/// RFC 9112 6.3: the length of a body. A response in which it is no number, or different ones, is discarded.
+fn content_length(headers: &Headers<'_, '_>) -> Result<Option<u64>, HandshakeError> {
+    let invalid = || HandshakeError::InvalidContentLength(headers.culprit("Content-Length"));
+    let mut found = None;
+    for digits in headers.values("Content-Length").flat_map(|line| line.split(|&byte| byte == b',')) {
+        let len = number(trim(digits)).ok_or_else(invalid)?;
+        if *found.get_or_insert(len) != len {
+            return Err(invalid());
+        }
+    }
+    Ok(found)
+}
+
+/// RFC 9110 8.6: one or more digits; a number that is too large counts as the largest.
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let add = |number: u64, digit: &u8| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    Some(digits.iter().fold(0, add))
 }

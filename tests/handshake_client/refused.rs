@@ -47,7 +47,10 @@ fn the_body_of_a_refusal_ends_where_http_says() {
         ("Content-Length: 3", "abcd", false, "abc"),
         ("Content-Length: 3", "ab", true, "ab"),
         ("Content-Length: 99999999999999", &long, false, &long[..4096]),
-        ("Content-Length: x", "abc", true, "abc"),
+        // RFC 9112 6.3: repeated, it still is one number.
+        ("Content-Length: 3, 3", "abcd", false, "abc"),
+        ("Content-Length: 3\r\nContent-Length: 03", "abcd", false, "abc"),
+        ("Content-Length: 99999999999999999999999999", "abc", true, "abc"),
         ("A: b", "abc", true, "abc"),
         ("A: b", "", true, ""),
         ("A: b", &long, false, &long[..4096]),
@@ -74,6 +77,28 @@ fn the_body_of_a_refusal_ends_where_http_says() {
     {
         let bytes = format!("HTTP/1.1 400 Bad\r\n{waiting}");
         assert!(matches!(connect(Config::new(), &plain(), bytes.as_bytes(), false).result, Ok(None)));
+    }
+}
+
+#[test]
+fn a_refusal_without_a_valid_length_is_discarded() {
+    for lines in [
+        "Content-Length: x",
+        "Content-Length:",
+        "Content-Length: +3",
+        "Content-Length: -3",
+        "Content-Length: 3,",
+        "Content-Length: 3, 4",
+        "Content-Length: 3\r\nContent-Length: 4",
+        "Content-Length: 0x3",
+        "Content-Length: \u{663}",
+    ] {
+        failed(&plain(), &format!("HTTP/1.1 400 Bad\r\n{lines}\r\n\r\nabc"), "InvalidContentLength");
+        // RFC 9112 6.3: where it says nothing about the body, nobody looks at it.
+        for status in ["204 None", "304 Not Modified", "400 Bad\r\nTransfer-Encoding: chunked"] {
+            let head = format!("HTTP/1.1 {status}\r\n{lines}\r\n\r\n0\r\n\r\n");
+            assert_eq!(refused(&head, false).body(), b"");
+        }
     }
 }
 

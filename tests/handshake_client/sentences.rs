@@ -65,6 +65,10 @@ fn an_error_shows_the_version_the_limit_and_what_is_no_head() {
         sentence(b"SSH-2.0-OpenSSH_9.0\r\n\r\n"),
         r#"the HTTP head is malformed: it begins with "SSH-2.0-OpenSSH_9.0""#
     );
+    assert_eq!(
+        sentence(b"HTTP/1.1 403 No\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+        r#"`Content-Length` must be one number: it is "1, 2""#
+    );
     // Interim responses share the limit, which is the one that is told.
     let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
     assert_eq!(sentence(many.as_bytes()), "the HTTP head is longer than the limit of 16384 bytes");
