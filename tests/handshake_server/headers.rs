@@ -194,6 +194,7 @@ fn extensions_follow_their_grammar_and_none_is_accepted() {
     for value in [
         "foo",
         "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; server_max_window_bits=7",
         "a;b=c;d=\"e\" , f ; g = \"h\\i\"",
         ",constructor,,__proto__;constructor=1,",
         "a\r\nSec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: b; c",

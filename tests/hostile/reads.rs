@@ -64,3 +64,59 @@ fn text_in_half_a_million_fragments_is_validated_once_and_kept_in_one_piece() {
         assert!(meter.peak() <= 3 * text.len(), "{}", meter.peak());
     }
 }
+
+#[test]
+fn a_message_of_64_mib_in_fragments_of_64_bytes_is_put_together_once() {
+    const LEN: usize = 64 << 20;
+    // So many come in each read.
+    const COUNT: usize = 1024;
+    for role in Role::BOTH {
+        let fragments = |first: u8, last: u8| {
+            let between = wire::frame(role, CONTINUATION, [7; 64]).repeat(COUNT - 2);
+            [wire::frame(role, first, [7; 64]), between, wire::frame(role, last, [7; 64])].concat()
+        };
+        let reads = LEN / (64 * COUNT);
+        let between = fragments(CONTINUATION, CONTINUATION);
+        let (start, end) = (fragments(BINARY, CONTINUATION), fragments(CONTINUATION, FIN | CONTINUATION));
+        let meter = Meter::new();
+        let (mut connection, mut input) =
+            (role.connection(Config::new().with_max_message_len(LEN)), Input::new());
+        let mut received = None;
+        for read in 1..=reads {
+            input.extend_from_slice(match read {
+                1 => &start,
+                _ if read == reads => &end,
+                _ => &between,
+            });
+            match connection.receive(&mut input) {
+                Ok(None) => assert!(read < reads),
+                Ok(Some(Event::Binary(whole))) => received = Some((read, whole.len())),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(received, Some((reads, LEN)));
+        assert!(meter.allocations() <= 40, "none for a fragment, but {}", meter.allocations());
+        assert!(meter.peak() <= 3 * LEN, "{}", meter.peak());
+    }
+}
+
+#[test]
+fn a_million_pongs_cost_nothing() {
+    for role in Role::BOTH {
+        let pongs = wire::pong(role, "late").repeat(1000);
+        let meter = Meter::new();
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        for _ in 0..1000 {
+            input.extend_from_slice(&pongs);
+            let mut count = 0;
+            while let Some(event) = connection.receive(&mut input).expect("allowed") {
+                assert!(matches!(event, Event::Pong(b"late", ..)));
+                count += 1;
+            }
+            assert_eq!(count, 1000);
+            assert_eq!(connection.output().len(), 0, "a pong is not answered");
+        }
+        assert!(meter.allocations() <= 10, "none for a pong, but {}", meter.allocations());
+        assert!(meter.peak() <= 68 << 10, "one read and little else, not {}", meter.peak());
+    }
+}

@@ -6,7 +6,7 @@ use crate::names::Names;
 use crate::table::{Requirement, Shown};
 
 /// The RFC, the first number of its sections if not all of them are meant, and what these are about.
-const CHAPTERS: [(u32, &str, &str); 12] = [
+const CHAPTERS: [(u32, &str, &str); 14] = [
     (6455, "3", "URIs"),
     (6455, "4", "The opening handshake"),
     (6455, "5", "Frames"),
@@ -19,6 +19,8 @@ const CHAPTERS: [(u32, &str, &str); 12] = [
     (7692, "", "Compression"),
     (8441, "", "HTTP/2"),
     (9220, "", "HTTP/3"),
+    (9110, "", "HTTP, whatever its version"),
+    (9112, "", "HTTP/1.1"),
 ];
 
 pub(crate) fn conformance(requirements: &[Requirement], names: &Names) -> String {
@@ -35,7 +37,7 @@ pub(crate) fn conformance(requirements: &[Requirement], names: &Names) -> String
         "# Conformance\n\n\
          *Made of `tests/matrix/requirements.txt` by `TIDEWIRE_BLESS=1 cargo test --test matrix`: change that file, and not this page. A\n\
          test fails when the two differ, and when a test that is named here does not exist.*\n\n\
-         RFC 6455 makes requirements of a WebSocket library, and so do the RFCs on compression, HTTP/2 and HTTP/3: {all} are numbered here.\n\
+         RFC 6455 makes requirements of a WebSocket library, and so do the RFCs on compression and HTTP: {all} are numbered here.\n\
          {shown} of them are shown by tests, which are named. {} are left, each with the reason: they are the application's, or belong to\n\
          what is still to come. Most tests run for both roles and under every way to cut the bytes into reads.\n\n\
          | level | shown by tests | left, with the reason |\n|---|--:|--:|\n",
