@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError as E, Input, Response};
 use tidewire_fuzz::{Cuts, Data, Heap, Lines};
 
+const MAX_HEADERS: usize = 12;
 const MAX_HEAD_LEN: usize = 1024;
 /// How much of a refusal's body is kept.
 const MAX_BODY_LEN: usize = 4096;
@@ -20,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
 fn handshake(bytes: &[u8], cuts: Cuts<'_>, eof: bool) -> (Option<E>, Vec<String>) {
     let heap = Heap::new();
     // Small limits are reached more often.
-    let config = Config::new().with_max_head_len(MAX_HEAD_LEN).with_max_headers(12);
+    let config = Config::new().with_max_head_len(MAX_HEAD_LEN).with_max_headers(MAX_HEADERS);
     // The nonce of RFC 6455 1.3, so that the answer to it can be a seed.
     let mut handshake = ClientHandshake::new(config, &request(), *b"the sample nonce", [7; 32]);
     let (mut input, mut opened, mut error) = (Input::new(), None, None);
@@ -57,7 +58,7 @@ fn check_accepted(response: &Response, heads: &[u8]) {
     // Interim responses are before it.
     let before = heads[..heads.len() - 4].windows(4).rposition(|end| end == b"\r\n\r\n");
     let lines = Lines::new(&heads[before.map_or(0, |end| end + 4)..]);
-    assert!(lines.first.starts_with(b"HTTP/1.1 101 ") && response.status() == 101);
+    assert!(lines.first.starts_with(b"HTTP/1.1 101") && response.status() == 101);
     assert_eq!(response.headers().collect::<Vec<_>>(), lines.headers);
     assert!(lines.lists("Upgrade", "websocket") && lines.lists("Connection", "Upgrade"));
     assert_eq!(lines.single("Sec-WebSocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -79,9 +80,12 @@ fn fields(response: &Response) -> Vec<String> {
 /// Only what the documentation says of a response.
 fn check_error(error: &E) {
     match error {
-        E::MalformedHead | E::HeadTooLong | E::TooManyHeaders | E::UnsupportedHttpVersion => {}
-        E::InvalidUpgrade | E::InvalidConnection | E::InvalidAccept => {}
-        E::UnexpectedSubprotocol | E::UnexpectedExtension | E::UnexpectedEof => {}
+        E::MalformedHead(_) | E::UnexpectedTls | E::UnsupportedHttpVersion(_) => {}
+        E::HeadTooLong { limit } => assert_eq!(*limit, MAX_HEAD_LEN),
+        E::TooManyHeaders { limit } => assert_eq!(*limit, MAX_HEADERS),
+        E::InvalidUpgrade(_) | E::InvalidConnection(_) | E::InvalidAccept(_) | E::InvalidContentLength(_) => {
+        }
+        E::UnexpectedSubprotocol(_) | E::UnexpectedExtension(_) | E::UnexpectedEof => {}
         E::Refused(response) => {
             assert!((200..=999).contains(&response.status()));
             assert_eq!(error.status(), Some(response.status()));
