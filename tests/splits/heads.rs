@@ -122,8 +122,9 @@ enum LineChange {
     /// Something between the lines, or instead of their ends.
     Insert(&'static str),
     End(&'static str),
-    /// Another first line.
+    /// Another first line, or a longer one.
     First(&'static str),
+    LongFirst(usize),
     /// More than the limits allow.
     Flood(usize, usize),
 }
@@ -160,6 +161,8 @@ fn line_change() -> impl Strategy<Value = LineChange> {
         "HTTP/1.1 101 \r\n",
         "HTTP/1.0 101 OK\r\n",
         "HTTP/1.1 403 Forbidden\r\n",
+        // As a client or a server that speaks TLS begins.
+        "\u{16}\u{3}\u{1}\0",
     ]);
     prop_oneof![
         2 => Just(LineChange::Remove),
@@ -170,6 +173,7 @@ fn line_change() -> impl Strategy<Value = LineChange> {
         1 => select(vec![" ", "\r\n", "\0", "x", "a b: c\r\n"]).prop_map(LineChange::Insert),
         1 => select(vec!["\n", "\r", "", "\r\r\n", "\r\n "]).prop_map(LineChange::End),
         2 => first.prop_map(LineChange::First),
+        1 => (500..5000usize).prop_map(LineChange::LongFirst),
         1 => select(vec![(20, 1), (1, 3000)]).prop_map(|(lines, len)| LineChange::Flood(lines, len)),
     ]
 }
@@ -192,6 +196,8 @@ impl LineChange {
             Self::End(end) => *line = line.replace("\r\n", end),
             Self::Insert(text) => line.insert_str(0, text),
             Self::First(first) => lines[0] = (*first).to_owned(),
+            // Behind the method, or the version.
+            Self::LongFirst(len) => lines[0] = lines[0].replacen(' ', &format!(" {}", "/x".repeat(*len)), 1),
             Self::Flood(count, len) => {
                 lines.extend(vec![format!("X: {}\r\n", "x".repeat(*len)); *count]);
             }

@@ -127,9 +127,12 @@ fn mutated_requests_reach_every_error_of_a_server() {
             "MethodNotGet",
             "OriginNotAllowed",
             "RequestBody",
+            "RequestLineTooLong",
             "TooManyHeaders",
+            "UnexpectedTls",
             "UnsupportedHttpVersion",
             "UnsupportedVersion",
+            "UpgradeRequired",
         ],
     );
 }
@@ -144,12 +147,14 @@ fn mutated_responses_reach_every_error_of_a_client() {
             "HeadTooLong",
             "InvalidAccept",
             "InvalidConnection",
+            "InvalidContentLength",
             "InvalidUpgrade",
             "MalformedHead",
             "Refused",
             "TooManyHeaders",
             "UnexpectedExtension",
             "UnexpectedSubprotocol",
+            "UnexpectedTls",
             "UnsupportedHttpVersion",
         ],
     );
