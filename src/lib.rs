@@ -99,7 +99,7 @@
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
 //! - Errors are named by blame: [`ProtocolError`] and [`HandshakeError`] are the peer's, [`TimedOut`] tells that it was too slow,
-//!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`] and [`InvalidCloseCode`] are the caller's.
+//!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`], [`InvalidOrigin`] and [`InvalidCloseCode`] are the caller's.
 //! - [`frame`] and [`mask`] are the wire level, for those who need only that.
 //!
 //! # Untrusted input
