@@ -4,9 +4,7 @@
 //! cargo run --release --features tokio --example autobahn_client -- ws://127.0.0.1:9001 tidewire
 //! ```
 
-use tidewire::tokio::{WebSocket, client_with};
-use tidewire::{ClientRequest, Config};
-use tokio::net::TcpStream;
+use tidewire::tokio::{ClientStream, WebSocket, connect};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -36,14 +34,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let request = ClientRequest::new(uri)?;
-    let stream = TcpStream::connect((request.uri().host(), request.uri().port())).await?;
-    stream.set_nodelay(true)?;
-    Ok(client_with(stream, &request, Config::new().with_max_frame_len(64 << 20)).await?)
-}
-
-async fn echo(socket: &mut WebSocket<TcpStream>) -> Result<(), tidewire::Error> {
+async fn echo(socket: &mut WebSocket<ClientStream>) -> Result<(), tidewire::Error> {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
     }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tidewire::blocking::{Incoming, Writer};
-use tidewire::{CloseCode, Config, Error, Origins, ServerHandshake};
+use tidewire::blocking::{Reader, Writer, accept_with};
+use tidewire::{CloseCode, Config, Error, Origins, ServerHandshake, State};
 
-/// The sending half of every connection, for the goodbye.
-type Peers = Arc<Mutex<Vec<Arc<Mutex<Writer<TcpStream>>>>>>;
+/// A sending half of every connection, for the goodbye.
+type Peers = Arc<Mutex<Vec<Writer<TcpStream>>>>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(address()?)?;
@@ -37,34 +37,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn serve(stream: TcpStream, peers: &Peers) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let config = Config::new().with_max_frame_len(64 << 20);
-    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
-    let socket = Incoming::receive(stream, handshake)?.accept(None, &[])?;
-    let (mut reader, writer) = socket.split();
-    let writer = Arc::new(Mutex::new(writer));
-    lock(peers).push(Arc::clone(&writer));
-    let result = loop {
-        match reader.recv() {
-            Ok(Some(message)) => match lock(&writer).send(message) {
-                // Our goodbye was sent meanwhile: the peer's is still to come.
-                Ok(()) | Err(Error::Send(_)) => {}
-                Err(error) => break Err(error),
-            },
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    lock(peers).retain(|peer| !Arc::ptr_eq(peer, &writer));
+    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
+    let (reader, writer) = accept_with(stream, handshake)?.split();
+    lock(peers).push(writer.clone());
+    let result = echo(reader, &writer);
+    // The reader is gone, and with it the connection.
+    lock(peers).retain(|peer| peer.state() != State::Closed);
     result
+}
+
+fn echo(mut reader: Reader<TcpStream>, writer: &Writer<TcpStream>) -> Result<(), Error> {
+    while let Some(message) = reader.recv()? {
+        match writer.send(message) {
+            // Our goodbye was sent meanwhile: the peer's is still to come.
+            Ok(()) | Err(Error::Send(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Closes every connection and waits a little for the peers to answer.
 fn leave(peers: &Peers) {
-    for peer in lock(peers).iter() {
-        // One that is blocked sending has a peer that does not read.
-        if let Ok(writer) = peer.try_lock() {
-            let _ = writer.close(CloseCode::GOING_AWAY);
-        }
+    for peer in lock(peers).iter().cloned() {
+        // In a thread of its own, since a peer that does not read holds it up.
+        thread::spawn(move || peer.close(CloseCode::GOING_AWAY));
     }
     let deadline = Instant::now() + Duration::from_millis(1500);
     while !lock(peers).is_empty() && Instant::now() < deadline {

@@ -9,10 +9,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tidewire::tokio::{WebSocket, client_with};
-use tidewire::{ClientRequest, CloseCode, Config, Error, Message};
+use tidewire::tokio::{ClientStream, WebSocket, connect};
+use tidewire::{CloseCode, Error, Message};
 use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
-use tokio::net::TcpStream;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -36,11 +35,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             _ => return Err(argument.unexpected().into()),
         }
     }
-    let request = ClientRequest::new(&uri.ok_or("usage: echo_client [--mirror] URL")?)?;
-    let stream = TcpStream::connect((request.uri().host(), request.uri().port())).await?;
-    stream.set_nodelay(true)?;
-    let config = Config::new().with_max_frame_len(64 << 20);
-    let mut socket = client_with(stream, &request, config).await?;
+    let mut socket = connect(&uri.ok_or("usage: echo_client [--mirror] URL")?).await?;
     if mirrors {
         mirror(&mut socket).await?
     } else {
@@ -52,14 +47,14 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-async fn mirror(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+async fn mirror(socket: &mut WebSocket<ClientStream>) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
     }
     Ok(())
 }
 
-async fn converse(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+async fn converse(socket: &mut WebSocket<ClientStream>) -> Result<(), Error> {
     let mut lines = BufReader::new(stdin()).lines();
     let mut is_open = true;
     let mut beat = tokio::time::interval(Duration::from_secs(5));

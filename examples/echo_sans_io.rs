@@ -47,8 +47,7 @@ impl Peer {
 
     /// The opening handshake; a request that is refused leads to a connection, too, which ends at once.
     fn open(&mut self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let config = Config::new().with_max_frame_len(64 << 20);
-        let mut handshake = ServerHandshake::new(config).with_origins(Origins::any());
+        let mut handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
         loop {
             match handshake.receive(&mut self.input) {
                 Ok(Some(request)) => return Ok(request.accept(None, &[])?),

@@ -7,7 +7,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tidewire::tokio::{Incoming, WebSocket};
+use tidewire::tokio::{WebSocket, accept_with};
 use tidewire::{CloseCode, Config, Error, Event, Origins, ServerHandshake};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -43,9 +43,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(stream: TcpStream, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let config = Config::new().with_max_frame_len(64 << 20);
-    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
-    let mut socket = Incoming::receive(stream, handshake).await?.accept(None, &[]).await?;
+    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
+    let mut socket = accept_with(stream, handshake).await?;
     tokio::select! {
         result = echo(&mut socket) => return result,
         _ = leaving.wait_for(|&leaving| leaving) => {}

@@ -13,7 +13,9 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::handles::{Handle, Handles};
-pub(crate) use self::opening::{Negotiated, Opening, client_handshake, opening_functions, plain_request};
+pub(crate) use self::opening::{
+    Negotiated, Opening, PAIR_LEN, client_handshake, connect_failed, pair_connections, plain_uri, rest_of,
+};
 pub(crate) use self::outlet::Outlet;
 pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;

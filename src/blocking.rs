@@ -6,6 +6,7 @@
 
 mod link;
 mod open;
+mod pair;
 mod split;
 mod stream;
 mod timeout;
@@ -16,9 +17,10 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use self::link::{Access, Inbox, Limit, Outbox, ReadAccess, flush, unlimited};
-pub use self::open::{Incoming, accept, client, client_with, connect};
+pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
+pub use self::pair::{PairStream, pair};
 pub use self::split::Reader;
-pub use self::stream::{Stream, Untimed};
+pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
 pub use self::writer::Writer;
 use crate::adapter::{Negotiated, Queue};

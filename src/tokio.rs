@@ -7,9 +7,11 @@
 mod alarm;
 mod link;
 mod open;
+mod pair;
 mod receive;
 mod shared;
 mod split;
+mod stream;
 mod writer;
 
 use core::future::poll_fn;
@@ -20,9 +22,11 @@ use std::sync::Arc;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use self::link::{Both, Link};
-pub use self::open::{Incoming, accept, client, client_with, connect};
+pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
+pub use self::pair::pair;
 use self::receive::{Receiving, Recv, RecvRef};
 pub use self::split::Reader;
+pub use self::stream::ClientStream;
 pub use self::writer::Writer;
 use crate::adapter::{Negotiated, Outlet, Queue};
 use crate::pool::Inlet;

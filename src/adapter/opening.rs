@@ -1,11 +1,13 @@
-//! Opening a connection: either role's handshake, what it settles, and the functions that read the same in both adapters.
+//! Opening a connection: either role's handshake, and what it settles.
 
+use core::time::Duration;
 use std::boxed::Box;
+use std::format;
 use std::io;
 
 use crate::{
     ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, Request,
-    Response, ServerHandshake, TimedOut, Timestamp,
+    Response, ServerHandshake, TimedOut, Timestamp, Uri,
 };
 
 /// An opening handshake, whatever the role.
@@ -71,10 +73,29 @@ impl Negotiated {
     }
 }
 
-/// A client's request for a URI that needs no TLS.
-pub(crate) fn plain_request(uri: &str) -> Result<ClientRequest, Error> {
-    let request = ClientRequest::new(uri)?;
-    if request.uri().is_secure() { Err(Error::TlsNeeded) } else { Ok(request) }
+/// The URI of a request, which needs no TLS.
+pub(crate) fn plain_uri(request: &ClientRequest) -> Result<&Uri, Error> {
+    let uri = request.uri();
+    if uri.is_secure() { Err(Error::TlsNeeded) } else { Ok(uri) }
+}
+
+/// Names the server that cannot be reached.
+pub(crate) fn connect_failed(uri: &Uri, error: &io::Error) -> Error {
+    let (host, port) = (uri.host(), uri.port());
+    io::Error::new(error.kind(), format!("cannot connect to {host} at port {port}: {error}")).into()
+}
+
+/// What is left of a limit; not zero, which would stand for no limit.
+pub(crate) fn rest_of(limit: Option<Duration>, elapsed: Duration) -> Option<Duration> {
+    limit.map(|limit| limit.saturating_sub(elapsed).max(Duration::from_millis(1)))
+}
+
+/// How much each direction of a pair in memory holds.
+pub(crate) const PAIR_LEN: usize = 64 << 10;
+
+/// The two ends of a pair in memory, for tests.
+pub(crate) fn pair_connections(config: Config) -> (Connection, Connection) {
+    (Connection::client(config, [0; 32]), Connection::server(config))
 }
 
 /// A client's handshake for `request`, with nonce and seed from the operating system.
@@ -86,188 +107,3 @@ pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::R
     }
     Ok(ClientHandshake::new(config, request, nonce, seed))
 }
-
-/// For whoever opens a connection, or is about to: on top of `open`, `WebSocket::new` and the fields of `Incoming`.
-///
-/// Each adapter passes `opening` for what a public function returns and `body` for how; the tokio adapter also the words that its
-/// functions have beyond those of the blocking one.
-macro_rules! opening_functions {
-    ([$($bound:tt)+], $opening:ident, $body:ident $(, $async:ident, $dot:tt $await:ident, $cancel_safety:literal)?) => {
-        /// Opens a connection as the client over any stream, with the defaults of [`Config`] and keepalive on.
-        ///
-        /// # Errors
-        /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
-        $(
-            #[doc = ""]
-            #[doc = $cancel_safety]
-            #[doc = "Dropping the future drops the stream."]
-        )?
-        pub fn client<S>(stream: S, request: &ClientRequest) -> $opening!(WebSocket<S>)
-        where
-            S: $($bound)+,
-        {
-            client_with(stream, request, Config::new())
-        }
-
-        /// As [`client`], with limits and timers of your own.
-        ///
-        /// # Errors
-        /// As [`client`].
-        $(
-            #[doc = ""]
-            #[doc = $cancel_safety]
-            #[doc = "As [`client`]."]
-        )?
-        pub fn client_with<S>(
-            mut stream: S,
-            request: &ClientRequest,
-            config: Config,
-        ) -> $opening!(WebSocket<S>)
-        where
-            S: $($bound)+,
-        {
-            $body!({
-                let mut handshake = client_handshake(request, config)?;
-                let mut inlet = Inlet::new();
-                let (connection, response) = open(&mut stream, &mut handshake, &mut inlet)$($dot $await)??;
-                Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
-            })
-        }
-
-        /// Opens a connection as the server over any stream, with the defaults of [`Config`] and keepalive on: requests from a web page of another
-        /// origin are refused, no subprotocol is chosen, and the request is forgotten. [`Incoming`] shows it and leaves the rest to you.
-        ///
-        /// Turn `TCP_NODELAY` on for TCP, as [`connect`] does.
-        ///
-        /// # Errors
-        /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut); the client has got the HTTP answer then.
-        $(
-            #[doc = ""]
-            #[doc = $cancel_safety]
-            #[doc = "Dropping the future drops the stream."]
-        )?
-        pub fn accept<S>(stream: S) -> $opening!(WebSocket<S>)
-        where
-            S: $($bound)+,
-        {
-            $body!({
-                let handshake = ServerHandshake::new(Config::new());
-                let incoming = receive_request(stream, handshake)$($dot $await)??;
-                accept_request(incoming, None, &[])$($dot $await)?
-            })
-        }
-
-        $($async)? fn receive_request<S: $($bound)+>(
-            mut stream: S,
-            mut handshake: ServerHandshake,
-        ) -> Result<Incoming<S>, Error> {
-            let mut inlet = Inlet::new();
-            match open(&mut stream, &mut handshake, &mut inlet)$($dot $await)? {
-                Ok(request) => Ok(Incoming { stream, inlet, request }),
-                Err(error) => {
-                    refuse(stream, handshake.into_refusal(), inlet)$($dot $await)?;
-                    Err(error)
-                }
-            }
-        }
-
-        $($async)? fn accept_request<S: $($bound)+>(
-            Incoming { stream, inlet, request }: Incoming<S>,
-            subprotocol: Option<&str>,
-            headers: &[(&str, &str)],
-        ) -> Result<WebSocket<S>, Error> {
-            let connection = match request.accept(subprotocol, headers) {
-                Ok(connection) => connection,
-                Err(unsendable) => {
-                    let reason = unsendable.reason().clone();
-                    refuse(stream, unsendable.into_refusal(), inlet)$($dot $await)?;
-                    return Err(reason.into());
-                }
-            };
-            let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
-            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
-            socket.flush()$($dot $await)??;
-            Ok(socket)
-        }
-
-        impl<S: $($bound)+> Incoming<S> {
-            /// Receives the request. What breaks a rule, or comes from an origin that is not allowed, has got its HTTP answer when this fails.
-            ///
-            /// # Errors
-            /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
-            $(
-                #[doc = ""]
-                #[doc = $cancel_safety]
-                #[doc = "Dropping the future drops the stream."]
-            )?
-            pub fn receive(stream: S, handshake: ServerHandshake) -> $opening!(Self) {
-                $body!({ receive_request(stream, handshake)$($dot $await)? })
-            }
-
-            /// The request.
-            #[must_use]
-            pub fn request(&self) -> &Request {
-                &self.request
-            }
-
-            /// The stream.
-            #[must_use]
-            pub fn get_ref(&self) -> &S {
-                &self.stream
-            }
-
-            /// Accepts the request: `subprotocol` is one of those that the client offers, and `headers` are added to the answer.
-            ///
-            /// # Errors
-            /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500; [`Io`](Error::Io).
-            $(
-                #[doc = ""]
-                #[doc = $cancel_safety]
-                #[doc = "Dropping the future drops the stream."]
-            )?
-            pub fn accept(
-                self,
-                subprotocol: Option<&str>,
-                headers: &[(&str, &str)],
-            ) -> $opening!(WebSocket<S>) {
-                $body!({ accept_request(self, subprotocol, headers)$($dot $await)? })
-            }
-
-            /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
-            ///
-            /// # Errors
-            /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500.
-            $(
-                #[doc = ""]
-                #[doc = $cancel_safety]
-                #[doc = "Dropping the future drops the stream."]
-            )?
-            pub fn reject(
-                self,
-                status: u16,
-                headers: &[(&str, &str)],
-                body: &[u8],
-            ) -> $opening!(()) {
-                $body!({
-                    let (connection, result) = match self.request.reject(status, headers, body) {
-                        Ok(connection) => (connection, Ok(())),
-                        Err(unsendable) => {
-                            let reason = unsendable.reason().clone();
-                            (unsendable.into_refusal(), Err(reason.into()))
-                        }
-                    };
-                    refuse(self.stream, connection, self.inlet)$($dot $await)?;
-                    result
-                })
-            }
-        }
-
-        /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-        $($async)? fn refuse<S: $($bound)+>(stream: S, connection: Connection, inlet: Inlet) {
-            // The client may be gone; there is nobody else to tell.
-            let _ = WebSocket::new(stream, connection, inlet, None).recv_ref()$($dot $await)?;
-        }
-    };
-}
-
-pub(crate) use opening_functions;

@@ -1,23 +1,25 @@
-//! Opening a connection: `connect`, `client`, `accept`, and [`Incoming`], the accept in two steps.
+//! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
 
 use core::time::Duration;
-use std::io::ErrorKind;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::boxed::Box;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use super::link::open;
-use super::{Stream, WebSocket};
-use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
+use super::{ClientStream, Stream, WebSocket};
+use crate::adapter::{Negotiated, client_handshake, connect_failed, plain_uri, rest_of};
 use crate::pool::Inlet;
-use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut};
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
-/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
+/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.
 ///
 /// For `wss://`, make a TLS stream with a TLS library and pass it to [`client`].
 ///
 /// # Errors
-/// [`InvalidRequest`](Error::InvalidRequest), [`TlsNeeded`](Error::TlsNeeded), [`Io`](Error::Io),
-/// [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+/// As [`Connector::connect`], and [`InvalidRequest`](Error::InvalidRequest).
 ///
 /// ```no_run
 /// # fn example() -> Result<(), tidewire::Error> {
@@ -26,35 +28,167 @@ use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, 
 /// println!("{:?}", socket.recv()?);
 /// # Ok(()) }
 /// ```
-pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let request = plain_request(uri)?;
-    let config = Config::new();
-    let stream = connect_tcp(request.uri().host(), request.uri().port(), config.open_timeout())?;
-    stream.set_nodelay(true)?;
-    client_with(stream, &request, config)
+pub fn connect(uri: &str) -> Result<WebSocket<ClientStream>, Error> {
+    Connector::new().connect(ClientRequest::new(uri)?)
 }
 
-/// Tries the addresses of `host` one after the other.
-fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpStream, Error> {
-    let start = Instant::now();
-    let mut result = Err(ErrorKind::NotFound.into());
-    for address in (host, port).to_socket_addrs()? {
-        result = match timeout {
-            // A timeout of zero is an error of its own.
-            Some(timeout) => {
-                let rest = timeout.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
-                TcpStream::connect_timeout(&address, rest)
-            }
-            None => TcpStream::connect(address),
-        };
-        if result.is_ok() {
-            break;
-        }
+/// Connects clients, with settings of your own.
+///
+/// ```no_run
+/// # fn example() -> Result<(), tidewire::Error> {
+/// use tidewire::blocking::Connector;
+/// use tidewire::{ClientRequest, Config};
+///
+/// let request = ClientRequest::new("ws://127.0.0.1:9001/feed")?.with_header("Authorization", "Bearer ...")?;
+/// let connector = Connector::new().with_config(Config::new().with_max_message_len(1 << 20));
+/// let mut socket = connector.connect(request)?;
+/// println!("connected to {}", socket.get_ref().peer_addr()?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Connector {
+    config: Config,
+}
+
+impl Connector {
+    /// One with the defaults of [`Config`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
-    result.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => TimedOut::Open.into(),
-        _ => error.into(),
-    })
+
+    /// The limits and timers of the connections.
+    #[must_use]
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Connects over TCP, with `TCP_NODELAY`, and opens a connection.
+    ///
+    /// The [open timeout](Config::with_open_timeout) covers resolving the host, connecting and the opening handshake together. A name that
+    /// takes longer to resolve goes on being resolved by a thread of its own.
+    ///
+    /// # Errors
+    /// - [`TlsNeeded`](Error::TlsNeeded) for a `wss` URI
+    /// - [`Io`](Error::Io), which names the host, when it cannot be reached
+    /// - [`Handshake`](Error::Handshake) when the server refuses or breaks a rule
+    /// - [`TimedOut`](Error::TimedOut)
+    pub fn connect(&self, request: ClientRequest) -> Result<WebSocket<ClientStream>, Error> {
+        let (start, limit) = (Instant::now(), self.config.open_timeout());
+        let stream = connect_tcp(plain_uri(&request)?, limit)?;
+        // What is left is for the handshake.
+        let config = self.config.with_open_timeout(rest_of(limit, start.elapsed()));
+        client_with(ClientStream(stream), &request, config)
+    }
+}
+
+/// Tries the addresses of the host one after the other.
+fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Error> {
+    let start = Instant::now();
+    let connect = |address| match rest_of(limit, start.elapsed()) {
+        Some(rest) => TcpStream::connect_timeout(&address, rest),
+        None => TcpStream::connect(address),
+    };
+    let connected = resolve(uri, limit).and_then(|addresses| {
+        let mut result = Err(ErrorKind::NotFound.into());
+        for address in addresses {
+            result = connect(address);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    });
+    let is_late = limit.is_some_and(|limit| start.elapsed() >= limit);
+    let stream = connected.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut if is_late => TimedOut::Open.into(),
+        _ => connect_failed(uri, &error),
+    })?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The addresses of the host. The system's resolver has no timeout, so it gets a thread where there is one.
+fn resolve(uri: &Uri, limit: Option<Duration>) -> io::Result<Vec<SocketAddr>> {
+    let (host, port) = (uri.host(), uri.port());
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(Vec::from([(address, port).into()]));
+    }
+    let Some(limit) = limit else { return Ok((host, port).to_socket_addrs()?.collect()) };
+    let (sender, receiver) = mpsc::channel();
+    let host = host.to_owned();
+    thread::Builder::new().spawn(move || {
+        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Nobody waits any more when it took too long.
+        let _ = sender.send(addresses);
+    })?;
+    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+/// Opens a connection as the client over any stream, with the defaults of [`Config`].
+///
+/// # Errors
+/// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+pub fn client<S>(stream: S, request: &ClientRequest) -> Result<WebSocket<S>, Error>
+where
+    S: Stream,
+{
+    client_with(stream, request, Config::new())
+}
+
+/// As [`client`], with limits and timers of your own.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_with<S>(mut stream: S, request: &ClientRequest, config: Config) -> Result<WebSocket<S>, Error>
+where
+    S: Stream,
+{
+    let mut handshake = client_handshake(request, config)?;
+    let mut inlet = Inlet::new();
+    let (connection, response) = open(&mut stream, &mut handshake, &mut inlet)?;
+    Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
+}
+
+/// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
+/// refused, no subprotocol is chosen, and the request is forgotten. [`accept_with`] changes that, and [`Incoming`] shows the request.
+///
+/// Turn `TCP_NODELAY` on for TCP, as [`connect`] does.
+///
+/// # Errors
+/// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut); the client has got the HTTP answer then.
+pub fn accept<S>(stream: S) -> Result<WebSocket<S>, Error>
+where
+    S: Stream,
+{
+    accept_with(stream, ServerHandshake::new(Config::new()))
+}
+
+/// As [`accept`], with settings of your own: limits and timers, origins, and subprotocols, of which the first is chosen that the client
+/// offers.
+///
+/// # Errors
+/// As [`accept`].
+///
+/// ```no_run
+/// # fn example(stream: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+/// use tidewire::{Config, Origins, ServerHandshake};
+///
+/// let handshake = ServerHandshake::new(Config::new().with_max_message_len(1 << 20))
+///     .with_origins(Origins::list(&["https://example.com"])?)
+///     .with_subprotocols(&["chat.v2", "chat.v1"])?;
+/// let mut socket = tidewire::blocking::accept_with(stream, handshake)?;
+/// println!("{:?}", socket.subprotocol());
+/// # Ok(()) }
+/// ```
+pub fn accept_with<S>(stream: S, handshake: ServerHandshake) -> Result<WebSocket<S>, Error>
+where
+    S: Stream,
+{
+    let incoming = receive_request(stream, handshake)?;
+    let subprotocol = incoming.request.subprotocol().map(Box::<str>::from);
+    accept_request(incoming, subprotocol.as_deref(), &[])
 }
 
 /// A request that waits for an answer: the accept in two steps. Dropping it closes the stream without one.
@@ -66,11 +200,10 @@ fn connect_tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<TcpSt
 ///
 /// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
 /// let incoming = Incoming::receive(stream, handshake)?;
-/// if incoming.request().target() != "/chat" {
+/// if incoming.request().path() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place");
 /// }
-/// let subprotocol = incoming.request().choose_subprotocol(&["v2.chat", "v1.chat"]);
-/// let mut socket = incoming.accept(subprotocol, &[("Server", "tides")])?;
+/// let mut socket = incoming.accept(None, &[("Server", "tides")])?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -80,16 +213,103 @@ pub struct Incoming<S> {
     request: Request,
 }
 
-macro_rules! plain {
-    ($body:block) => {
-        $body
-    };
+impl<S: Stream> Incoming<S> {
+    /// Receives the request. What breaks a rule, or comes from an origin that is not allowed, has got its HTTP answer when this fails.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+    pub fn receive(stream: S, handshake: ServerHandshake) -> Result<Self, Error> {
+        receive_request(stream, handshake)
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// Accepts the request: `subprotocol` is one of those that the client offers, and `headers` are added to the answer.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500; [`Io`](Error::Io).
+    pub fn accept(self, subprotocol: Option<&str>, headers: &[(&str, &str)]) -> Result<WebSocket<S>, Error> {
+        accept_request(self, subprotocol, headers)
+    }
+
+    /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500.
+    pub fn reject(self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
+        let (connection, result) = match self.request.reject(status, headers, body) {
+            Ok(connection) => (connection, Ok(())),
+            Err(unsendable) => {
+                let reason = unsendable.reason().clone();
+                (unsendable.into_refusal(), Err(reason.into()))
+            }
+        };
+        refuse(self.stream, connection, self.inlet);
+        result
+    }
 }
 
-macro_rules! result {
-    ($opened:ty) => {
-        Result<$opened, Error>
-    };
+fn receive_request<S: Stream>(mut stream: S, mut handshake: ServerHandshake) -> Result<Incoming<S>, Error> {
+    let mut inlet = Inlet::new();
+    match open(&mut stream, &mut handshake, &mut inlet) {
+        Ok(request) => Ok(Incoming { stream, inlet, request }),
+        Err(error) => {
+            refuse(stream, handshake.into_refusal(), inlet);
+            Err(error)
+        }
+    }
 }
 
-opening_functions!([Stream], result, plain);
+fn accept_request<S: Stream>(
+    Incoming { stream, inlet, request }: Incoming<S>,
+    subprotocol: Option<&str>,
+    headers: &[(&str, &str)],
+) -> Result<WebSocket<S>, Error> {
+    match request.accept(subprotocol, headers) {
+        Ok(connection) => {
+            let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
+            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
+            socket.flush()?;
+            Ok(socket)
+        }
+        Err(unsendable) => {
+            let reason = unsendable.reason().clone();
+            refuse(stream, unsendable.into_refusal(), inlet);
+            Err(reason.into())
+        }
+    }
+}
+
+/// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
+fn refuse<S: Stream>(stream: S, connection: Connection, inlet: Inlet) {
+    // The client may be gone; there is nobody else to tell.
+    let _ = WebSocket::new(stream, connection, inlet, None).recv_ref();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn what_connect_opens_does_not_wait_for_more_to_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let uri = format!("ws://{}/", listener.local_addr().expect("bound"));
+        let accepting = thread::spawn(move || accept(listener.accept()?.0));
+        let client = connect(&uri).expect("open");
+        assert!(accepting.join().expect("no panic").is_ok());
+        assert!(client.get_ref().0.nodelay().expect("a socket"));
+    }
+}

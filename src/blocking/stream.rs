@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// A byte stream with timeouts and a half-close, which `Read + Write` does not have.
 ///
@@ -61,6 +61,105 @@ macro_rules! impl_stream {
 impl_stream!(TcpStream, &TcpStream);
 #[cfg(unix)]
 impl_stream!(std::os::unix::net::UnixStream, &std::os::unix::net::UnixStream);
+
+/// Implements for a stream what its shared reference has.
+macro_rules! forward_to_shared {
+    ($stream:ty) => {
+        impl std::io::Read for $stream {
+            fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(space)
+            }
+        }
+
+        impl std::io::Write for $stream {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(bytes)
+            }
+
+            fn write_vectored(&mut self, slices: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(slices)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                (&*self).flush()
+            }
+        }
+
+        impl $crate::blocking::Stream for $stream {
+            fn set_blocking(&mut self) -> std::io::Result<()> {
+                (&*self).set_blocking()
+            }
+
+            fn set_read_timeout(&mut self, timeout: Option<core::time::Duration>) -> std::io::Result<()> {
+                (&*self).set_read_timeout(timeout)
+            }
+
+            fn set_write_timeout(&mut self, timeout: Option<core::time::Duration>) -> std::io::Result<()> {
+                (&*self).set_write_timeout(timeout)
+            }
+
+            fn shutdown_write(&mut self) -> std::io::Result<()> {
+                (&*self).shutdown_write()
+            }
+        }
+    };
+}
+
+pub(super) use forward_to_shared;
+
+/// The stream of a client that [`connect`](super::connect) opened.
+#[derive(Debug)]
+pub struct ClientStream(pub(super) TcpStream);
+
+impl ClientStream {
+    /// The address of the server, or of whatever stands before it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
+
+impl Read for &ClientStream {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(space)
+    }
+}
+
+impl Write for &ClientStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        (&self.0).write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&self.0).flush()
+    }
+}
+
+impl Stream for &ClientStream {
+    fn set_blocking(&mut self) -> io::Result<()> {
+        (&self.0).set_blocking()
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+}
+
+forward_to_shared!(ClientStream);
 
 /// Any `Read + Write` as a [`Stream`] without timeouts: no deadline is enforced while a call blocks, and the write side is
 /// not shut down, so the peer learns of the end only when the stream is dropped.

@@ -1,36 +1,24 @@
-//! Opening a connection: `connect`, `client`, `accept`, and [`Incoming`], the accept in two steps.
+//! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
 
 use std::boxed::Box;
+use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::TcpStream;
+use ::tokio::time::{Instant, timeout};
 
-use super::WebSocket;
 use super::link::open;
-use crate::adapter::{Negotiated, client_handshake, opening_functions, plain_request};
+use super::{ClientStream, WebSocket};
+use crate::adapter::{Negotiated, client_handshake, connect_failed, plain_uri, rest_of};
 use crate::pool::Inlet;
-use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut};
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
-/// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
-macro_rules! boxed {
-    ($body:block) => {
-        Box::pin(async move $body)
-    };
-}
-
-macro_rules! future {
-    ($opened:ty) => {
-        impl Future<Output = Result<$opened, Error>>
-    };
-}
-
-/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`] and keepalive on.
+/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.
 ///
 /// For `wss://`, make a TLS stream with a TLS library and pass it to [`client`].
 ///
 /// # Errors
-/// [`InvalidRequest`](Error::InvalidRequest), [`TlsNeeded`](Error::TlsNeeded), [`Io`](Error::Io),
-/// [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+/// As [`Connector::connect`], and [`InvalidRequest`](Error::InvalidRequest).
 ///
 /// # Cancel safety
 /// Dropping the future closes the stream.
@@ -42,19 +30,167 @@ macro_rules! future {
 /// println!("{:?}", socket.recv().await?);
 /// # Ok(()) }
 /// ```
-pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
-    boxed!({
-        let request = plain_request(uri)?;
-        let config = Config::new();
-        let connecting = TcpStream::connect((request.uri().host(), request.uri().port()));
-        let stream = match config.open_timeout() {
-            Some(timeout) => {
-                ::tokio::time::timeout(timeout, connecting).await.map_err(|_| TimedOut::Open)??
-            }
-            None => connecting.await?,
-        };
-        stream.set_nodelay(true)?;
-        client_with(stream, &request, config).await
+pub fn connect(uri: &str) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> {
+    let request = ClientRequest::new(uri);
+    boxed(async move { Connector::new().connect(request?).await })
+}
+
+/// Connects clients, with settings of your own.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tidewire::Error> {
+/// use tidewire::tokio::Connector;
+/// use tidewire::{ClientRequest, Config};
+///
+/// let request = ClientRequest::new("ws://127.0.0.1:9001/feed")?.with_header("Authorization", "Bearer ...")?;
+/// let connector = Connector::new().with_config(Config::new().with_max_message_len(1 << 20));
+/// let mut socket = connector.connect(request).await?;
+/// println!("connected to {}", socket.get_ref().peer_addr()?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Connector {
+    config: Config,
+}
+
+impl Connector {
+    /// One with the defaults of [`Config`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The limits and timers of the connections.
+    #[must_use]
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Connects over TCP, with `TCP_NODELAY`, and opens a connection.
+    ///
+    /// The [open timeout](Config::with_open_timeout) covers resolving the host, connecting and the opening handshake together.
+    ///
+    /// # Errors
+    /// - [`TlsNeeded`](Error::TlsNeeded) for a `wss` URI
+    /// - [`Io`](Error::Io), which names the host, when it cannot be reached
+    /// - [`Handshake`](Error::Handshake) when the server refuses or breaks a rule
+    /// - [`TimedOut`](Error::TimedOut)
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the stream.
+    pub fn connect(
+        &self,
+        request: ClientRequest,
+    ) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> {
+        let config = self.config;
+        boxed(async move {
+            let start = Instant::now();
+            let stream = connect_tcp(plain_uri(&request)?, config.open_timeout()).await?;
+            // What is left is for the handshake.
+            let config = config.with_open_timeout(rest_of(config.open_timeout(), start.elapsed()));
+            client_with(ClientStream(stream), &request, config).await
+        })
+    }
+}
+
+/// Tries the addresses of the host one after the other.
+async fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Error> {
+    let connecting = TcpStream::connect((uri.host(), uri.port()));
+    let connected = match limit {
+        Some(limit) => timeout(limit, connecting).await.map_err(|_| TimedOut::Open)?,
+        None => connecting.await,
+    };
+    let stream = connected.map_err(|error| connect_failed(uri, &error))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Opens a connection as the client over any stream, with the defaults of [`Config`].
+///
+/// # Errors
+/// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+///
+/// # Cancel safety
+/// Dropping the future drops the stream.
+pub fn client<S>(stream: S, request: &ClientRequest) -> impl Future<Output = Result<WebSocket<S>, Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    client_with(stream, request, Config::new())
+}
+
+/// As [`client`], with limits and timers of your own.
+///
+/// # Errors
+/// As [`client`].
+///
+/// # Cancel safety
+/// As [`client`].
+pub fn client_with<S>(
+    mut stream: S,
+    request: &ClientRequest,
+    config: Config,
+) -> impl Future<Output = Result<WebSocket<S>, Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    boxed(async move {
+        let mut handshake = client_handshake(request, config)?;
+        let mut inlet = Inlet::new();
+        let (connection, response) = open(&mut stream, &mut handshake, &mut inlet).await?;
+        Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
+    })
+}
+
+/// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
+/// refused, no subprotocol is chosen, and the request is forgotten. [`accept_with`] changes that, and [`Incoming`] shows the request.
+///
+/// Turn `TCP_NODELAY` on for TCP, as [`connect`] does.
+///
+/// # Errors
+/// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut); the client has got the HTTP answer then.
+///
+/// # Cancel safety
+/// Dropping the future drops the stream.
+pub fn accept<S>(stream: S) -> impl Future<Output = Result<WebSocket<S>, Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    accept_with(stream, ServerHandshake::new(Config::new()))
+}
+
+/// As [`accept`], with settings of your own: limits and timers, origins, and subprotocols, of which the first is chosen that the client
+/// offers.
+///
+/// # Errors
+/// As [`accept`].
+///
+/// # Cancel safety
+/// As [`accept`].
+///
+/// ```no_run
+/// # async fn example(stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+/// use tidewire::{Config, Origins, ServerHandshake};
+///
+/// let handshake = ServerHandshake::new(Config::new().with_max_message_len(1 << 20))
+///     .with_origins(Origins::list(&["https://example.com"])?)
+///     .with_subprotocols(&["chat.v2", "chat.v1"])?;
+/// let mut socket = tidewire::tokio::accept_with(stream, handshake).await?;
+/// println!("{:?}", socket.subprotocol());
+/// # Ok(()) }
+/// ```
+pub fn accept_with<S>(
+    stream: S,
+    handshake: ServerHandshake,
+) -> impl Future<Output = Result<WebSocket<S>, Error>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    boxed(async move {
+        let incoming = receive_request(stream, handshake).await?;
+        let subprotocol = incoming.request.subprotocol().map(Box::<str>::from);
+        accept_request(incoming, subprotocol.as_deref(), &[]).await
     })
 }
 
@@ -67,11 +203,10 @@ pub fn connect(uri: &str) -> future!(WebSocket<TcpStream>) {
 ///
 /// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
 /// let incoming = Incoming::receive(stream, handshake).await?;
-/// if incoming.request().target() != "/chat" {
+/// if incoming.request().path() != "/chat" {
 ///     return incoming.reject(404, &[], b"no such place").await;
 /// }
-/// let subprotocol = incoming.request().choose_subprotocol(&["v2.chat", "v1.chat"]);
-/// let mut socket = incoming.accept(subprotocol, &[("Server", "tides")]).await?;
+/// let mut socket = incoming.accept(None, &[("Server", "tides")]).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -81,4 +216,130 @@ pub struct Incoming<S> {
     request: Request,
 }
 
-opening_functions!([AsyncRead + AsyncWrite + Unpin], future, boxed, async, .await, "# Cancel safety");
+impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
+    /// Receives the request. What breaks a rule, or comes from an origin that is not allowed, has got its HTTP answer when this fails.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    pub fn receive(stream: S, handshake: ServerHandshake) -> impl Future<Output = Result<Self, Error>> {
+        boxed(receive_request(stream, handshake))
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// Accepts the request: `subprotocol` is one of those that the client offers, and `headers` are added to the answer.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500; [`Io`](Error::Io).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    pub fn accept(
+        self,
+        subprotocol: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> impl Future<Output = Result<WebSocket<S>, Error>> {
+        boxed(accept_request(self, subprotocol, headers))
+    }
+
+    /// Rejects the request with an HTTP answer, and closes the stream so that the client gets to read it.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    pub fn reject(
+        self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> impl Future<Output = Result<(), Error>> {
+        boxed(async move {
+            let (connection, result) = match self.request.reject(status, headers, body) {
+                Ok(connection) => (connection, Ok(())),
+                Err(unsendable) => {
+                    let reason = unsendable.reason().clone();
+                    (unsendable.into_refusal(), Err(reason.into()))
+                }
+            };
+            refuse(self.stream, connection, self.inlet).await;
+            result
+        })
+    }
+}
+
+async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    mut handshake: ServerHandshake,
+) -> Result<Incoming<S>, Error> {
+    let mut inlet = Inlet::new();
+    match open(&mut stream, &mut handshake, &mut inlet).await {
+        Ok(request) => Ok(Incoming { stream, inlet, request }),
+        Err(error) => {
+            refuse(stream, handshake.into_refusal(), inlet).await;
+            Err(error)
+        }
+    }
+}
+
+async fn accept_request<S: AsyncRead + AsyncWrite + Unpin>(
+    Incoming { stream, inlet, request }: Incoming<S>,
+    subprotocol: Option<&str>,
+    headers: &[(&str, &str)],
+) -> Result<WebSocket<S>, Error> {
+    match request.accept(subprotocol, headers) {
+        Ok(connection) => {
+            let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
+            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
+            socket.flush().await?;
+            Ok(socket)
+        }
+        Err(unsendable) => {
+            let reason = unsendable.reason().clone();
+            refuse(stream, unsendable.into_refusal(), inlet).await;
+            Err(reason.into())
+        }
+    }
+}
+
+/// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, inlet: Inlet) {
+    // The client may be gone; there is nobody else to tell.
+    let _ = WebSocket::new(stream, connection, inlet, None).recv_ref().await;
+}
+
+/// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
+fn boxed<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    Box::pin(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[::tokio::test]
+    async fn what_connect_opens_does_not_wait_for_more_to_send() {
+        let listener = ::tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let uri = format!("ws://{}/", listener.local_addr().expect("bound"));
+        let accepting = async { accept(listener.accept().await?.0).await };
+        let (client, server) = ::tokio::join!(connect(&uri), accepting);
+        assert!(server.is_ok());
+        assert!(client.expect("open").get_ref().0.nodelay().expect("a socket"));
+    }
+}

@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 
 use tidewire::{
-    CloseCode, Config, Error, Message, Origins, ServerHandshake, blocking, tokio as asynchronous,
+    ClientRequest, CloseCode, Config, Error, Message, Origins, ServerHandshake, blocking,
+    tokio as asynchronous,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -93,16 +94,25 @@ impl Adapter {
 
     /// Connects, says hello and closes; returns the answer.
     pub(crate) fn connect(self, uri: &str) -> Result<Option<Message>, Error> {
+        self.connect_with(ClientRequest::new(uri)?, Config::new())
+    }
+
+    pub(crate) fn connect_with(
+        self,
+        request: ClientRequest,
+        config: Config,
+    ) -> Result<Option<Message>, Error> {
         match self {
             Self::Blocking => {
-                let mut socket = blocking::connect(uri)?;
+                let mut socket = blocking::Connector::new().with_config(config).connect(request)?;
                 socket.send("Hello")?;
                 let answer = socket.recv()?;
                 socket.close(None)?;
                 Ok(answer)
             }
             Self::Tokio => block_on(async {
-                let mut socket = asynchronous::connect(uri).await?;
+                let connector = asynchronous::Connector::new().with_config(config);
+                let mut socket = connector.connect(request).await?;
                 socket.send("Hello").await?;
                 let answer = socket.recv().await?;
                 socket.close(None).await?;

@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use tidewire::{Error, HandshakeError, InvalidRequest, blocking};
+use std::time::Duration;
+
+use tidewire::{ClientRequest, Config, Error, HandshakeError, InvalidRequest, TimedOut, blocking};
 
 use crate::adapter::Adapter;
 use crate::raw::ends;
@@ -52,6 +54,32 @@ fn a_port_at_which_nobody_listens_is_an_error_of_the_transport() {
             matches!(&result, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused),
             "{adapter:?}: {result:?}"
         );
+    }
+}
+
+#[test]
+fn an_error_names_the_server_that_cannot_be_reached() {
+    for adapter in Adapter::BOTH {
+        for (uri, server) in [
+            ("ws://127.0.0.1:1/", "127.0.0.1 at port 1"),
+            ("ws://[::1]:1/", "::1 at port 1"),
+            ("ws://nowhere.invalid/", "nowhere.invalid at port 80"),
+        ] {
+            let error = adapter.connect(uri).expect_err("nobody there").to_string();
+            assert!(error.starts_with(&format!("cannot connect to {server}: ")), "{adapter:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up_after_the_open_timeout() {
+    for adapter in Adapter::BOTH {
+        // It listens, so that the connection is made, and accepts nobody.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let request = ClientRequest::new(&format!("ws://{}/", listener.local_addr().expect("bound")));
+        let config = Config::new().with_open_timeout(Duration::from_millis(30));
+        let result = adapter.connect_with(request.expect("valid"), config);
+        assert!(matches!(result, Err(Error::TimedOut(TimedOut::Open))), "{adapter:?}: {result:?}");
     }
 }
 

@@ -290,9 +290,10 @@ fn connect_refuses_a_uri_that_needs_tls_or_is_none() {
 }
 
 #[tokio::test]
-async fn connect_opens_a_connection_over_tcp_without_delay() {
+async fn connect_opens_a_connection_over_tcp() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("ws://{}/", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    let uri = format!("ws://{address}/");
     let serving = async {
         let (stream, _) = listener.accept().await.unwrap();
         let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
@@ -304,7 +305,7 @@ async fn connect_opens_a_connection_over_tcp_without_delay() {
     };
     let asking = async {
         let mut socket = tidewire::tokio::connect(&uri).await?;
-        assert!(socket.get_ref().nodelay()?);
+        assert_eq!(socket.get_ref().peer_addr()?, address);
         socket.send("Hello").await?;
         assert_eq!(socket.recv().await?, Some("Hello".into()));
         socket.close(tidewire::CloseCode::NORMAL).await?;

@@ -10,8 +10,8 @@ pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
     loop {
         socket.ready().await?;
         match socket.recv_ref().await? {
-            Some((Event::Text(text), sender)) => sender.send(text)?,
-            Some((Event::Binary(payload), sender)) => sender.send(payload)?,
+            Some((Event::Text(text), mut output)) => output.queue(text)?,
+            Some((Event::Binary(payload), mut output)) => output.queue(payload)?,
             Some(_) => {}
             None => return Ok(()),
         }
