@@ -26,10 +26,12 @@ pub fn subprotocols<'v>(lines: &[&'v str]) -> Result<Vec<&'v str>, HandshakeErro
 pub(super) fn offered_subprotocols<'v>(
     lines: impl Iterator<Item = &'v [u8]> + Clone,
 ) -> Result<Vec<&'v str>, HandshakeError> {
-    let has_lines = lines.clone().next().is_some();
+    if lines.clone().next().is_none() {
+        return Ok(Vec::new());
+    }
     let offered = lines.clone().flat_map(elements).map(token).collect::<Option<Vec<_>>>();
     // RFC 6455 4.1: all unique; 4.3: 1#token.
-    let offered = offered.filter(|offered| are_unique(offered) && offered.is_empty() != has_lines);
+    let offered = offered.filter(|offered| !offered.is_empty() && are_unique(offered));
     offered.ok_or_else(|| HandshakeError::InvalidSubprotocols(Culprit::lines(lines)))
 }
 
