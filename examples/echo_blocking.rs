@@ -59,7 +59,8 @@ fn echo(mut reader: Reader<TcpStream>, writer: &Writer<TcpStream>) -> Result<(),
 
 /// Closes every connection and waits a little for the peers to answer.
 fn leave(peers: &Peers) {
-    for peer in lock(peers).iter().cloned() {
+    for peer in lock(peers).iter() {
+        let peer = peer.clone();
         // In a thread of its own, since a peer that does not read holds it up.
         thread::spawn(move || peer.close(CloseCode::GOING_AWAY));
     }

@@ -1,9 +1,10 @@
 //! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::boxed::Box;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;

@@ -1,8 +1,9 @@
 //! [`Stream`]: what the blocking adapter needs beyond `Read + Write`.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 
 /// A byte stream with timeouts and a half-close, which `Read + Write` does not have.
 ///

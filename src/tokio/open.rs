@@ -1,7 +1,7 @@
 //! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
 
+use core::time::Duration;
 use std::boxed::Box;
-use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::TcpStream;
