@@ -72,7 +72,8 @@ impl Sender {
     /// # Errors
     /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
-    #[inline]
+    // Always inlined: as a call, it moves an owned message through memory.
+    #[inline(always)]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
         self.check()?;

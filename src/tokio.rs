@@ -15,7 +15,7 @@ mod stream;
 mod writer;
 
 use core::future::poll_fn;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
-        self.receiving.access.outlet.queue(message.into())
+        self.receiving.access.outlet.queue(message)
     }
 
     /// Queues a fragment of a message without waiting; `last` ends the message (RFC 6455 5.4).
@@ -191,10 +191,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the message is not queued.
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.ready().await?;
-        Ok(self.queue(message)?)
+    #[inline]
+    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            let Receiving { receiver, access, .. } = &mut self.receiving;
+            access.poll_feed(&mut message, Some(receiver), cx)
+        })
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush).
@@ -205,9 +208,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     /// When the future is dropped, the message may be queued or not, and nothing tells which; it is never queued in part. Where that
     /// matters, use `feed` and then `flush`.
-    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            let Receiving { receiver, access, .. } = &mut self.receiving;
+            ready!(access.poll_feed(&mut message, Some(receiver), cx))?;
+            access.poll_flush(0, Some(receiver), cx)
+        })
     }
 
     /// [`ready`](Self::ready), [`queue_fragment`](Self::queue_fragment), then [`flush`](Self::flush).

@@ -1,19 +1,25 @@
 //! What is counted: [`ROUNDS`] rounds, of [`FRAMES`] frames or handshakes each.
 
+use std::future::Future;
 use std::hint::black_box;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Buf as _;
+use tidewire::tokio::WebSocket;
 use tidewire::{
-    Bytes, ClientHandshake, ClientRequest, Config, Connection, Event, Input, Outgoing, Output,
+    Bytes, ClientHandshake, ClientRequest, Config, Connection, Error, Event, Input, Outgoing, Output,
     ServerHandshake,
 };
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(crate) const ROUNDS: u64 = 20;
 
 /// With 16 bytes each, a round fits in one read.
 pub(crate) const FRAMES: u64 = 64;
 
-pub(crate) const CELLS: [(&str, fn()); 20] = [
+pub(crate) const CELLS: [(&str, fn()); 26] = [
     ("decode binary 16 B", || decode(&[7; 16])),
     ("decode binary 125 B", || decode(&[7; 125])),
     ("decode binary 1 KiB", || decode(&[7; 1 << 10])),
@@ -29,6 +35,12 @@ pub(crate) const CELLS: [(&str, fn()); 20] = [
     ("encode as server 1 KiB", || borrowed(server(), 1 << 10)),
     ("encode owned as server 16 B", || shared(server(), 16)),
     ("encode owned as server 125 B", || shared(server(), 125)),
+    ("queue owned on tokio 16 B", || queue(16)),
+    ("queue owned on tokio 125 B", || queue(125)),
+    ("feed owned on tokio 16 B", || feed(16)),
+    ("feed owned on tokio 125 B", || feed(125)),
+    ("send owned on tokio 16 B", || send(16)),
+    ("send owned on tokio 125 B", || send(125)),
     ("encode as client 16 B", || borrowed(client(), 16)),
     ("encode as client 125 B", || borrowed(client(), 125)),
     ("encode as client 1 KiB", || borrowed(client(), 1 << 10)),
@@ -159,6 +171,63 @@ fn encode<'m, M: Into<Outgoing<'m>>>(mut sender: Connection, message: impl Fn() 
         write(&mut sender);
         counted(|| send(&mut sender));
     }
+}
+
+/// Takes whatever is written, and has nothing to read.
+struct Sink;
+
+impl AsyncRead for Sink {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Sink {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(black_box(bytes).len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Sends [`FRAMES`] handles to a payload that others hold as well, as a server.
+fn adapter(len: usize, mut send: impl FnMut(&mut WebSocket<Sink>, Bytes)) {
+    let payload = &Bytes::from(vec![7; len]);
+    let mut socket = WebSocket::from_parts(Sink, server(), Input::new());
+    let mut send_all = |socket: &mut WebSocket<Sink>| {
+        (0..FRAMES).for_each(|_| send(socket, black_box(payload).clone()));
+    };
+    // The output grows once.
+    send_all(&mut socket);
+    for _ in 0..ROUNDS {
+        ready(socket.flush());
+        counted(|| send_all(&mut socket));
+    }
+}
+
+fn queue(len: usize) {
+    adapter(len, |socket, payload| socket.queue(payload).expect("room"));
+}
+
+fn feed(len: usize) {
+    adapter(len, |socket, payload| ready(socket.feed(payload)));
+}
+
+/// Each in a write of its own.
+fn send(len: usize) {
+    adapter(len, |socket, payload| ready(socket.send(payload)));
+}
+
+#[inline(always)]
+fn ready(future: impl Future<Output = Result<(), Error>>) {
+    let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Ok(()))));
 }
 
 fn request() -> ClientRequest {

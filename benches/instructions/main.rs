@@ -1,8 +1,8 @@
 //! Instructions per frame, counted by valgrind's callgrind: exact, so that a slow-down is seen in the change that causes it.
 //!
 //! ```text
-//! cargo bench --bench instructions              # counts, and compares with figures.txt
-//! cargo bench --bench instructions -- --bless   # counts, and writes figures.txt
+//! cargo bench --features tokio --bench instructions              # counts, and compares with figures.txt
+//! cargo bench --features tokio --bench instructions -- --bless   # counts, and writes figures.txt
 //! ```
 //!
 //! Each cell runs in a process of its own, of which only the work itself is counted: not starting, not feeding.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: cargo bench --bench instructions [-- --bless]");
+            eprintln!("usage: cargo bench --features tokio --bench instructions [-- --bless]");
             ExitCode::FAILURE
         }
     }

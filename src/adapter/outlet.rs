@@ -51,7 +51,7 @@ impl Outlet {
 
     /// Queues a message.
     #[inline]
-    pub(crate) fn queue(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
+    pub(crate) fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         if self.broken.is_some() {
             return Err(SendError::Closed);
         }
