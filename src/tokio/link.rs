@@ -24,6 +24,8 @@ pub(super) struct Link<S> {
     alarm: Alarm,
     /// When storage that a large message has left behind is given back.
     rest: Deadline,
+    /// How many writes may follow each other: for halves only one, since others wait for them.
+    max_writes: usize,
 }
 
 /// Tells the moments of a connection.
@@ -48,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// `first` is the moment that it is now.
     pub(super) fn new(stream: S, first: Timestamp) -> Self {
         let clock = Clock { start: Instant::now(), first };
-        Self { stream, clock, alarm: Alarm::new(), rest: Deadline::NONE }
+        Self { stream, clock, alarm: Alarm::new(), rest: Deadline::NONE, max_writes: usize::MAX }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -76,7 +78,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
+        let mut writes = 0;
         while output.len() > rest {
+            if writes == self.max_writes {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            writes += 1;
             ready!(drain(output, |slices| match slices {
                 [slice] => stream.as_mut().poll_write(cx, slice),
                 slices => stream.as_mut().poll_write_vectored(cx, slices),
@@ -310,14 +318,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
 impl<S> Both<S> {
     /// Takes everything, and leaves `stream` and what takes nothing any more.
     pub(super) fn take(&mut self, stream: S) -> Self {
-        let link = Link { stream, clock: self.link.clock, alarm: Alarm::new(), rest: Deadline::NONE };
+        let link = Link { alarm: Alarm::new(), rest: Deadline::NONE, stream, ..self.link };
         Self { link: mem::replace(&mut self.link, link), outlet: self.outlet.take() }
     }
 
-    /// The same with another kind of stream.
-    pub(super) fn map<T>(self, map: impl FnOnce(S) -> T) -> Both<T> {
-        let Self { link: Link { stream, clock, alarm, rest }, outlet } = self;
-        Both { link: Link { stream: map(stream), clock, alarm, rest }, outlet }
+    /// The same with another kind of stream, and so many writes at once.
+    pub(super) fn map<T>(self, max_writes: usize, map: impl FnOnce(S) -> T) -> Both<T> {
+        let Self { link: Link { stream, clock, alarm, rest, .. }, outlet } = self;
+        Both { link: Link { stream: map(stream), clock, alarm, rest, max_writes }, outlet }
     }
 
     /// What the receiving half has to know of, so that its timers and its next write do.

@@ -35,7 +35,7 @@ impl<S> Shared<S> {
     pub(super) fn new(both: Both<S>, handles: Handles, negotiated: Option<Arc<Negotiated>>) -> Self {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        let state = Mutex::new(State { both: both.map(|stream| Shareable(Some(stream))), handles });
+        let state = Mutex::new(State { both: both.map(1, |stream| Shareable(Some(stream))), handles });
         Self { state, waiting, waker, negotiated }
     }
 
@@ -43,7 +43,7 @@ impl<S> Shared<S> {
     pub(super) fn take(&self) -> Both<S> {
         let both = lock(&self.state).both.take(Shareable(None));
         self.waiting.wake_writers();
-        both.map(|stream| stream.0.expect("it is there as long as the reader is"))
+        both.map(usize::MAX, |stream| stream.0.expect("it is there as long as the reader is"))
     }
 
     /// Nobody reads any more: from now on writers fail, and the stream is dropped.
