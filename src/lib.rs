@@ -11,7 +11,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "tokio")] mod example {
-//! use tokio::net::TcpListener;
+//! use tokio::net::{TcpListener, TcpStream};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), tidewire::Error> {
@@ -19,13 +19,19 @@
 //!     loop {
 //!         let (stream, _) = listener.accept().await?;
 //!         tokio::spawn(async move {
-//!             let mut socket = tidewire::tokio::accept(stream).await?;
-//!             while let Some(message) = socket.recv().await? {
-//!                 socket.feed(message).await?;
+//!             if let Err(error) = serve(stream).await {
+//!                 eprintln!("{error}");
 //!             }
-//!             Ok::<(), tidewire::Error>(())
 //!         });
 //!     }
+//! }
+//!
+//! async fn serve(stream: TcpStream) -> Result<(), tidewire::Error> {
+//!     let mut socket = tidewire::tokio::accept(stream).await?;
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.feed(message).await?;
+//!     }
+//!     Ok(())
 //! }
 //! # }
 //! ```
@@ -34,18 +40,24 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "blocking")] mod example {
-//! use std::net::TcpListener;
+//! use std::net::{TcpListener, TcpStream};
 //!
 //! fn main() -> Result<(), tidewire::Error> {
 //!     for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
 //!         let stream = stream?;
 //!         std::thread::spawn(move || {
-//!             let mut socket = tidewire::blocking::accept(stream)?;
-//!             while let Some(message) = socket.recv()? {
-//!                 socket.feed(message)?;
+//!             if let Err(error) = serve(stream) {
+//!                 eprintln!("{error}");
 //!             }
-//!             Ok::<(), tidewire::Error>(())
 //!         });
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn serve(stream: TcpStream) -> Result<(), tidewire::Error> {
+//!     let mut socket = tidewire::blocking::accept(stream)?;
+//!     while let Some(message) = socket.recv()? {
+//!         socket.feed(message)?;
 //!     }
 //!     Ok(())
 //! }
@@ -87,6 +99,17 @@
 //! ```
 //!
 //! # Map
+//!
+//! The adapters, for most programs:
+//!
+//! - [`connect`](tokio::connect) and [`accept`](tokio::accept) open a [`WebSocket`](tokio::WebSocket) with the defaults.
+//!   [`Connector`](tokio::Connector), [`accept_with`](tokio::accept_with) and [`Incoming`](tokio::Incoming) take settings of your own.
+//! - A `WebSocket` [splits](tokio::WebSocket::split) into a [`Reader`](tokio::Reader) and a [`Writer`](tokio::Writer), which is cloned for
+//!   everyone who sends. A [`Queue`] is lent beside an event.
+//! - [`Error`] is why an operation failed. [`pair`](tokio::pair) makes two connected ends in memory, for tests.
+//! - [`blocking`] has the same names.
+//!
+//! The core:
 //!
 //! - [`Connection`] is the protocol after the opening handshake; it [receives](Connection::receive) from an [`Input`] and owes an
 //!   [`Output`]. It [splits](Connection::split) into a [`Receiver`] and a [`Sender`].
