@@ -7,6 +7,7 @@ mod connecting;
 mod keepalive;
 mod refused_requests;
 mod slow_ends;
+mod surface;
 
 mod adapter;
 mod raw;

@@ -36,6 +36,7 @@ mod sending;
 mod split_cancel_safety;
 mod split_closing;
 mod split_storm;
+mod split_turns;
 mod split_under_load;
 mod timeouts;
 mod waking;
