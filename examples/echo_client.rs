@@ -48,10 +48,18 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn mirror(socket: &mut WebSocket<ClientStream>) -> Result<(), Error> {
-    while let Some(message) = socket.recv().await? {
-        socket.feed(message).await?;
+    loop {
+        match socket.recv().await {
+            Ok(Some(message)) => socket.feed(message).await?,
+            Ok(None) => return Ok(()),
+            // Whatever the code, the closing handshake is complete.
+            Err(Error::ClosedByPeer(close)) => {
+                eprintln!("the server closed with {close}");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }
 
 async fn converse(socket: &mut WebSocket<ClientStream>) -> Result<(), Error> {
