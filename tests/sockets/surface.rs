@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use tidewire::{
-    ClientRequest, CloseCode, CloseFrame, Config, Error, Message, Prepared, ProtocolError, SendError,
-    ServerHandshake, State, TimedOut, blocking, tokio as asynchronous,
+    ClientRequest, CloseCode, CloseFrame, Config, Error, Message, Outgoing, Prepared, ProtocolError,
+    SendError, ServerHandshake, State, TimedOut, blocking, tokio as asynchronous,
 };
 
 use crate::adapter::{block_on, from_std};
@@ -151,6 +151,56 @@ fn a_prepared_message_goes_to_every_peer_without_waiting() {
             assert_eq!(client.recv().await.expect("open"), Some("news".into()));
         }
         assert!(room.iter().all(|peer| peer.state() == State::Open));
+    });
+}
+
+/// A message that looks at its writer while it is made.
+struct Curious<W>(W);
+
+impl From<Curious<&blocking::Writer<blocking::PairStream>>> for Outgoing<'_> {
+    fn from(Curious(writer): Curious<&blocking::Writer<blocking::PairStream>>) -> Self {
+        format!("{} bytes wait", writer.queued_len()).into()
+    }
+}
+
+impl From<Curious<&asynchronous::Writer<tokio::io::DuplexStream>>> for Outgoing<'_> {
+    fn from(Curious(writer): Curious<&asynchronous::Writer<tokio::io::DuplexStream>>) -> Self {
+        format!("{} bytes wait", writer.queued_len()).into()
+    }
+}
+
+#[test]
+fn a_message_is_made_before_anything_is_locked() {
+    let expected = ["0 bytes wait"; 5];
+    let received = ends(move || {
+        let (mut client, server) = blocking::pair(Config::new());
+        let (_reader, writer) = server.split();
+        for send in [blocking::Writer::send, blocking::Writer::feed] {
+            send(&writer, Curious(&writer)).expect("open");
+            writer.flush().expect("open");
+        }
+        writer.queue(Curious(&writer)).expect("room");
+        writer.flush().expect("open");
+        writer.queue_fragment(Curious(&writer), true).expect("room");
+        writer.flush().expect("open");
+        writer.send_fragment(Curious(&writer), true).expect("open");
+        expected.map(|_| client.recv().expect("open").expect("a message"))
+    });
+    assert_eq!(received, expected);
+    block_on(async {
+        let (mut client, server) = asynchronous::pair(Config::new());
+        let (_reader, writer) = server.split();
+        writer.send(Curious(&writer)).await.expect("open");
+        writer.feed(Curious(&writer)).await.expect("open");
+        writer.flush().await.expect("open");
+        writer.queue(Curious(&writer)).expect("room");
+        writer.flush().await.expect("open");
+        writer.queue_fragment(Curious(&writer), true).expect("room");
+        writer.flush().await.expect("open");
+        writer.send_fragment(Curious(&writer), true).await.expect("open");
+        for expected in expected {
+            assert_eq!(client.recv().await.expect("open").expect("a message"), *expected);
+        }
     });
 }
 
