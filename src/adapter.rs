@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::handles::{Handle, Handles};
 pub(crate) use self::opening::{
-    Negotiated, Opening, PAIR_LEN, client_handshake, connect_failed, pair_connections, plain_uri, rest_of,
+    Negotiated, Opening, PAIR_LEN, client_handshake, name_server, pair_connections, plain_uri, rest_of,
 };
 pub(crate) use self::outlet::Outlet;
 pub use self::queue::Queue;

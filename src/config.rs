@@ -136,7 +136,8 @@ impl Config {
     /// How much may be queued already when more is, 1 MiB by default.
     ///
     /// Below this limit a message of any length is accepted, so at most this much and one message are held. From there on `queue` and the
-    /// core's `send` fail with [`OutputFull`](crate::SendError::OutputFull). A limit below the high-water mark counts as that.
+    /// core's `send` fail with [`OutputFull`](crate::SendError::OutputFull). Raise it where several long messages may be queued for one peer
+    /// at once. A limit below the high-water mark counts as that.
     #[must_use]
     pub const fn with_max_output_len(mut self, len: usize) -> Self {
         self.max_output_len = len;
@@ -152,6 +153,7 @@ impl Config {
 
     /// How long the peer may take to answer a Close frame, and then to end the transport, 10 s by default.
     ///
+    /// It counts from the moment when the Close frame is written. Until then the write timeout watches over a peer that does not read.
     /// After the closing handshake a client waits at most 2 s for the server to end the transport.
     #[must_use]
     pub fn with_close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -169,12 +171,20 @@ impl Config {
 
     /// A ping every `interval`, and how long the peer has to show life after it: 20 s each by default.
     ///
-    /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up.
+    /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up, and
+    /// with an `interval` of zero there are no pings.
     /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
     #[must_use]
-    pub fn with_keepalive(mut self, interval: impl Into<Option<Duration>>, timeout: Duration) -> Self {
-        self.timing.ping_interval = Period::new(interval.into());
+    pub fn with_keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.timing.ping_interval = Period::new(Some(interval));
         self.timing.pong_timeout = Period::new(Some(timeout));
+        self
+    }
+
+    /// No keepalive: a peer that is silent, or gone without a word, is never given up.
+    #[must_use]
+    pub const fn without_keepalive(mut self) -> Self {
+        self.timing.ping_interval = Period::NEVER;
         self
     }
 

@@ -1,6 +1,7 @@
 //! One error type per party to blame, and the one table from violation to close code or HTTP status.
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use thiserror::Error;
 
@@ -75,9 +76,9 @@ pub enum ProtocolError {
         max: usize,
     },
     /// A message longer than [`Config::max_message_len`](crate::Config::max_message_len) (RFC 6455 10.4).
-    #[error("message longer than the limit of {max} bytes: {len} so far")]
+    #[error("message longer than the limit of {max} bytes: {len} are announced")]
     MessageTooLong {
-        /// The length so far, with that of the frame under way.
+        /// The length so far, with that of the frame under way, which its header announces.
         len: u64,
         /// The limit.
         max: usize,
@@ -228,7 +229,7 @@ pub enum HandshakeError {
     #[error("the opening handshake took too long")]
     TimedOut,
     /// The server answered with another status than 101.
-    #[error("the server answered with status {}", .0.status())]
+    #[error("the server answered with status {}{}", .0.status(), Detail(.0))]
     Refused(Box<Response>),
     /// A response that is no 101, and whose `Content-Length` is no number or several ones.
     #[error("`Content-Length` must be one number: it is {0}")]
@@ -245,6 +246,9 @@ pub enum HandshakeError {
     /// The transport ended before the head was complete; nothing is sent.
     #[error("the transport ended during the opening handshake")]
     UnexpectedEof,
+    /// The server ended the transport without a word, as many do that expect TLS.
+    #[error("the server ended the transport without an answer: perhaps it expects TLS")]
+    NoAnswer,
 }
 
 impl HandshakeError {
@@ -277,7 +281,25 @@ impl HandshakeError {
             | Self::InvalidAccept(_)
             | Self::UnexpectedSubprotocol(_)
             | Self::UnexpectedExtension(_)
-            | Self::UnexpectedEof => None,
+            | Self::UnexpectedEof
+            | Self::NoAnswer => None,
+        }
+    }
+}
+
+/// What a refusal says besides its status: where to go instead, or the first line of its body.
+struct Detail<'r>(&'r Response);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the query, which often holds a secret.
+        if let Some(location) = self.0.header("Location").and_then(|location| location.split('?').next()) {
+            return write!(f, ", and names {}", Culprit::text(location));
+        }
+        match self.0.body().split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty())
+        {
+            Some(line) => write!(f, ": {}", Culprit::text(line)),
+            None => Ok(()),
         }
     }
 }
@@ -370,9 +392,9 @@ pub enum Error {
     /// The transport failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The peer broke the protocol; it has been told.
-    #[error(transparent)]
-    Protocol(#[from] ProtocolError),
+    /// The peer broke the protocol. It has been told, unless it had ended the transport.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(ProtocolError),
     /// The peer closed the connection with a code other than 1000, 1001 or the one that this side sent first.
     #[error("the peer closed the connection with {0}")]
     ClosedByPeer(CloseFrame),
@@ -394,4 +416,11 @@ pub enum Error {
     /// `connect` was given a `wss` URI: make the TLS stream with a TLS library and pass it to `client`.
     #[error("a wss URI needs a TLS stream: pass one to `client`")]
     TlsNeeded,
+}
+
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
 }

@@ -233,7 +233,7 @@ impl Adapter {
 
 /// The defaults without keepalive.
 fn quiet() -> Config {
-    Config::new().with_keepalive(None, Duration::ZERO)
+    Config::new().without_keepalive()
 }
 
 /// Polls until nobody asks for another turn.

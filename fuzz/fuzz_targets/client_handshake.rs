@@ -85,7 +85,7 @@ fn check_error(error: &E) {
         E::TooManyHeaders { limit } => assert_eq!(*limit, MAX_HEADERS),
         E::InvalidUpgrade(_) | E::InvalidConnection(_) | E::InvalidAccept(_) | E::InvalidContentLength(_) => {
         }
-        E::UnexpectedSubprotocol(_) | E::UnexpectedExtension(_) | E::UnexpectedEof => {}
+        E::UnexpectedSubprotocol(_) | E::UnexpectedExtension(_) | E::UnexpectedEof | E::NoAnswer => {}
         E::Refused(response) => {
             assert!((200..=999).contains(&response.status()));
             assert_eq!(error.status(), Some(response.status()));

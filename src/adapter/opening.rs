@@ -79,8 +79,9 @@ pub(crate) fn plain_uri(request: &ClientRequest) -> Result<&Uri, Error> {
     if uri.is_secure() { Err(Error::TlsNeeded) } else { Ok(uri) }
 }
 
-/// Names the server that cannot be reached.
-pub(crate) fn connect_failed(uri: &Uri, error: &io::Error) -> Error {
+/// Names the server that cannot be reached, or breaks off.
+pub(crate) fn name_server(uri: &Uri, error: Error) -> Error {
+    let Error::Io(error) = error else { return error };
     let (host, port) = (uri.host(), uri.port());
     io::Error::new(error.kind(), format!("cannot connect to {host} at port {port}: {error}")).into()
 }

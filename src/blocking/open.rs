@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::link::open;
 use super::{ClientStream, Stream, WebSocket};
-use crate::adapter::{Negotiated, client_handshake, connect_failed, plain_uri, rest_of};
+use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
 use crate::pool::Inlet;
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
@@ -80,7 +80,8 @@ impl Connector {
         let stream = connect_tcp(plain_uri(&request)?, limit)?;
         // What is left is for the handshake.
         let config = self.config.with_open_timeout(rest_of(limit, start.elapsed()));
-        client_with(ClientStream(stream), &request, config)
+        let opened = client_with(ClientStream(stream), &request, config);
+        opened.map_err(|error| name_server(request.uri(), error))
     }
 }
 
@@ -104,7 +105,7 @@ fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Error> {
     let is_late = limit.is_some_and(|limit| start.elapsed() >= limit);
     let stream = connected.map_err(|error| match error.kind() {
         ErrorKind::TimedOut if is_late => TimedOut::Open.into(),
-        _ => connect_failed(uri, &error),
+        _ => name_server(uri, error.into()),
     })?;
     stream.set_nodelay(true)?;
     Ok(stream)

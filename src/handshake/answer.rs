@@ -94,7 +94,8 @@ fn explanation(error: &HandshakeError) -> &'static str {
         | HandshakeError::InvalidAccept(_)
         | HandshakeError::UnexpectedSubprotocol(_)
         | HandshakeError::UnexpectedExtension(_)
-        | HandshakeError::UnexpectedEof => "the opening handshake failed",
+        | HandshakeError::UnexpectedEof
+        | HandshakeError::NoAnswer => "the opening handshake failed",
     }
 }
 

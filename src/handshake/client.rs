@@ -116,7 +116,11 @@ impl ClientHandshake {
     /// Reads a response that opens the connection.
     fn read(&mut self, input: &mut Input) -> Result<Option<Response>, HandshakeError> {
         while self.refusal.is_none() {
-            match self.scan.receive(input, |head| self.owed.compare(head))? {
+            let received = self.scan.receive(input, |head| self.owed.compare(head));
+            if matches!(received, Err(HandshakeError::UnexpectedEof)) && input.unread().is_empty() {
+                return Err(HandshakeError::NoAnswer);
+            }
+            match received? {
                 None => return Ok(None),
                 Some(Answer::Accepted(response)) => return Ok(Some(response)),
                 Some(Answer::Interim) => {}

@@ -9,7 +9,7 @@ use ::tokio::time::{Instant, timeout};
 
 use super::link::open;
 use super::{ClientStream, WebSocket};
-use crate::adapter::{Negotiated, client_handshake, connect_failed, plain_uri, rest_of};
+use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
 use crate::pool::Inlet;
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
@@ -89,7 +89,8 @@ impl Connector {
             let stream = connect_tcp(plain_uri(&request)?, config.open_timeout()).await?;
             // What is left is for the handshake.
             let config = config.with_open_timeout(rest_of(config.open_timeout(), start.elapsed()));
-            client_with(ClientStream(stream), &request, config).await
+            let opened = client_with(ClientStream(stream), &request, config).await;
+            opened.map_err(|error| name_server(request.uri(), error))
         })
     }
 }
@@ -101,7 +102,7 @@ async fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Er
         Some(limit) => timeout(limit, connecting).await.map_err(|_| TimedOut::Open)?,
         None => connecting.await,
     };
-    let stream = connected.map_err(|error| connect_failed(uri, &error))?;
+    let stream = connected.map_err(|error| name_server(uri, error.into()))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

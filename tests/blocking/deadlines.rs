@@ -246,8 +246,7 @@ fn no_call_may_last_longer_than_the_next_deadline() -> Result<(), Error> {
 
 #[test]
 fn without_deadlines_a_read_waits_for_ever() -> Result<(), Error> {
-    let config =
-        Config::new().with_write_timeout(None).with_close_timeout(None).with_keepalive(None, Duration::ZERO);
+    let config = Config::new().with_write_timeout(None).with_close_timeout(None).without_keepalive();
     for role in Role::BOTH {
         let stream = Scripted::new(wire::text(role, "Hello"));
         let mut socket = open(&stream, role, config);

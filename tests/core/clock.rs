@@ -14,7 +14,7 @@ pub(crate) const fn secs(secs: u64) -> Duration {
 
 /// The defaults without keepalive.
 pub(crate) fn quiet() -> Config {
-    Config::new().with_keepalive(None, Duration::ZERO)
+    Config::new().without_keepalive()
 }
 
 pub(crate) struct Clocked {

@@ -69,7 +69,7 @@ fn durations_are_rounded_up_to_milliseconds_and_saturate() {
     }
     let off = Config::new().with_open_timeout(None).with_close_timeout(None).with_write_timeout(None);
     assert_eq!((off.open_timeout(), off.close_timeout(), off.write_timeout()), (None, None, None));
-    assert_eq!(Config::new().with_keepalive(None, secs(1)).keepalive(), None);
+    assert_eq!(Config::new().without_keepalive().keepalive(), None);
 }
 
 #[test]

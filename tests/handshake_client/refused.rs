@@ -29,8 +29,21 @@ fn any_other_status_is_a_refusal() {
     let error = HandshakeError::Refused(response.into());
     assert_eq!(
         (error.status(), error.to_string().as_str()),
-        (Some(401), "the server answered with status 401")
+        (Some(401), "the server answered with status 401: \"hello\"")
     );
+    // The first line that says something, escaped and cut, or where to go instead.
+    let long = "x".repeat(100);
+    for (status, header, body, shown) in [
+        (400, "A: b", "", ""),
+        (400, "A: b", "\r\n \n", ""),
+        (400, "A: b", "\r\nmissing \x1b[31msubprotocol\r\nmore", ": \"missing \\u{1b}[31msubprotocol\""),
+        (400, "A: b", &long, &format!(": \"{}\"…", "x".repeat(64))),
+        (301, "Location: wss://other/chat?token=secret", "moved", ", and names \"wss://other/chat\""),
+    ] {
+        let head = format!("HTTP/1.1 {status} \r\n{header}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let sentence = HandshakeError::Refused(refused(&head, false).into()).to_string();
+        assert_eq!(sentence, format!("the server answered with status {status}{shown}"));
+    }
     for status in [200, 302, 404, 426, 500, 999] {
         // A refusal, even if all else is as it should be.
         let head = with(&RESPONSE.replace("101", &status.to_string()), "Content-Length: 0\r\n");

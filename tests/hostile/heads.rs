@@ -89,7 +89,8 @@ fn an_end_at_any_byte_of_a_head_is_an_error_and_answered_with_nothing() {
     }
     for len in 0..response.len() {
         let outcome = connect(Config::new(), &plain(), &response.as_bytes()[..len], true);
-        assert_eq!(failure(outcome.result), "UnexpectedEof", "{len}");
+        let expected = if len == 0 { "NoAnswer" } else { "UnexpectedEof" };
+        assert_eq!(failure(outcome.result), expected, "{len}");
         assert_eq!(outcome.output, b"");
     }
 }

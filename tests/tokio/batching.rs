@@ -31,7 +31,7 @@ fn messages_of_one_read_are_answered_with_one_write() {
 fn an_echo_with_recv_ref_answers_one_read_with_one_write() {
     let role = Role::Server;
     // Each round has a runtime of its own, and a timer belongs to one.
-    let config = Config::new().with_keepalive(None, Duration::ZERO);
+    let config = Config::new().without_keepalive();
     let (mut socket, peer) = role.socket(config, Script::SMOOTH);
     for round in 1..=3 {
         peer.send((0..50).flat_map(|n| role.frame(BINARY, [n])).collect::<Vec<_>>());

@@ -160,7 +160,7 @@ async fn a_busy_task_does_not_take_its_own_delay_for_the_peers() {
 #[test]
 fn no_keepalive_means_no_pings_and_no_end() {
     for role in Role::BOTH {
-        let config = Config::new().with_keepalive(None, Duration::ZERO);
+        let config = Config::new().without_keepalive();
         let (mut socket, peer) = role.socket(config, Script::SMOOTH);
         block_on(async {
             assert!(timeout(Duration::from_secs(24 * 3600), socket.recv()).await.is_err());

@@ -10,7 +10,7 @@ use crate::wire::{CLOSE, PING, PONG, Role, TEXT, close_body, frame};
 
 /// Without keepalive.
 fn quiet() -> Config {
-    Config::new().with_keepalive(None, Duration::ZERO)
+    Config::new().without_keepalive()
 }
 
 #[test]

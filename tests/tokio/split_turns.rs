@@ -1,7 +1,6 @@
 //! The halves take turns: one write, and then whoever waits for the lock.
 
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use tidewire::Config;
 
@@ -12,7 +11,7 @@ use crate::wire::Role;
 fn a_long_output_is_written_one_write_at_a_time() {
     for role in Role::BOTH {
         // Without deadlines, for which there is no runtime here.
-        let config = Config::new().with_keepalive(None, Duration::ZERO).with_write_timeout(None);
+        let config = Config::new().without_keepalive().with_write_timeout(None);
         let (socket, peer) = role.socket(config, Script::SMOOTH.with_steps(usize::MAX, 100));
         let (mut reader, mut writer) = socket.split();
         let cx = &mut Context::from_waker(Waker::noop());

@@ -61,8 +61,8 @@ impl Origins {
     ///
     /// # Errors
     /// [`InvalidOrigin`] for an entry that can match nothing, such as `example.com`, `https://example.com/` or `*`.
-    pub fn list(origins: &[&str]) -> Result<Self, InvalidOrigin> {
-        let listed = origins.iter().map(|&entry| match check(entry) {
+    pub fn list(origins: &[impl AsRef<str>]) -> Result<Self, InvalidOrigin> {
+        let listed = origins.iter().map(AsRef::as_ref).map(|entry| match check(entry) {
             Ok(()) => Ok(entry.into()),
             Err(hint) => Err(InvalidOrigin::new(entry, hint)),
         });
