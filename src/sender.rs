@@ -33,6 +33,8 @@ pub struct Sender {
     closed: Option<Closed>,
     /// The peer's Close frame has come.
     is_answered: bool,
+    /// The transport takes nothing any more.
+    is_abandoned: bool,
     /// The stream may hold back what was written.
     pub(crate) unflushed: bool,
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
@@ -50,6 +52,7 @@ impl Sender {
             fragmented: None,
             closed: None,
             is_answered: false,
+            is_abandoned: false,
             unflushed: false,
             late_pong: None,
             round_trip: RoundTrip::default(),
@@ -207,9 +210,10 @@ impl Sender {
         self.output.take_storage()
     }
 
-    /// Forgets the output: nobody will read it.
+    /// Forgets the output, and queues nothing from now on: nobody will read it.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn abandon(&mut self) {
+        self.is_abandoned = true;
         self.output.clear();
         self.late_pong = None;
         self.unflushed = false;
@@ -287,9 +291,10 @@ impl Sender {
         self.round_trip.told()
     }
 
-    fn check(&self) -> Result<(), SendError> {
+    /// Fails while nothing may be queued.
+    pub(crate) fn check(&self) -> Result<(), SendError> {
         // RFC 6455 5.5.1: no data follows a Close frame.
-        if self.closed.is_some() {
+        if self.closed.is_some() || self.is_abandoned {
             return Err(SendError::Closed);
         }
         // What is queued already counts: a message of any length finds room below the limit.
@@ -301,7 +306,7 @@ impl Sender {
 
     /// RFC 6455 5.5.2: a ping is answered unless a Close frame was received.
     fn pong(&mut self, payload: &[u8]) {
-        if matches!(self.closed, Some(Closed::Echoed(_) | Closed::Failed(_))) {
+        if matches!(self.closed, Some(Closed::Echoed(_) | Closed::Failed(_))) || self.is_abandoned {
             return;
         }
         if self.output.len() + Header::MAX_LEN + payload.len() <= self.high_water_len {
@@ -351,7 +356,9 @@ impl Sender {
     }
 
     fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
-        self.push(opcode, true, payload);
+        if !self.is_abandoned {
+            self.push(opcode, true, payload);
+        }
     }
 
     #[inline(always)]

@@ -35,6 +35,7 @@ impl Handles {
         part: Outgoing<'_>,
         last: bool,
     ) -> Result<(), SendError> {
+        sender.check()?;
         if sender.is_fragmented() && self.owner != handle {
             return Err(SendError::UnfinishedMessage);
         }

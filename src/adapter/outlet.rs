@@ -52,9 +52,6 @@ impl Outlet {
     /// Queues a message.
     #[inline]
     pub(crate) fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
-        if self.broken.is_some() {
-            return Err(SendError::Closed);
-        }
         self.sender.send(message)
     }
 
