@@ -122,8 +122,15 @@ impl Outlet {
 
     /// For somebody who only writes: gives up if a deadline has passed that nothing unread could put off.
     pub(crate) fn handle_firm_timeout(&mut self, receiver: &mut Receiver, now: Timestamp) {
-        if let Err(timed_out) = receiver.handle_firm_timeout(now, &mut self.sender) {
-            self.break_off(Broken::TimedOut(timed_out));
+        match receiver.handle_firm_timeout(now, &mut self.sender) {
+            Err(timed_out) => {
+                self.break_off(Broken::TimedOut(timed_out));
+            }
+            // The time for what was left after the peer's Close frame is over, and there is no other deadline.
+            Ok(()) if receiver.transport_action(&self.sender) == TransportAction::Close => {
+                self.break_off(Broken::Closed);
+            }
+            Ok(()) => {}
         }
     }
 

@@ -1,12 +1,13 @@
 //! A peer that does not read, or does not answer a Close frame, is given up in time.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidewire::tokio::WebSocket;
-use tidewire::{CloseCode, Config, Connection, Error, Input, State, TimedOut};
+use tidewire::{CloseCode, Config, Connection, Error, Event, Input, SendError, State, TimedOut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
@@ -282,4 +283,32 @@ async fn a_flood_does_not_put_off_the_end_of_a_close() {
         _ = clock => panic!("the deadline passed and nobody noticed"),
     }
     assert!(begun.elapsed() >= CLOSING && begun.elapsed() < 2 * CLOSING);
+}
+
+#[test]
+fn what_is_left_after_the_peers_close_frame_is_not_waited_for_for_ever() {
+    for role in Role::BOTH {
+        for write_timeout in [None, Some(10 * CLOSING)] {
+            for method in 0..4 {
+                let config = config().with_write_timeout(write_timeout).with_high_water_len(10);
+                let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(10));
+                socket.queue([7; 1000]).unwrap();
+                peer.send(role.close_frame(1000, ""));
+                block_on(async {
+                    assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Close(_), _)))));
+                    let begun = Instant::now();
+                    let ended = match method {
+                        0 => socket.flush().await,
+                        1 => socket.ready().await,
+                        2 => poll_fn(|cx| socket.poll_close(cx)).await,
+                        _ => socket.feed("more").await,
+                    };
+                    assert!(matches!(ended, Err(Error::Send(SendError::Closed))), "{role:?}: {ended:?}");
+                    assert_eq!(begun.elapsed(), CLOSING, "{role:?} {method}");
+                    assert_eq!(socket.recv().await.unwrap(), None, "the peer has closed in order");
+                    assert_eq!(socket.queued_len(), 0);
+                });
+            }
+        }
+    }
 }
