@@ -318,6 +318,13 @@ impl Sender {
         }
     }
 
+    /// True when a pong that the high-water mark held back can follow now.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn can_catch_up(&self) -> bool {
+        self.late_pong.is_some() && self.is_ready()
+    }
+
     /// Queues what the high-water mark held back.
     #[inline]
     fn catch_up(&mut self) {

@@ -290,13 +290,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     /// Writes what is owed down to `rest`, or fails for good.
     #[inline(always)]
     fn poll_drain(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
-        let (output, unflushed) = self.outlet.sender.output_to_flush();
-        if let Err(error) = ready!(self.link.poll_write(output, rest, unflushed, cx)) {
-            // Which the outlet remembers.
-            let _ = self.outlet.write_failed(&error);
+        loop {
+            let (output, unflushed) = self.outlet.sender.output_to_flush();
+            let polled = self.link.poll_write(output, rest, unflushed, cx);
+            // Also while there is more to write than a ping.
+            self.measure();
+            if let Err(error) = ready!(polled) {
+                // Which the outlet remembers.
+                let _ = self.outlet.write_failed(&error);
+            }
+            if !self.outlet.sender.can_catch_up() {
+                return Poll::Ready(());
+            }
         }
-        self.measure();
-        Poll::Ready(())
     }
 
     /// Tells a round trip when its ping was written.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidewire::{Config, Event};
+use tokio::task::spawn;
 use tokio::time::{sleep, timeout};
 
-use crate::stream::{Script, block_on};
+use crate::stream::{Script, block_on, once};
 use crate::wire::{PING, PONG, Role, TEXT, frame};
 
 #[test]
@@ -101,5 +102,96 @@ fn a_pong_that_nobody_asked_for_is_an_event_without_a_round_trip() {
             assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Pong(b"unasked"), _)))));
         });
         assert_eq!((socket.round_trip_time(), peer.log().len()), (None, 0));
+    }
+}
+
+#[test]
+fn a_pong_that_was_held_back_leaves_with_the_rest_of_the_output() {
+    for role in Role::BOTH {
+        for is_split in [false, true] {
+            let config = Config::new()
+                .with_keepalive(None, Duration::ZERO)
+                .with_high_water_len(100)
+                .with_write_timeout(Duration::from_secs(9));
+            let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(1000));
+            // Of this, 500 bytes wait for room when the ping comes, and all of them leave in one write.
+            socket.queue([7; 1500]).unwrap();
+            peer.send(role.frame(PING, "?"));
+            let reading = async {
+                sleep(Duration::from_secs(1)).await;
+                peer.read();
+                sleep(Duration::from_millis(1)).await;
+                peer.read();
+                assert_eq!(role.frames(&peer.log()).last(), Some(&frame(PONG, "?")), "{role:?}");
+                // Nothing is owed any more.
+                sleep(Duration::from_secs(20)).await;
+                peer.send(role.frame(TEXT, "end"));
+            };
+            block_on(async {
+                if is_split {
+                    let (mut reader, _writer) = socket.split();
+                    let receiving = spawn(async move { reader.recv().await });
+                    reading.await;
+                    assert_eq!(receiving.await.unwrap().unwrap(), Some("end".into()));
+                } else {
+                    let receiving = spawn(async move { socket.recv().await });
+                    reading.await;
+                    assert_eq!(receiving.await.unwrap().unwrap(), Some("end".into()));
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_flush_writes_a_pong_that_was_held_back() {
+    for role in Role::BOTH {
+        let config = Config::new().with_high_water_len(100);
+        let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(1000));
+        socket.queue([7; 1500]).unwrap();
+        peer.send(role.frame(PING, "?"));
+        block_on(async {
+            assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Ping(b"?"), _)))));
+            peer.read();
+            socket.flush().await.unwrap();
+        });
+        assert_eq!(role.frames(&peer.log()).last(), Some(&frame(PONG, "?")), "{role:?}");
+    }
+}
+
+#[test]
+fn the_round_trip_begins_when_the_ping_is_written() {
+    for role in Role::BOTH {
+        let config = Config::new().with_keepalive(None, Duration::ZERO).with_write_timeout(None);
+        let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(3));
+        block_on(async {
+            // It waits for room behind nothing, and before a message.
+            assert!(once(socket.ping(b"ping")).await.is_none());
+            let ping_len = 3 + socket.queued_len();
+            let reading = async {
+                sleep(Duration::from_secs(7)).await;
+                while peer.written_len() < ping_len {
+                    peer.read();
+                    sleep(Duration::ZERO).await;
+                }
+                sleep(Duration::from_secs(3)).await;
+                peer.send(role.frame(PONG, "ping"));
+                loop {
+                    peer.read();
+                    sleep(Duration::ZERO).await;
+                }
+            };
+            tokio::select! {
+                sent = socket.send([7; 100]) => sent.unwrap(),
+                () = reading => {}
+            }
+            assert!(matches!(socket.recv_ref().await, Ok(Some((Event::Pong(b"ping"), _)))));
+            assert!(once(socket.recv()).await.is_none());
+        });
+        let measured = socket.round_trip_time().unwrap();
+        assert!(
+            measured >= Duration::from_secs(3) && measured < Duration::from_millis(3100),
+            "{role:?}: {measured:?}"
+        );
     }
 }

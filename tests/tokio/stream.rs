@@ -450,6 +450,12 @@ impl Cut {
     }
 }
 
+/// Polls a future once; `None` when it was pending and is dropped.
+pub(crate) async fn once<F: Future>(future: F) -> Option<F::Output> {
+    let mut cut = Cut::EVERY;
+    cut.run(future).await
+}
+
 /// Runs a future that has to end. The clock must be paused: a year passes at once when everybody waits for ever.
 pub(crate) async fn ends<F: Future>(future: F) -> F::Output {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
