@@ -171,9 +171,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         };
         let rest = self.link.rest(self.outlet.is_swollen(inlet));
         ready!(self.link.poll_sleep(deadline.min(rest), cx));
-        // The stream says that there is nothing to read also when the task has used its budget up. What lies in it counts first.
+        // The stream says that there is nothing to read and no room also when the task has used its budget up. What lies in it counts first.
         if deadline.is_due(self.link.now())
-            && let Poll::Ready(read) = unbudgeted(cx, |cx| self.poll_read(inlet, cx))
+            && let Poll::Ready(read) = unbudgeted(cx, |cx| {
+                self.poll_owed(cx);
+                self.poll_read(inlet, cx)
+            })
         {
             return Poll::Ready(Some(read));
         }
@@ -188,9 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     // Never inlined: most reads pass by.
     #[inline(never)]
     fn poll_settle(&mut self, receiver: &mut Receiver, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.outlet.check().is_ok() {
-            let _ = self.poll_drain(0, cx);
-        }
+        self.poll_owed(cx);
         let Self { link, outlet } = self;
         match outlet.transport_action(receiver, || link.now()) {
             TransportAction::KeepOpen | TransportAction::AwaitEof => Poll::Pending,
@@ -204,6 +205,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
                 self.poll_shutdown(cx);
                 Poll::Ready(ended)
             }
+        }
+    }
+
+    /// Writes what is owed as far as there is room; that it fails shows later.
+    fn poll_owed(&mut self, cx: &mut Context<'_>) {
+        if self.outlet.check().is_ok() {
+            let _ = self.poll_drain(0, cx);
         }
     }
 

@@ -21,6 +21,7 @@ mod scenario;
 mod written;
 
 mod batching;
+mod budget;
 mod cancel_safety;
 mod closing;
 mod faults;
