@@ -109,6 +109,12 @@ impl Outlet {
         *self.broken.get_or_insert(reason)
     }
 
+    /// True when the stream takes no more.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Fails unless the connection was closed and everything had been written by then.
     pub(crate) fn check(&mut self) -> Result<(), Error> {
         let Some(reason) = self.broken else { return Ok(()) };

@@ -342,11 +342,12 @@ impl<S> Both<S> {
         Both { link: Link { stream: map(stream), clock, alarm, rest, max_writes }, outlet }
     }
 
-    /// What the receiving half has to know of, so that its timers and its next write do.
+    /// What the halves have to know of: the receiving one, so that its timers and its next write do.
     pub(super) fn news(&self) -> News {
         let sender = &self.outlet.sender;
         let is_swollen = sender.is_swollen() && self.link.rest == Deadline::NONE;
-        News { owes: sender.owes(), is_closing: sender.is_closing(), is_swollen }
+        let is_broken = self.outlet.is_broken();
+        News { owes: sender.owes(), is_closing: sender.is_closing(), is_swollen, is_broken }
     }
 }
 
@@ -356,12 +357,18 @@ pub(super) struct News {
     owes: bool,
     is_closing: bool,
     is_swollen: bool,
+    is_broken: bool,
 }
 
 impl News {
-    /// True if something is new since `before`.
-    pub(super) fn is_since(self, before: Self) -> bool {
+    /// True if the reader has to hear of something since `before`.
+    pub(super) fn is_for_reader(self, before: Self) -> bool {
         self.owes & !before.owes | self.is_closing & !before.is_closing | self.is_swollen
+    }
+
+    /// True if the writers have to: the stream takes no more, and perhaps wakes nobody for that.
+    pub(super) fn is_for_writers(self, before: Self) -> bool {
+        self.is_broken & !before.is_broken
     }
 }
 

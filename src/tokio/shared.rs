@@ -53,6 +53,7 @@ impl<S> Shared<S> {
         let stream = state.both.link.stream.0.take();
         drop(state);
         drop(stream);
+        self.waiting.forget_reader();
         self.waiting.wake_writers();
     }
 
@@ -67,16 +68,19 @@ impl<S> Shared<S> {
         self.run(|both, handles| handles.remove(handle, &mut both.outlet.sender));
     }
 
-    /// Does something that needs no waiting, and wakes the reader if that concerns it.
+    /// Does something that needs no waiting, and wakes those whom it concerns.
     pub(super) fn run<R>(&self, run: impl FnOnce(&mut Both<Shareable<S>>, &mut Handles) -> R) -> R {
         let mut state = lock(&self.state);
         let State { both, handles } = &mut *state;
         let before = both.news();
         let result = run(both, handles);
-        let is_news = both.news().is_since(before);
+        let after = both.news();
         drop(state);
-        if is_news {
+        if after.is_for_reader(before) {
             wake(&self.waiting.reader);
+        }
+        if after.is_for_writers(before) {
+            self.waiting.wake_writers();
         }
         result
     }
@@ -155,7 +159,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for ReaderShare<S> {
         // Before anything is looked at: what a writer changes later wakes the reader.
         let shared = &*self.0;
         shared.waiting.wait_reader(cx.waker());
-        run(&mut lock(&shared.state).both, &mut Context::from_waker(&shared.waker))
+        let mut state = lock(&shared.state);
+        let before = state.both.news();
+        let result = run(&mut state.both, &mut Context::from_waker(&shared.waker));
+        let is_for_writers = state.both.news().is_for_writers(before);
+        drop(state);
+        if is_for_writers {
+            shared.waiting.wake_writers();
+        }
+        result
     }
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
@@ -222,6 +234,8 @@ impl<S> Drop for Waiter<'_, S> {
 }
 
 /// The halves that wait: each has a place of its own, so that none loses another's wake-up.
+///
+/// A waker is dropped after the lock is released: it may be the last of a task, which owns a writer.
 #[derive(Debug, Default)]
 struct Waiting {
     reader: Mutex<Option<Waker>>,
@@ -238,8 +252,15 @@ impl Waiting {
     fn wait_reader(&self, waker: &Waker) {
         let mut reader = lock(&self.reader);
         if !reader.as_ref().is_some_and(|former| former.will_wake(waker)) {
-            *reader = Some(waker.clone());
+            let former = reader.replace(waker.clone());
+            drop(reader);
+            drop(former);
         }
+    }
+
+    fn forget_reader(&self) {
+        let former = lock(&self.reader).take();
+        drop(former);
     }
 
     /// Adds a waiting call to the list; true if it was there already.
@@ -252,7 +273,9 @@ impl Waiting {
         match writers.wakers.get(&key) {
             Some(former) if former.will_wake(waker) => true,
             _ => {
-                writers.wakers.insert(key, waker.clone());
+                let former = writers.wakers.insert(key, waker.clone());
+                drop(writers);
+                drop(former);
                 false
             }
         }
@@ -260,8 +283,8 @@ impl Waiting {
 
     fn remove(&self, key: &mut Option<u64>) {
         if let Some(key) = key.take() {
-            // The waker is dropped after the lock is released: it may be somebody's last.
-            let _waker = lock(&self.writers).wakers.remove(&key);
+            let former = lock(&self.writers).wakers.remove(&key);
+            drop(former);
         }
     }
 

@@ -39,5 +39,6 @@ mod split_closing;
 mod split_storm;
 mod split_turns;
 mod split_under_load;
+mod split_writers;
 mod timeouts;
 mod waking;

@@ -116,6 +116,8 @@ struct Pipe {
     read_len: usize,
     /// How many operations the writer's stream has done, reads included.
     operations: usize,
+    /// What the next write fails with, without waking anybody.
+    fault: Option<Fault>,
     /// The writer has ended its side.
     ended: bool,
     /// The reader is gone.
@@ -278,6 +280,11 @@ impl AsyncWrite for Stream {
             if pipe.abandoned {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
+            match pipe.fault.take() {
+                None => {}
+                Some(Fault::WriteZero) => return Poll::Ready(Ok(0)),
+                Some(_) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            }
             let room = pipe.capacity.saturating_sub(pipe.bytes.len() + pipe.held.len());
             if room == 0 {
                 pipe.writer = Some(cx.waker().clone());
@@ -341,6 +348,11 @@ impl Peer {
         let mut pipe = lock(&self.outgoing);
         pipe.bytes.extend(bytes.as_ref());
         wake(&mut pipe.reader);
+    }
+
+    /// Makes the next write of the socket fail, which nobody is told before.
+    pub(crate) fn fail(&self, fault: Fault) {
+        lock(&self.incoming).fault = Some(fault);
     }
 
     /// Ends this side: the socket reads the end of the stream.
