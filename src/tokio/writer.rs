@@ -144,8 +144,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// When the future is dropped after its first poll, the ping is queued.
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.run(|both, _| both.outlet.sender.ping(payload))?;
-        self.flush().await
+        let mut is_queued = false;
+        self.wait(|both, _, cx| {
+            if !is_queued {
+                both.outlet.sender.ping(payload)?;
+                is_queued = true;
+            }
+            both.poll_flush(0, None, cx)
+        })
+        .await
     }
 
     /// Sends a Close frame; the [`Reader`](super::Reader) then receives what is still under way, and the end.

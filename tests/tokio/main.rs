@@ -36,6 +36,7 @@ mod refusals;
 mod sending;
 mod split_cancel_safety;
 mod split_closing;
+mod split_news;
 mod split_storm;
 mod split_turns;
 mod split_under_load;
