@@ -23,6 +23,7 @@ mod written;
 mod batching;
 mod budget;
 mod cancel_safety;
+mod close_codes;
 mod closing;
 mod faults;
 mod futures_are_send;

@@ -1,10 +1,14 @@
 //! A socket is made of parts and comes apart into them without losing a byte.
 
-use tidewire::tokio::WebSocket;
-use tidewire::{Config, Connection, Input, State};
+use std::time::Duration;
 
-use crate::stream::{Script, block_on, scripted};
-use crate::wire::{Role, TEXT, frame};
+use tidewire::tokio::WebSocket;
+use tidewire::{CloseCode, Config, Connection, Error, Input, State, TimedOut, Timestamp};
+use tokio::task::spawn;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::stream::{Script, Stream, block_on, scripted};
+use crate::wire::{PONG, Role, TEXT, frame};
 
 #[test]
 fn bytes_that_were_read_before_come_first() {
@@ -58,4 +62,117 @@ fn debug_shows_neither_payloads_nor_keys() {
     let shown = format!("{socket:?} {:?}", socket);
     // Neither the bytes nor the seed as lists of numbers, nor the text.
     assert!(!shown.contains("secret") && !shown.contains("7, 7") && !shown.contains("97, 32"), "{shown}");
+}
+
+const INTERVAL: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(15);
+const WRITE: Duration = Duration::from_secs(9);
+const CLOSING: Duration = Duration::from_secs(4);
+
+fn timed() -> Config {
+    Config::new().with_keepalive(INTERVAL, TIMEOUT).with_write_timeout(WRITE).with_close_timeout(CLOSING)
+}
+
+/// Takes it apart and puts it together again.
+fn anew(socket: WebSocket<Stream>) -> WebSocket<Stream> {
+    let (stream, connection, input) = socket.into_parts();
+    WebSocket::from_parts(stream, connection, input)
+}
+
+/// Receives until `timed_out`, with a change of hands every `pause`.
+async fn until(mut socket: WebSocket<Stream>, pause: Duration) -> (TimedOut, Duration) {
+    let begun = Instant::now();
+    loop {
+        match timeout(pause, socket.recv()).await {
+            Ok(Err(Error::TimedOut(timed_out))) => return (timed_out, begun.elapsed()),
+            Ok(received) => panic!("{received:?}"),
+            Err(_) => socket = anew(socket),
+        }
+    }
+}
+
+#[test]
+fn deadlines_survive_a_change_of_hands() {
+    for role in Role::BOTH {
+        for pause in [Duration::from_millis(700), Duration::from_secs(3), Duration::from_secs(1000)] {
+            block_on(async {
+                let (socket, _peer) = role.socket(timed(), Script::SMOOTH);
+                let ended = until(socket, pause).await;
+                assert_eq!(ended, (TimedOut::Keepalive, INTERVAL + TIMEOUT), "{role:?} {pause:?}");
+
+                let (mut socket, _peer) = role.socket(timed(), Script::SMOOTH.with_capacity(1));
+                socket.queue("0123456789").unwrap();
+                assert_eq!(until(socket, pause).await, (TimedOut::Write, WRITE), "{role:?} {pause:?}");
+
+                let (mut socket, _peer) = role.socket(timed(), Script::SMOOTH);
+                socket.queue_close(CloseCode::NORMAL);
+                assert_eq!(until(socket, pause).await, (TimedOut::Close, CLOSING), "{role:?} {pause:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn deadlines_survive_a_change_of_hands_after_an_hour() {
+    for role in Role::BOTH {
+        for change in [anew, |socket: WebSocket<Stream>| {
+            let (reader, writer) = socket.split();
+            reader.reunite(writer).unwrap()
+        }] {
+            block_on(async {
+                let (mut socket, peer) = role.socket(timed(), Script::SMOOTH);
+                let talking = spawn({
+                    let peer = peer.clone();
+                    async move {
+                        loop {
+                            sleep(Duration::from_secs(10)).await;
+                            peer.send(role.frame(PONG, ""));
+                        }
+                    }
+                });
+                assert!(timeout(Duration::from_secs(3600), socket.recv()).await.is_err());
+                talking.abort();
+                let begun = Instant::now();
+                let ended = change(socket).recv().await;
+                assert!(matches!(ended, Err(Error::TimedOut(TimedOut::Keepalive))), "{ended:?}");
+                assert!(begun.elapsed() <= INTERVAL + TIMEOUT, "{role:?}: {:?}", begun.elapsed());
+            });
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_another_clock_was_told_of_times_out() {
+    for role in Role::BOTH {
+        for micros in [0, 1, 1_000_000_000_000_000, u64::MAX / 2] {
+            block_on(async {
+                let now = Timestamp::from_micros(micros);
+                let open = |prepare: fn(&mut Connection), script| {
+                    let mut connection = role.connection(timed());
+                    prepare(&mut connection);
+                    // Its deadlines begin here.
+                    connection.poll_timeout(now);
+                    let (stream, peer) = scripted(script);
+                    (WebSocket::from_parts(stream, connection, Input::new()), peer)
+                };
+                let hour = Duration::from_secs(3600);
+                let (socket, _peer) = open(|_| (), Script::SMOOTH);
+                assert_eq!(until(socket, hour).await, (TimedOut::Keepalive, INTERVAL + TIMEOUT), "{micros}");
+                let (socket, _peer) = open(
+                    |connection| connection.send("0123456789").unwrap(),
+                    Script::SMOOTH.with_capacity(1),
+                );
+                assert_eq!(until(socket, hour).await, (TimedOut::Write, WRITE), "{micros}");
+                let (socket, _peer) = open(|connection| connection.close(None), Script::SMOOTH);
+                assert_eq!(until(socket, hour).await, (TimedOut::Close, CLOSING), "{micros}");
+                // In halves as well.
+                let (socket, _peer) = open(|_| (), Script::SMOOTH);
+                let (mut reader, _writer) = socket.split();
+                let begun = Instant::now();
+                let ended = reader.recv().await;
+                assert!(matches!(ended, Err(Error::TimedOut(TimedOut::Keepalive))), "{ended:?}");
+                assert_eq!(begun.elapsed(), INTERVAL + TIMEOUT, "{micros}");
+            });
+        }
+    }
 }
