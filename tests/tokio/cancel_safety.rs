@@ -1,5 +1,7 @@
 //! Dropping a future at any of its Pendings and calling the method again makes no difference.
 
+use std::future::poll_fn;
+
 use tidewire::tokio::WebSocket;
 use tidewire::{CloseCode, Config, Event};
 
@@ -13,23 +15,35 @@ enum Method {
     Ready,
     Feed,
     Send,
+    SendFragment,
     Flush,
     Ping,
     Close,
+    QueueClose,
+    PollRecv,
+    PollReady,
+    PollFlush,
+    PollClose,
 }
 
 /// What was received and what was written.
 type Trace = (Vec<Frame>, Vec<u8>);
 
-const METHODS: [Method; 8] = [
+const METHODS: [Method; 14] = [
     Method::Recv,
     Method::RecvRef,
     Method::Ready,
     Method::Feed,
     Method::Send,
+    Method::SendFragment,
     Method::Flush,
     Method::Ping,
     Method::Close,
+    Method::QueueClose,
+    Method::PollRecv,
+    Method::PollReady,
+    Method::PollFlush,
+    Method::PollClose,
 ];
 
 const SCRIPTS: [Script; 4] = [
@@ -79,13 +93,12 @@ fn play(role: Role, method: Method, script: Script, cut: Cut) -> (Trace, usize) 
     let mut play = Play { cut, peer, long_len, received: Vec::new() };
     block_on(async {
         match method {
-            Method::Recv => play.recv(&mut socket).await,
+            Method::Recv | Method::PollRecv => play.recv(&mut socket, method).await,
             Method::RecvRef => play.recv_ref(&mut socket).await,
-            Method::Ready | Method::Feed | Method::Send | Method::Flush => {
-                play.send(&mut socket, method).await;
-            }
             Method::Ping => play.ping(&mut socket).await,
             Method::Close => play.close(&mut socket).await,
+            Method::QueueClose | Method::PollClose => play.close_half(&mut socket, method).await,
+            _ => play.send(&mut socket, method).await,
         }
     });
     let written = play.peer.log();
@@ -115,11 +128,15 @@ struct Play {
 }
 
 impl Play {
-    async fn recv(&mut self, socket: &mut WebSocket<Stream>) {
+    async fn recv(&mut self, socket: &mut WebSocket<Stream>, method: Method) {
         self.peer.end();
         socket.queue("first").unwrap();
         loop {
-            match self.cut.run(socket.recv()).await {
+            let received = match method {
+                Method::Recv => self.cut.run(socket.recv()).await,
+                _ => self.cut.run(poll_fn(|cx| socket.poll_recv(cx))).await,
+            };
+            match received {
                 Some(Ok(Some(message))) => self.received.push(Frame(TEXT, message.as_bytes().into())),
                 Some(Ok(None)) => break,
                 Some(Err(error)) => panic!("{error}"),
@@ -159,15 +176,42 @@ impl Play {
                     while self.cut.run(socket.ready()).await.transpose().unwrap().is_none() {}
                     socket.queue(message).unwrap();
                 }
+                Method::PollReady => {
+                    while self
+                        .cut
+                        .run(poll_fn(|cx| socket.poll_ready(cx)))
+                        .await
+                        .transpose()
+                        .unwrap()
+                        .is_none()
+                    {}
+                    socket.queue(message).unwrap();
+                }
+                Method::PollFlush => {
+                    socket.queue(message).unwrap();
+                    while self
+                        .cut
+                        .run(poll_fn(|cx| socket.poll_flush(cx)))
+                        .await
+                        .transpose()
+                        .unwrap()
+                        .is_none()
+                    {}
+                    assert_eq!(socket.queued_len(), 0);
+                }
                 // Dropped: not queued.
                 Method::Feed => {
                     while self.cut.run(socket.feed(&message)).await.transpose().unwrap().is_none() {}
                 }
                 // Dropped: queued whole or not at all.
-                Method::Send => {
+                Method::Send | Method::SendFragment => {
                     let before = self.total_len(socket);
                     loop {
-                        if self.cut.run(socket.send(&message)).await.transpose().unwrap().is_some() {
+                        let sent = match method {
+                            Method::Send => self.cut.run(socket.send(&message)).await,
+                            _ => self.cut.run(socket.send_fragment(&message, len == self.long_len)).await,
+                        };
+                        if sent.transpose().unwrap().is_some() {
                             break;
                         }
                         if self.total_len(socket) > before {
@@ -208,6 +252,18 @@ impl Play {
         let closure = socket.ending().unwrap();
         assert!(closure.is_clean());
         assert_eq!((closure.sent(), closure.code()), (Some(CloseCode::GOING_AWAY), 1000));
+    }
+
+    /// Closes without receiving.
+    async fn close_half(&mut self, socket: &mut WebSocket<Stream>, method: Method) {
+        socket.queue("last").unwrap();
+        if let Method::QueueClose = method {
+            socket.queue_close((CloseCode::NORMAL, "bye"));
+            self.flush(socket).await;
+        } else {
+            while self.cut.run(poll_fn(|cx| socket.poll_close(cx))).await.transpose().unwrap().is_none() {}
+        }
+        assert_eq!((socket.queued_len(), self.peer.read_len()), (0, 0));
     }
 
     async fn flush(&mut self, socket: &mut WebSocket<Stream>) {

@@ -1,9 +1,11 @@
 //! The halves, too, may drop their futures at any Pending.
 
-use tidewire::tokio::{Reader, Writer};
-use tidewire::{CloseCode, Config, Event};
+use std::future::poll_fn;
 
-use crate::stream::{Cut, Peer, Script, Stream, block_on};
+use tidewire::tokio::{Reader, Writer};
+use tidewire::{CloseCode, Config, Event, State};
+
+use crate::stream::{Cut, Peer, Script, Stream, block_on, once};
 use crate::wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
 
 #[derive(Clone, Copy, Debug)]
@@ -13,20 +15,32 @@ enum Method {
     Ready,
     Feed,
     Send,
+    SendFragment,
     Flush,
     Ping,
     Close,
+    QueueClose,
+    PollRecv,
+    PollReady,
+    PollFlush,
+    PollClose,
 }
 
-const METHODS: [Method; 8] = [
+const METHODS: [Method; 14] = [
     Method::Recv,
     Method::RecvRef,
     Method::Ready,
     Method::Feed,
     Method::Send,
+    Method::SendFragment,
     Method::Flush,
     Method::Ping,
     Method::Close,
+    Method::QueueClose,
+    Method::PollRecv,
+    Method::PollReady,
+    Method::PollFlush,
+    Method::PollClose,
 ];
 
 const SCRIPTS: [Script; 3] = [
@@ -62,8 +76,12 @@ fn play(role: Role, method: Method, script: Script, cut: Cut) -> (Vec<Frame>, Ve
     let mut play = Play { cut, peer, long_len, received: Vec::new() };
     block_on(async {
         match method {
-            Method::Recv | Method::RecvRef => play.receive(role, &mut reader, &mut writer, method).await,
-            Method::Close => play.close(role, &mut reader, &mut writer).await,
+            Method::Recv | Method::RecvRef | Method::PollRecv => {
+                play.receive(role, &mut reader, &mut writer, method).await;
+            }
+            Method::Close | Method::QueueClose | Method::PollClose => {
+                play.close(role, &mut reader, &mut writer, method).await;
+            }
             _ => play.send(&mut writer, method).await,
         }
     });
@@ -95,8 +113,12 @@ impl Play {
         self.peer.end();
         writer.queue("first").unwrap();
         loop {
-            let frame = if let Method::Recv = method {
-                let Some(message) = self.cut.run(reader.recv()).await else { continue };
+            let frame = if let Method::Recv | Method::PollRecv = method {
+                let message = match method {
+                    Method::Recv => self.cut.run(reader.recv()).await,
+                    _ => self.cut.run(poll_fn(|cx| reader.poll_recv(cx))).await,
+                };
+                let Some(message) = message else { continue };
                 message.unwrap().map(|message| Frame(0, message.as_bytes().into()))
             } else {
                 let Some(event) = self.cut.run(reader.recv_ref()).await else { continue };
@@ -113,7 +135,7 @@ impl Play {
                 None => break,
             }
         }
-        assert_eq!(self.received.len(), if let Method::Recv = method { 2 } else { 4 });
+        assert_eq!(self.received.len(), if let Method::RecvRef = method { 4 } else { 2 });
         assert!(reader.ending().unwrap().is_clean());
     }
 
@@ -126,17 +148,45 @@ impl Play {
                     while self.cut.run(writer.ready()).await.transpose().unwrap().is_none() {}
                     writer.queue(message).unwrap();
                 }
+                Method::PollReady => {
+                    while self
+                        .cut
+                        .run(poll_fn(|cx| writer.poll_ready(cx)))
+                        .await
+                        .transpose()
+                        .unwrap()
+                        .is_none()
+                    {}
+                    writer.queue(message).unwrap();
+                }
+                Method::PollFlush => {
+                    writer.queue(message).unwrap();
+                    while self
+                        .cut
+                        .run(poll_fn(|cx| writer.poll_flush(cx)))
+                        .await
+                        .transpose()
+                        .unwrap()
+                        .is_none()
+                    {}
+                    assert_eq!(writer.queued_len(), 0);
+                }
                 Method::Feed => {
                     while self.cut.run(writer.feed(&message)).await.transpose().unwrap().is_none() {}
                 }
-                Method::Send => {
-                    while self.cut.run(writer.send(&message)).await.transpose().unwrap().is_none() {
-                        if self.total_len(writer) > before {
-                            self.flush(writer).await;
-                            break;
-                        }
+                Method::Send | Method::SendFragment => loop {
+                    let sent = match method {
+                        Method::Send => self.cut.run(writer.send(&message)).await,
+                        _ => self.cut.run(writer.send_fragment(&message, len == self.long_len)).await,
+                    };
+                    if sent.transpose().unwrap().is_some() {
+                        break;
                     }
-                }
+                    if self.total_len(writer) > before {
+                        self.flush(writer).await;
+                        break;
+                    }
+                },
                 Method::Ping => {
                     let payload = &message[..len.min(125)];
                     if self.cut.run(writer.ping(payload)).await.transpose().unwrap().is_none() {
@@ -154,14 +204,34 @@ impl Play {
         assert_eq!(writer.queued_len(), 0);
     }
 
-    async fn close(&mut self, role: Role, reader: &mut Reader<Stream>, writer: &mut Writer<Stream>) {
+    async fn close(
+        &mut self,
+        role: Role,
+        reader: &mut Reader<Stream>,
+        writer: &mut Writer<Stream>,
+        method: Method,
+    ) {
         writer.queue("last").unwrap();
-        while self.cut.run(writer.close(CloseCode::GOING_AWAY)).await.transpose().unwrap().is_none() {}
+        match method {
+            Method::Close => {
+                while self.cut.run(writer.close(CloseCode::GOING_AWAY)).await.transpose().unwrap().is_none() {
+                }
+            }
+            Method::QueueClose => {
+                writer.queue_close(CloseCode::GOING_AWAY);
+                self.flush(writer).await;
+            }
+            _ => {
+                while self.cut.run(poll_fn(|cx| writer.poll_close(cx))).await.transpose().unwrap().is_none() {
+                }
+            }
+        }
         assert_eq!(writer.queued_len(), 0);
+        let sent = if let Method::PollClose = method { CloseCode::NORMAL } else { CloseCode::GOING_AWAY };
         self.peer.send(role.close_frame(1000, ""));
         self.peer.end();
         assert_eq!(reader.recv().await.unwrap(), None);
-        assert_eq!(reader.ending().unwrap().sent(), Some(CloseCode::GOING_AWAY));
+        assert_eq!(reader.ending().unwrap().sent(), Some(sent));
     }
 
     async fn flush(&mut self, writer: &mut Writer<Stream>) {
@@ -224,4 +294,77 @@ fn duplex(
     let mut frames = role.frames(&peer.log());
     frames.retain(|frame| frame.0 != PONG);
     (received, frames, read_cut.pendings.max(write_cut.pendings))
+}
+
+/// What the documentation of each method says of a future that is dropped: after its first poll, and before.
+#[test]
+fn a_dropped_future_has_queued_what_its_documentation_says() {
+    for role in Role::BOTH {
+        block_on(async {
+            // There is no room, and the output is above the high-water mark or not.
+            for is_full in [false, true] {
+                let open = || {
+                    let config = Config::new().with_high_water_len(10);
+                    let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(0));
+                    if is_full {
+                        socket.queue([7; 20]).unwrap();
+                    }
+                    (socket, peer)
+                };
+                let queued = |before: usize, after: usize| after > before;
+                let (mut socket, _peer) = open();
+                let before = socket.queued_len();
+                // Never polled: nothing at all.
+                drop(socket.ping(b"x"));
+                drop(socket.close(None));
+                drop(socket.feed("x"));
+                drop(socket.send("x"));
+                drop(socket.send_fragment("x", true));
+                assert_eq!(socket.queued_len(), before);
+                // Polled once and pending.
+                if is_full {
+                    assert!(once(socket.feed("x")).await.is_none());
+                    assert!(once(socket.send("x")).await.is_none());
+                    assert!(once(socket.send_fragment("x", true)).await.is_none());
+                    assert!(once(socket.ready()).await.is_none());
+                    assert_eq!(socket.queued_len(), before, "not queued");
+                } else {
+                    assert!(once(socket.send("x")).await.is_none());
+                    assert!(queued(before, socket.queued_len()), "queued, since there was room for it");
+                }
+                let before = socket.queued_len();
+                assert!(once(socket.ping(b"x")).await.is_none());
+                assert!(queued(before, socket.queued_len()));
+                let before = socket.queued_len();
+                assert!(once(socket.close(None)).await.is_none());
+                assert!(queued(before, socket.queued_len()) && socket.state() == State::Closing);
+
+                let (mut reader, writer) = open().0.split();
+                let before = writer.queued_len();
+                drop(writer.ping(b"x"));
+                drop(writer.close(None));
+                drop(writer.feed("x"));
+                drop(writer.send("x"));
+                drop(writer.send_fragment("x", true));
+                assert_eq!(writer.queued_len(), before);
+                if is_full {
+                    assert!(once(writer.feed("x")).await.is_none());
+                    assert!(once(writer.send("x")).await.is_none());
+                    assert!(once(writer.send_fragment("x", true)).await.is_none());
+                    assert!(once(writer.ready()).await.is_none());
+                    assert_eq!(writer.queued_len(), before, "not queued");
+                } else {
+                    assert!(once(writer.send("x")).await.is_none());
+                    assert!(queued(before, writer.queued_len()));
+                }
+                let before = writer.queued_len();
+                assert!(once(writer.ping(b"x")).await.is_none());
+                assert!(queued(before, writer.queued_len()));
+                let before = writer.queued_len();
+                assert!(once(writer.close(None)).await.is_none());
+                assert!(queued(before, writer.queued_len()) && writer.state() == State::Closing);
+                assert!(once(reader.recv()).await.is_none());
+            }
+        });
+    }
 }
