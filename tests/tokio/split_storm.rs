@@ -1,15 +1,16 @@
 //! Both ends ask and answer at once, in bursts that fill the buffers of both, and fall asleep after each: whoever is not woken then
 //! sleeps for ever.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidewire::tokio::{Reader, WebSocket, Writer};
-use tidewire::{CloseCode, Config, Connection, Error, Event, Input};
+use tidewire::{CloseCode, Config, Connection, Error, Event, Input, Message, SendError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{spawn, yield_now};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::load::{BURST, Progress, Purpose, message, rounds, watched};
 use crate::split_under_load::tcp;
@@ -166,6 +167,156 @@ fn nobody_sleeps_for_ever_on_one_thread() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         for config in configs() {
             runtime.block_on(storm(config, tokio::io::duplex(3000), rounds(25), &progress));
+        }
+    });
+}
+
+/// How many messages somebody has said or heard of each writer of each generation.
+type Counts = BTreeMap<(u8, u8), u32>;
+
+/// How many writers there are at once.
+const WRITERS: u8 = 4;
+
+fn marked(generation: u8, writer: u8, n: u32) -> Vec<u8> {
+    let mut message = vec![writer; 6 + BURST[n as usize % BURST.len()] % 3000];
+    (message[0], message[1]) = (generation, writer);
+    message[2..6].copy_from_slice(&n.to_be_bytes());
+    message
+}
+
+/// Sends in every way until the halves are reunited; returns how many messages were accepted.
+async fn write_until_reunited<S>(writer: Writer<S>, generation: u8, index: u8) -> u32
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut n = 0;
+    loop {
+        let message = marked(generation, index, n);
+        let (first, second) = message.split_at(message.len() / 2);
+        let sent = match (n + u32::from(index)) % 5 {
+            0 => writer.feed(&message).await,
+            1 => writer.send(&message).await,
+            2 => match writer.send_fragment(first, false).await {
+                Ok(()) => {
+                    pause(n as usize).await;
+                    writer.send_fragment(second, true).await
+                }
+                error => error,
+            },
+            // Dropped wherever it waits, and not queued then.
+            3 => match timeout(Duration::from_micros(50), writer.feed(&message)).await {
+                Ok(fed) => fed,
+                Err(_) => continue,
+            },
+            _ => match writer.ready().await {
+                Ok(()) => writer.queue(&message).map_err(Error::from),
+                error => error,
+            },
+        };
+        match sent {
+            Ok(()) => n += 1,
+            // Another writer has its turn.
+            Err(Error::Send(SendError::UnfinishedMessage | SendError::OutputFull)) => yield_now().await,
+            Err(Error::Send(SendError::Closed)) => return n,
+            Err(error) => panic!("{error}"),
+        }
+        if n % 16 == 7 {
+            // Writers come and go.
+            drop(writer.clone());
+            match writer.ping(&[index]).await {
+                Ok(()) | Err(Error::Send(SendError::OutputFull)) => {}
+                Err(Error::Send(SendError::Closed)) => return n,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// Splits, sends from many tasks, and reunites while they send, again and again; then both ends say that they are done, and close.
+async fn generations<S>(
+    mut socket: WebSocket<S>,
+    count: u8,
+    is_client: bool,
+    progress: Progress,
+) -> (Counts, Counts)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut said, mut heard, mut is_peer_done) = (Counts::new(), Counts::new(), false);
+    let mut hear = |message: Message| {
+        progress.step();
+        let bytes = message.as_bytes();
+        // What was under way at a reunion ends early.
+        let Some((&[generation, writer, ref n @ ..], _)) = bytes.split_first_chunk::<6>() else {
+            return bytes == b"done";
+        };
+        let next = heard.entry((generation, writer)).or_default();
+        let n = u32::from_be_bytes(*n);
+        let whole = marked(generation, writer, n);
+        assert!(n == *next && whole.starts_with(bytes), "message {n} after {next}");
+        *next += u32::from(bytes == whole);
+        false
+    };
+    for generation in 0..count {
+        let (mut reader, writer) = socket.split();
+        let writing: Vec<_> = (0..WRITERS)
+            .map(|index| spawn(write_until_reunited(writer.clone(), generation, index)))
+            .collect();
+        for n in 0..40 {
+            if is_peer_done {
+                break;
+            }
+            is_peer_done = hear(reader.recv().await.unwrap().expect("a message"));
+            pause(n).await;
+        }
+        socket = reader.reunite(writer).unwrap();
+        for (index, writing) in (0..).zip(writing) {
+            said.insert((generation, index), writing.await.unwrap());
+        }
+        // What a writer has begun is ended here.
+        if socket.queue_fragment([], true) == Err(SendError::OutputFull) {
+            panic!("there is room");
+        }
+    }
+    let (mut reader, writer) = socket.split();
+    let (sent, ()) = tokio::join!(writer.send(b"done"), async {
+        while !is_peer_done {
+            is_peer_done = hear(reader.recv().await.unwrap().expect("a message"));
+        }
+    });
+    sent.unwrap();
+    if is_client {
+        reader.reunite(writer).unwrap().close(CloseCode::NORMAL).await.unwrap();
+    } else {
+        assert_eq!(reader.recv().await.unwrap(), None);
+    }
+    (said, heard)
+}
+
+#[test]
+fn many_writers_come_and_go_while_the_halves_are_reunited() {
+    watched(|progress| {
+        let runtime = threads();
+        for round in 0..rounds(3) {
+            for config in configs() {
+                for capacity in [200, 3000, 100_000] {
+                    let config = config.with_high_water_len(1000).with_max_output_len(1 << 20);
+                    let (near, far) = tokio::io::duplex(capacity);
+                    let client = Connection::client(config, [round as u8; 32]);
+                    let client = WebSocket::from_parts(near, client, Input::new());
+                    let server = WebSocket::from_parts(far, Connection::server(config), Input::new());
+                    let ((said, _), (_, heard)) = runtime.block_on(async {
+                        let server = spawn(generations(server, 6, false, progress.clone()));
+                        let client = spawn(generations(client, 6, true, progress.clone()));
+                        (client.await.unwrap(), server.await.unwrap())
+                    });
+                    for (who, &said) in &said {
+                        let heard = heard.get(who).copied().unwrap_or_default();
+                        // The last one may have been queued although its writer was told that it is over.
+                        assert!((said..=said + 1).contains(&heard), "{who:?}: {said} said, {heard} heard");
+                    }
+                }
+            }
         }
     });
 }
