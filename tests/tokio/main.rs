@@ -25,6 +25,7 @@ mod budget;
 mod cancel_safety;
 mod close_codes;
 mod closing;
+mod fairness;
 mod faults;
 mod futures_are_send;
 mod keepalive;
