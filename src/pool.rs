@@ -33,6 +33,15 @@ struct Pool {
 }
 
 impl Pool {
+    #[inline]
+    fn collect_write(&self, output: &mut Output) {
+        if let Some(storage) = output.release_storage()
+            && let Some(former) = self.write.replace(Some(storage))
+        {
+            self.spare_write(former);
+        }
+    }
+
     /// What does not fit is freed, here and below.
     #[cold]
     #[inline(never)]
@@ -186,14 +195,28 @@ impl Drop for Lease {
     }
 }
 
+/// Lends storage to an output that has none, for somebody who only writes.
+#[cfg(feature = "tokio")]
+pub(crate) fn supply_output(output: &mut Output) {
+    if !output.has_storage()
+        && let Some(storage) = with_pool(|pool| pool.write.take()).flatten()
+    {
+        output.set_storage(storage);
+    }
+}
+
+/// Takes storage back from an output that is written, for somebody who only writes.
+#[cfg(feature = "tokio")]
+pub(crate) fn collect_output(output: &mut Output) {
+    with_pool(|pool| pool.collect_write(output));
+}
+
 /// Takes an input back that is as good as new, or what can be spared of its storage; and storage from an output that is written.
 #[inline(never)]
 pub(crate) fn collect(inlet: &mut Inlet, output: Option<&mut Output>) {
     with_pool(|pool| {
-        if let Some(storage) = output.and_then(Output::release_storage)
-            && let Some(former) = pool.write.replace(Some(storage))
-        {
-            pool.spare_write(former);
+        if let Some(output) = output {
+            pool.collect_write(output);
         }
         if matches!(inlet.storage_len(), READ_LEN..=SHORT_LEN)
             && inlet.get().is_some_and(Input::is_blank)

@@ -14,6 +14,7 @@ use super::link::Both;
 use super::receive::Access;
 use crate::Event;
 use crate::adapter::{Handle, Handles, Negotiated, Outlet, lock};
+use crate::pool;
 
 /// What the halves share. The lock is held to queue, and for one read or write; never while somebody waits, and never to decode.
 #[derive(Debug)]
@@ -73,7 +74,10 @@ impl<S> Shared<S> {
         let mut state = lock(&self.state);
         let State { both, handles } = &mut *state;
         let before = both.news();
+        // A reader that waits gives nothing back, so storage is lent for this call only, unless something is left in it.
+        pool::supply_output(both.outlet.sender.storage());
         let result = run(both, handles);
+        pool::collect_output(both.outlet.sender.storage());
         let after = both.news();
         drop(state);
         if after.is_for_reader(before) {
