@@ -148,8 +148,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// It does not read meanwhile: where the peer may be blocked writing as well, [`split`](Self::split) the socket.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
-    /// received.
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the connection has ended before all was
+    /// written. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
     ///
     /// # Cancel safety
     /// Cancel safe.

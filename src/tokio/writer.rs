@@ -38,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room, unless another writer takes it first.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
-    /// received or the [`Reader`](super::Reader) is gone.
+    /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the connection has ended before all was
+    /// written, or the [`Reader`](super::Reader) is gone. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -1,5 +1,7 @@
 //! The opening handshake through every kind of stream, in both roles.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tidewire::tokio::{Incoming, accept, client, client_with};
@@ -9,7 +11,7 @@ use tidewire::{
 use tokio::time::{Instant, sleep};
 
 use crate::kind::kind;
-use crate::stream::{Peer, Script, block_on, linked, scripted};
+use crate::stream::{Peer, Script, Stream, block_on, linked, once, scripted};
 use crate::wire::{Role, TEXT, frame};
 
 /// The sample handshake of RFC 6455 1.3.
@@ -314,4 +316,34 @@ async fn connect_opens_a_connection_over_tcp() {
     let both = async { tokio::join!(serving, asking) };
     let (served, asked) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
     assert!(served.unwrap().unwrap().is_clean() && asked.unwrap().unwrap().is_clean());
+}
+
+#[test]
+fn an_opening_that_is_dropped_drops_the_stream() {
+    let request = request();
+    let dropped = async |open: &dyn Fn(Stream) -> Pin<Box<dyn Future<Output = bool>>>| {
+        for is_polled in [false, true] {
+            let (stream, peer) = scripted(Script::SMOOTH);
+            let opening = open(stream);
+            if is_polled {
+                assert!(once(opening).await.is_none());
+            } else {
+                drop(opening);
+            }
+            assert!(peer.is_shut());
+        }
+    };
+    block_on(async {
+        dropped(&|stream| {
+            let request = request.clone();
+            Box::pin(async move { client(stream, &request).await.is_ok() })
+        })
+        .await;
+        dropped(&|stream| Box::pin(async { accept(stream).await.is_ok() })).await;
+        dropped(&|stream| {
+            let handshake = ServerHandshake::new(Config::new());
+            Box::pin(async { Incoming::receive(stream, handshake).await.is_ok() })
+        })
+        .await;
+    });
 }

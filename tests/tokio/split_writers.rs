@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use tidewire::tokio::Writer;
-use tidewire::{CloseCode, Config, Error, SendError, State, TimedOut};
+use tidewire::tokio::{Writer, accept_with, client_with};
+use tidewire::{ClientRequest, CloseCode, Config, Error, SendError, ServerHandshake, State, TimedOut};
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep};
 
@@ -97,8 +97,10 @@ fn after_an_orderly_end_flush_and_close_succeed_and_nothing_is_sent() {
             peer.end();
             assert_eq!(reader.recv().await.unwrap(), None);
             assert_eq!((writer.state(), reader.state()), (State::Closed, State::Closed));
+            writer.ready().await.unwrap();
             writer.flush().await.unwrap();
             writer.close(CloseCode::GOING_AWAY).await.unwrap();
+            poll_fn(|cx| writer.poll_ready(cx)).await.unwrap();
             poll_fn(|cx| writer.poll_close(cx)).await.unwrap();
             poll_fn(|cx| writer.poll_flush(cx)).await.unwrap();
             for result in
@@ -556,4 +558,36 @@ fn poll_close_queues_1000_once_and_reads_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn the_halves_tell_what_the_socket_would() {
+    block_on(async {
+        let config = untimed();
+        let (near, far) = tokio::io::duplex(1 << 10);
+        let request = ClientRequest::new("ws://example.org/").unwrap().with_subprotocol("v2.tide").unwrap();
+        let handshake = ServerHandshake::new(config).with_subprotocols(&["v2.tide"]).unwrap();
+        let (client, server) = tokio::join!(client_with(near, &request, config), accept_with(far, handshake));
+        for (socket, is_client) in [(client.unwrap(), true), (server.unwrap(), false)] {
+            assert_eq!((socket.subprotocol(), socket.response().is_some()), (Some("v2.tide"), is_client));
+            let (reader, writer) = socket.split();
+            let other = writer.clone();
+            for subprotocol in [reader.subprotocol(), writer.subprotocol(), other.subprotocol()] {
+                assert_eq!(subprotocol, Some("v2.tide"));
+            }
+            for response in [reader.response(), writer.response(), other.response()] {
+                assert_eq!(response.map(|response| response.status()), is_client.then_some(101));
+            }
+            assert!(writer.is_ready() && reader.state() == State::Open && writer.state() == State::Open);
+            other.queue([7; 64]).unwrap();
+            assert!(!writer.is_ready() && writer.queued_len() > 64);
+            other.queue_close(None);
+            assert_eq!((reader.state(), writer.state()), (State::Closing, State::Closing));
+            assert_eq!((reader.ending(), reader.round_trip_time()), (None, None));
+            let socket = reader.reunite(writer).unwrap();
+            assert_eq!((other.state(), other.is_ready(), other.queued_len()), (State::Closed, true, 0));
+            assert_eq!((socket.state(), socket.is_ready()), (State::Closing, false));
+            assert_eq!((socket.subprotocol(), socket.response().is_some()), (Some("v2.tide"), is_client));
+        }
+    });
 }
