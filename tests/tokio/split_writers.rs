@@ -117,6 +117,53 @@ fn after_an_orderly_end_flush_and_close_succeed_and_nothing_is_sent() {
 }
 
 #[test]
+fn the_end_of_the_reader_wakes_writers_in_other_tasks() {
+    for role in Role::BOTH {
+        block_on(async {
+            let (socket, _peer) = role.socket(untimed(), Script::SMOOTH.with_capacity(5));
+            let (reader, writer) = socket.split();
+            let sending: Vec<_> = (0..3)
+                .map(|_| {
+                    let writer = writer.clone();
+                    spawn(async move { writer.send([7; 100]).await })
+                })
+                .collect();
+            sleep(Duration::from_secs(1)).await;
+            drop(reader);
+            for sending in sending {
+                assert!(is_closed(sending.await.unwrap()), "{role:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn the_reader_that_receives_the_end_wakes_the_writers() {
+    for role in Role::BOTH {
+        // The stream ends, or the peer breaks the protocol and then ends.
+        for bytes in [Vec::new(), role.frame(0x83, "?")] {
+            let (socket, peer) = role.socket(untimed(), Script::SMOOTH.with_capacity(5));
+            let (mut reader, writer) = socket.split();
+            let (flag, waker) = Flag::new();
+            let mut cx = Context::from_waker(&waker);
+            let mut sending = pin!(writer.send([7; 100]));
+            assert!(sending.as_mut().poll(&mut cx).is_pending());
+            assert!(reader.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
+            peer.send(bytes);
+            peer.end();
+            // It looks before the reader does, and finds nothing new.
+            assert!(sending.as_mut().poll(&mut cx).is_pending());
+            flag.woken();
+            while reader.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending() {
+                assert!(!peer.read().is_empty(), "{role:?}: the rest goes first");
+            }
+            assert!(flag.woken() > 0, "{role:?}");
+            assert!(sending.as_mut().poll(&mut cx).is_ready());
+        }
+    }
+}
+
+#[test]
 fn whoever_finds_the_stream_broken_wakes_the_writers_that_wait() {
     for role in Role::BOTH {
         for by_reader in [false, true] {
@@ -484,6 +531,7 @@ fn reunite_keeps_everything_and_ends_the_other_writers() {
             sleep(Duration::from_secs(4)).await;
             let mut socket = reader.reunite(writer).unwrap();
             assert!(is_closed(sending.await.unwrap()), "{role:?}");
+            assert_eq!(begun.elapsed(), Duration::from_secs(4), "it is woken at once");
             fails(third, "reunited").await;
             assert_eq!((socket.state(), socket.queued_len() > 80), (State::Open, true));
             peer.send(role.frame(0x80, "ree"));
