@@ -366,7 +366,7 @@ impl News {
         self.owes & !before.owes | self.is_closing & !before.is_closing | self.is_swollen
     }
 
-    /// True if the writers have to: the stream takes no more, and perhaps wakes nobody for that.
+    /// True if the writers have to: the connection has ended, or the stream takes no more and perhaps wakes nobody for that.
     pub(super) fn is_for_writers(self, before: Self) -> bool {
         self.is_broken & !before.is_broken
     }

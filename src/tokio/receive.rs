@@ -42,9 +42,6 @@ pub(super) trait Access {
     ) -> R;
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r>;
-
-    /// The transport has ended.
-    fn ended(&mut self) {}
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Access for Both<S> {
@@ -130,10 +127,7 @@ impl<A: Access> Receiving<A> {
             }
             match access.run(cx, |both, cx| both.poll_transfer(receiver, inlet, cx)) {
                 Poll::Ready(Ok(true)) => turn.reads -= 1,
-                Poll::Ready(ended) => {
-                    access.ended();
-                    return Poll::Ready(ended.map(|_| None));
-                }
+                Poll::Ready(ended) => return Poll::Ready(ended.map(|_| None)),
                 Poll::Pending => {
                     *turn = Turn::WHOLE;
                     return Poll::Pending;

@@ -177,11 +177,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for ReaderShare<S> {
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
         event
     }
-
-    fn ended(&mut self) {
-        // The end concerns the writers, too.
-        self.0.waiting.wake_writers();
-    }
 }
 
 /// A call of a writer that may have to wait. Once it is dropped, nothing wakes it any more.
