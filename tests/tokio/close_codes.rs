@@ -146,8 +146,9 @@ fn after_the_closing_handshake_a_client_waits_two_seconds_for_the_end() {
                                 // The answer lets one second pass.
                                 sleep(Duration::from_secs(timeout) / 2).await;
                                 peer.send(role.close_frame(1000, ""));
-                                while is_talking {
-                                    sleep(Duration::from_millis(100)).await;
+                                let mut talks = tokio::time::interval(Duration::from_millis(100));
+                                while is_talking && !peer.is_gone() {
+                                    talks.tick().await;
                                     peer.send(role.frame(TEXT, "and another thing"));
                                 }
                                 std::future::pending::<()>().await;

@@ -279,8 +279,8 @@ fn nothing_is_lost_at_the_end_of_a_turn() {
                     // The future is dropped whenever it is pending.
                     if is_split {
                         let (mut reader, _writer) = socket.split();
-                        let mut expected = (0..500_u16).flat_map(|n| [(n, true), (n, false)]);
-                        while let Some((n, is_message)) = expected.next() {
+                        let expected = (0..500_u16).flat_map(|n| [(n, true), (n, false)]);
+                        for (n, is_message) in expected {
                             let event = loop {
                                 if let Some(event) = once(reader.recv_ref()).await {
                                     break event.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! Many writers: none is forgotten, none stays behind, and their fragments do not mix.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -229,6 +229,9 @@ fn a_waker_that_is_dropped_may_own_a_writer() {
     });
 }
 
+/// A call that waits.
+type Waiting<'w> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'w>>;
+
 /// Counts its wakers by its references.
 #[derive(Default)]
 struct Flag(Mutex<usize>);
@@ -263,7 +266,7 @@ fn no_waker_is_left_behind() {
         for _ in 0..3 {
             let other = writer.clone();
             {
-                let mut futures: Vec<std::pin::Pin<Box<dyn Future<Output = Result<(), Error>>>>> = vec![
+                let mut futures: Vec<Waiting<'_>> = vec![
                     Box::pin(other.ready()),
                     Box::pin(other.flush()),
                     Box::pin(other.feed("x")),

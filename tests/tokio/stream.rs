@@ -350,6 +350,11 @@ impl Peer {
         wake(&mut pipe.reader);
     }
 
+    /// True when the socket is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        lock(&self.outgoing).abandoned
+    }
+
     /// Makes the next write of the socket fail, which nobody is told before.
     pub(crate) fn fail(&self, fault: Fault) {
         lock(&self.incoming).fault = Some(fault);
