@@ -33,6 +33,8 @@ pub struct Sender {
     closed: Option<Closed>,
     /// The peer's Close frame has come.
     is_answered: bool,
+    /// No message may be queued: this side has closed, or is abandoned.
+    is_over: bool,
     /// The transport takes nothing any more.
     is_abandoned: bool,
     /// The stream may hold back what was written.
@@ -52,6 +54,7 @@ impl Sender {
             fragmented: None,
             closed: None,
             is_answered: false,
+            is_over: false,
             is_abandoned: false,
             unflushed: false,
             late_pong: None,
@@ -61,7 +64,9 @@ impl Sender {
 
     /// One that sends nothing but `output`.
     pub(crate) fn refused(config: &Config, output: Output) -> Self {
-        Self { closed: Some(Closed::Failed(None)), ..Self::new(None, config, output) }
+        let mut sender = Self::new(None, config, output);
+        sender.set_closed(Closed::Failed(None));
+        sender
     }
 
     /// One that sends nothing at all.
@@ -128,7 +133,7 @@ impl Sender {
         if self.closed.is_none() {
             let body = body.into();
             let frame = body.frame();
-            self.closed = Some(Closed::First(frame.map(CloseFrame::code)));
+            self.set_closed(Closed::First(frame.map(CloseFrame::code)));
             self.push_close(frame);
         }
     }
@@ -144,7 +149,7 @@ impl Sender {
                 // RFC 6455 5.5.1: a Close frame is answered unless one was sent already.
                 if self.closed.is_none() {
                     let code = CloseFrame::decode(payload).unwrap_or_default().map(|frame| frame.code());
-                    self.closed = Some(Closed::Echoed(code));
+                    self.set_closed(Closed::Echoed(code));
                     self.push_control(OpCode::Close, payload);
                 }
             }
@@ -214,6 +219,7 @@ impl Sender {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn abandon(&mut self) {
         self.is_abandoned = true;
+        self.is_over = true;
         self.output.clear();
         self.late_pong = None;
         self.unflushed = false;
@@ -271,7 +277,9 @@ impl Sender {
 
     /// The peer was given up: nothing follows.
     pub(crate) fn end(&mut self) {
-        self.closed.get_or_insert(Closed::Failed(None));
+        if self.closed.is_none() {
+            self.set_closed(Closed::Failed(None));
+        }
     }
 
     /// True while a round trip waits to be told the time.
@@ -291,10 +299,15 @@ impl Sender {
         self.round_trip.told()
     }
 
-    /// Fails while nothing may be queued.
+    fn set_closed(&mut self, closed: Closed) {
+        self.closed = Some(closed);
+        self.is_over = true;
+    }
+
+    /// Fails while no message may be queued.
     pub(crate) fn check(&self) -> Result<(), SendError> {
         // RFC 6455 5.5.1: no data follows a Close frame.
-        if self.closed.is_some() || self.is_abandoned {
+        if self.is_over {
             return Err(SendError::Closed);
         }
         // What is queued already counts: a message of any length finds room below the limit.
@@ -349,7 +362,7 @@ impl Sender {
             if let Some(code) = code {
                 self.push_close(Some(&CloseFrame::new(code, &error.to_string())));
             }
-            self.closed = Some(Closed::Failed(code));
+            self.set_closed(Closed::Failed(code));
         }
         self.late_pong = None;
         if code.is_none() {
