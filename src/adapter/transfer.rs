@@ -3,8 +3,6 @@
 use core::task::{Poll, ready};
 use std::io::{self, ErrorKind, IoSlice};
 
-use bytes::Buf as _;
-
 use crate::Output;
 use crate::pool::{self, Inlet};
 
@@ -26,7 +24,8 @@ pub(crate) fn fill(
     let polled = read(&mut space[..len]);
     match polled {
         Poll::Ready(Ok(0)) => input.set_eof(),
-        Poll::Ready(Ok(len)) => input.filled(len),
+        // A stream may claim more than it was given room for, behind which the storage may hold what another connection has received.
+        Poll::Ready(Ok(claimed)) => input.filled(claimed.min(len)),
         Poll::Ready(Err(_)) | Poll::Pending => pool::collect(inlet, output),
     }
     polled.map_ok(drop)
@@ -39,18 +38,20 @@ pub(crate) fn drain(
     output: &mut Output,
     write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    let written = match output.coalesced() {
-        Some(bytes) => ready!(write(&[IoSlice::new(bytes)]))?,
+    let (written, len) = match output.coalesced() {
+        Some(bytes) => (ready!(write(&[IoSlice::new(bytes)]))?, bytes.len()),
         None => {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = output.chunks_vectored(&mut slices);
-            ready!(write(&slices[..count]))?
+            let slices = &slices[..count];
+            (ready!(write(slices))?, slices.iter().map(|slice| slice.len()).sum())
         }
     };
     if written == 0 {
         return Poll::Ready(Err(ErrorKind::WriteZero.into()));
     }
-    output.advance(written.min(output.remaining()));
+    // Nor may it claim more than it was given.
+    output.advance(written.min(len));
     Poll::Ready(Ok(()))
 }
 
@@ -61,6 +62,7 @@ mod tests {
     use super::*;
     use crate::frame::Header;
     use crate::input::READ_LEN;
+    use crate::output::Chained;
 
     /// How long a read is that has `storage_len` bytes to go to.
     fn read_len(storage_len: usize) -> usize {
@@ -73,6 +75,37 @@ mod tests {
         assert!(matches!(filled, Poll::Ready(Ok(()))));
         assert_eq!(inlet.input().unread().len(), len);
         len
+    }
+
+    #[test]
+    fn a_read_that_claims_more_than_its_room_shows_no_more_of_the_storage() {
+        for claim in [MAX_READ_LEN + 1, 1 << 20, usize::MAX] {
+            let mut inlet = Inlet::new();
+            // What another connection has left behind.
+            inlet.input().adopt(vec![b'x'; 1 << 20]);
+            let filled = fill(&mut inlet, None, |space| {
+                space.fill(b'o');
+                Poll::Ready(Ok(claim))
+            });
+            assert!(matches!(filled, Poll::Ready(Ok(()))));
+            assert_eq!(inlet.input().unread(), [b'o'; MAX_READ_LEN]);
+        }
+    }
+
+    #[test]
+    fn a_write_that_claims_more_than_it_was_given_skips_nothing() {
+        let mut output = Output::new();
+        for n in 0..MAX_SLICES as u8 {
+            output.push(&[n]);
+            output.chain(Chained::Shared(vec![n; 10].into()));
+        }
+        let len = output.len();
+        let drained = drain(&mut output, |slices| {
+            assert_eq!(slices.len(), MAX_SLICES);
+            Poll::Ready(Ok(usize::MAX))
+        });
+        assert!(matches!(drained, Poll::Ready(Ok(()))));
+        assert_eq!((output.len(), output.chunk()), (len / 2, &[MAX_SLICES as u8 / 2][..]));
     }
 
     #[test]

@@ -369,3 +369,29 @@ fn the_end_is_remembered() {
     input.shrink();
     assert!(input.is_eof() && input.release().is_none() && input.is_eof());
 }
+
+#[test]
+fn a_claim_of_more_than_the_room_counts_as_all_of_it() {
+    for role in Role::BOTH {
+        // In an empty input, behind something unread, and in the middle of a long message, whose end is the end of the room.
+        let header = wire::header(FIN | BINARY, wire::Length::Eight(1 << 20), role.key());
+        for (before, is_begun) in [(vec![], false), (wire::text(role, "unread"), false), (header, true)] {
+            for excess in [1, 1 << 20, usize::MAX] {
+                let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+                // Storage in which another connection has left something.
+                input.adopt(vec![b'x'; 1 << 21]);
+                input.extend_from_slice(&before);
+                if is_begun {
+                    assert!(matches!(connection.receive(&mut input), Ok(None)));
+                }
+                let unread = input.unread().len();
+                let space = input.space();
+                space.fill(b'o');
+                let len = space.len();
+                input.filled(len.saturating_add(excess));
+                assert_eq!(input.unread().len(), unread + len, "{role:?}");
+                assert!(input.unread()[unread..].iter().all(|byte| *byte == b'o'), "{role:?}");
+            }
+        }
+    }
+}
