@@ -220,6 +220,7 @@ impl Sender {
     pub(crate) fn abandon(&mut self) {
         self.is_abandoned = true;
         self.is_over = true;
+        self.fragmented = None;
         self.output.clear();
         self.late_pong = None;
         self.unflushed = false;
