@@ -46,7 +46,7 @@ pub(crate) fn answering(answer: &str) -> Scripted {
 }
 
 /// The key of a request that is complete.
-fn key(request: &[u8]) -> Option<&str> {
+pub(crate) fn key(request: &[u8]) -> Option<&str> {
     let head = str::from_utf8(request).ok()?.split_once("\r\n\r\n")?.0;
     head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
 }

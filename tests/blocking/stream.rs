@@ -39,6 +39,32 @@ pub(crate) enum Fault {
     Once(ErrorKind),
 }
 
+/// A kernel between the stream and its peer: a write holds the call until everything is buffered or its timeout passes, and tells only
+/// then how much went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernel {
+    /// How much it buffers.
+    capacity: usize,
+    /// How much the peer reads of it in a second.
+    rate: usize,
+    /// What is buffered, to be read since then.
+    buffered: usize,
+    since: Instant,
+}
+
+impl Kernel {
+    /// What the peer has read by now makes room.
+    fn room(&mut self) -> usize {
+        let read = self.since.elapsed().as_micros() * self.rate as u128 / 1_000_000;
+        // Less than a byte waits for the next time.
+        if read > 0 || self.buffered == 0 {
+            self.buffered = self.buffered.saturating_sub(usize::try_from(read).unwrap_or(usize::MAX));
+            self.since = Instant::now();
+        }
+        self.capacity - self.buffered
+    }
+}
+
 /// Answers what was written with more to read, and perhaps with the end.
 type Peer = Box<dyn FnMut(&[u8]) -> (Vec<u8>, bool) + Send>;
 
@@ -50,12 +76,17 @@ pub(crate) struct State {
     write_len: usize,
     /// How much may still be written until there is no room.
     room: usize,
+    kernel: Option<Kernel>,
     /// How long each byte takes to arrive, and each write to be made.
     read_pause: Duration,
     write_pause: Duration,
     /// Every call fails like this once before it succeeds.
     hesitation: Option<ErrorKind>,
     hesitated: [bool; 3],
+    /// How the next reads and the next writes fail, at once.
+    obstacles: [VecDeque<ErrorKind>; 2],
+    /// What would wait fails at once, whatever the timeouts are.
+    is_impatient: bool,
     fault: Option<(usize, Fault)>,
     broken: [Option<ErrorKind>; 2],
     /// What is written counts only after a flush.
@@ -64,6 +95,11 @@ pub(crate) struct State {
     peer: Option<Peer>,
     ends_with_writes: bool,
     timeouts: [Option<Duration>; 2],
+    /// The timeouts of all reads and of all writes that came to nothing, added up.
+    pub(crate) idle: [Duration; 2],
+    /// How many writes were under way at once at most.
+    writes: usize,
+    pub(crate) most_writes: usize,
     pub(crate) written: Vec<u8>,
     pub(crate) calls: Vec<Call>,
     /// How many bytes were read.
@@ -83,10 +119,13 @@ impl Scripted {
             read_len: usize::MAX,
             write_len: usize::MAX,
             room: usize::MAX,
+            kernel: None,
             read_pause: Duration::ZERO,
             write_pause: Duration::ZERO,
             hesitation: None,
             hesitated: [false; 3],
+            obstacles: Default::default(),
+            is_impatient: false,
             fault: None,
             broken: [None; 2],
             holds_back: false,
@@ -94,6 +133,9 @@ impl Scripted {
             peer: None,
             ends_with_writes: false,
             timeouts: [None; 2],
+            idle: [Duration::ZERO; 2],
+            writes: 0,
+            most_writes: 0,
             written: Vec::new(),
             calls: Vec::new(),
             read: 0,
@@ -119,12 +161,28 @@ impl Scripted {
         self.with(|state| state.room = room)
     }
 
+    /// A peer that reads so much in a second, behind a buffer of so many bytes.
+    pub(crate) fn with_kernel(self, capacity: usize, rate: usize) -> Self {
+        let kernel = Kernel { capacity, rate, buffered: 0, since: Instant::now() };
+        self.with(|state| state.kernel = Some(kernel))
+    }
+
     pub(crate) fn with_pauses(self, read: Duration, write: Duration) -> Self {
         self.with(|state| (state.read_pause, state.write_pause) = (read, write))
     }
 
     pub(crate) fn with_hesitation(self, kind: impl Into<Option<ErrorKind>>) -> Self {
         self.with(|state| state.hesitation = kind.into())
+    }
+
+    /// The next reads and the next writes fail so, one after the other.
+    pub(crate) fn with_obstacles(self, kinds: &[ErrorKind]) -> Self {
+        self.with(|state| state.obstacles = [kinds.to_vec().into(), kinds.to_vec().into()])
+    }
+
+    /// A stream that does not wait, as a non-blocking socket.
+    pub(crate) fn impatient(self) -> Self {
+        self.with(|state| state.is_impatient = true)
     }
 
     /// A fault at call number `at`.
@@ -168,6 +226,11 @@ impl Scripted {
         self.0.1.notify_all();
     }
 
+    /// How many handles there are of this stream.
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().expect("no panic")
     }
@@ -186,6 +249,9 @@ impl Scripted {
     /// Waits until `is_so`, at most as long as the timeout of this direction.
     fn wait(&self, direction: usize, is_so: impl Fn(&State) -> bool) -> io::Result<MutexGuard<'_, State>> {
         let state = self.state();
+        if state.is_impatient && !is_so(&state) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let timeout = state.timeouts[direction].unwrap_or(FOR_EVER);
         let (state, result) =
             self.0.1.wait_timeout_while(state, timeout, |state| !is_so(state)).expect("no panic");
@@ -193,7 +259,37 @@ impl Scripted {
             return Ok(state);
         }
         assert!(timeout < FOR_EVER, "nothing more happens: this would wait for ever");
+        drop(state);
+        self.state().idle[direction] += timeout;
         Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// A write through a kernel.
+    fn write_to_kernel(&self, mut bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        let timeout = state.timeouts[WRITE].unwrap_or(FOR_EVER);
+        let (start, mut done) = (Instant::now(), 0);
+        loop {
+            let broken = state.broken[WRITE];
+            let Some(kernel) = &mut state.kernel else { return Ok(done) };
+            let (now, later) = bytes.split_at(bytes.len().min(kernel.room()));
+            kernel.buffered += now.len();
+            state.arrive_at_peer(now);
+            self.0.1.notify_all();
+            (done, bytes) = (done + now.len(), later);
+            if bytes.is_empty() {
+                return Ok(done);
+            }
+            if start.elapsed() >= timeout || broken.is_some() {
+                assert!(timeout < FOR_EVER, "nothing more happens: this would wait for ever");
+                if done > 0 {
+                    return Ok(done);
+                }
+                state.idle[WRITE] += timeout;
+                return Err(broken.unwrap_or(ErrorKind::WouldBlock).into());
+            }
+            state = self.0.1.wait_timeout(state, Duration::from_millis(1)).expect("no panic").0;
+        }
     }
 
     fn pause(&self, direction: usize, pause: Duration) -> io::Result<()> {
@@ -234,6 +330,11 @@ impl State {
                 return Err(error.into());
             }
             _ => {}
+        }
+        if matches!(call, Call::Read | Call::Write)
+            && let Some(kind) = self.obstacles[kind].pop_front()
+        {
+            return Err(kind.into());
         }
         if let (Some(error), Call::Read | Call::Write | Call::Flush) = (self.hesitation, call) {
             self.hesitated[kind] = !self.hesitated[kind];
@@ -287,10 +388,35 @@ impl Write for &Scripted {
             if state.step(Call::Write)? {
                 return Ok(0);
             }
+            state.writes += 1;
+            state.most_writes = state.most_writes.max(state.writes);
             state.write_pause
         };
+        let written = self.write_after(pause, slices);
+        self.state().writes -= 1;
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut state = self.state();
+        state.step(Call::Flush)?;
+        let held = std::mem::take(&mut state.held);
+        if !held.is_empty() {
+            state.arrive_at_peer(&held);
+            self.0.1.notify_all();
+        }
+        Ok(())
+    }
+}
+
+impl Scripted {
+    fn write_after(&self, pause: Duration, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if !pause.is_zero() {
             self.pause(WRITE, pause)?;
+        }
+        if self.state().kernel.is_some() {
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            return self.write_to_kernel(&bytes);
         }
         let mut state = self.wait(WRITE, |state| state.room > 0)?;
         let room = state.room.min(state.write_len);
@@ -303,17 +429,6 @@ impl Write for &Scripted {
             self.0.1.notify_all();
         }
         Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let mut state = self.state();
-        state.step(Call::Flush)?;
-        let held = std::mem::take(&mut state.held);
-        if !held.is_empty() {
-            state.arrive_at_peer(&held);
-            self.0.1.notify_all();
-        }
-        Ok(())
     }
 }
 
