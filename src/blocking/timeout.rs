@@ -36,8 +36,8 @@ impl Timeout {
         apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
     ) -> io::Result<()> {
         let wait = wait.max(SHORTEST);
-        if self.set > wait || self.set < wait / 4 || (self.is_idle && self.set < wait) {
-            // While the stream is busy a wait shrinks from call to call: a shorter timeout serves for many of them.
+        // While the stream is busy waits change from call to call: a shorter timeout serves for many of them, until a call comes to nothing.
+        if self.set > wait || self.set.is_zero() || (self.is_idle && self.set < wait) {
             let timeout = if self.is_idle || wait == Duration::MAX { wait } else { power_of_two(wait) };
             apply((timeout < Duration::MAX).then_some(timeout))?;
             self.set = timeout;
