@@ -16,7 +16,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use self::link::{Access, Inbox, Limit, Outbox, ReadAccess, flush, unlimited};
+use self::link::{Access, Goal, Inbox, Limit, Outbox, ReadAccess, flush, unlimited};
 pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
 pub use self::pair::{PairStream, pair};
 pub use self::split::Reader;
@@ -194,7 +194,7 @@ impl<S: Stream> WebSocket<S> {
     /// received.
     pub fn ready(&mut self) -> Result<(), Error> {
         let rest = self.whole.outbox.sending_mut().outlet.sender.ready_len();
-        flush(&mut self.whole, rest, Some(&mut self.inbox.receiver), |_| ())
+        flush(&mut self.whole, Goal::Room(rest), Some(&mut self.inbox.receiver), |_| ())
     }
 
     /// Queues a message without writing it: the next method that waits does.
@@ -257,7 +257,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn flush(&mut self) -> Result<(), Error> {
-        flush(&mut self.whole, 0, Some(&mut self.inbox.receiver), |_| ())
+        flush(&mut self.whole, Goal::Flushed, Some(&mut self.inbox.receiver), |_| ())
     }
 
     /// Sends a ping (RFC 6455 5.5.2). The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.

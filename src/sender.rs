@@ -289,6 +289,13 @@ impl Sender {
         self.round_trip.is_measuring()
     }
 
+    /// The position at which everything will have been written that can be queued now.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn end_of_output(&mut self) -> u64 {
+        self.catch_up();
+        self.written() + self.queued_len() as u64
+    }
+
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
         self.round_trip.measure(now, self.written());

@@ -43,6 +43,8 @@ pub(super) struct Sending {
     pub(super) handles: Handles,
     /// A write is under way since then. How much was written is known for that moment.
     writing_since: Option<Timestamp>,
+    /// So many bytes have gone all the way through the stream.
+    flushed: u64,
     /// Nobody reads any more, or somebody else has the connection.
     pub(super) is_gone: bool,
 }
@@ -113,12 +115,14 @@ impl Outbox {
         MAX_WRITE.min(self.write_timeout / 4)
     }
 
-    /// One write, of at most `wait`, by the caller who has the stream to write to.
+    /// One write, of at most `wait`, by the caller who has the stream to write to. What is written up to the position `end`, or
+    /// everything, goes all the way through the stream.
     fn write_once(
         &self,
         stream: &mut dyn Stream,
         timeout: &mut Timeout,
         wait: Duration,
+        end: u64,
     ) -> Poll<Result<(), Error>> {
         let mut sending = self.sending();
         sending.outlet.check()?;
@@ -127,11 +131,16 @@ impl Outbox {
         // The output is out of the sender while the write blocks, so that others can queue.
         let mut output = sending.outlet.sender.output().take();
         drop(sending);
-        let written = write(stream, timeout, wait, &mut output);
+        let written = write(stream, timeout, wait, &mut output, end);
         let mut sending = self.sending();
         sending.writing_since = None;
+        let is_flushed =
+            matches!(written, Poll::Ready(Ok(()))) && (output.is_empty() || output.written() >= end);
+        if is_flushed {
+            sending.flushed = output.written();
+        }
         let sender = &mut sending.outlet.sender;
-        sender.unflushed = !output.is_empty() || !matches!(written, Poll::Ready(Ok(())));
+        sender.unflushed = !is_flushed || !output.is_empty();
         sender.output().put_back(output);
         if sender.is_measuring() {
             sender.measure(self.now());
@@ -142,7 +151,7 @@ impl Outbox {
 
 impl Sending {
     fn new(outlet: Outlet) -> Self {
-        Self { outlet, handles: Handles::default(), writing_since: None, is_gone: false }
+        Self { outlet, handles: Handles::default(), writing_since: None, flushed: 0, is_gone: false }
     }
 
     pub(super) fn queue_fragment(
@@ -160,40 +169,61 @@ impl Sending {
     }
 }
 
-/// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none. Then it does `last` before
-/// anybody else can queue.
+/// How far somebody writes.
+#[derive(Clone, Copy)]
+pub(super) enum Goal {
+    /// Until at most so many bytes are left.
+    Room(usize),
+    /// Until everything that is queued now has gone all the way through the stream.
+    Flushed,
+}
+
+/// Writes as far as `goal` says. Then it does `last` before anybody else can queue.
 ///
 /// The write deadline is kept meanwhile: that of `receiver`, if it is here.
 pub(super) fn flush<R>(
     access: &mut impl Access,
-    rest: usize,
+    goal: Goal,
     mut receiver: Option<&mut Receiver>,
     last: impl FnOnce(&mut Sending) -> R,
 ) -> Result<R, Error> {
-    let mut progress = Progress { goal: 0, since: Instant::now() };
+    let mut progress = Progress::new(access.outbox().now());
+    let mut end = None;
     loop {
-        // Whoever else queues while this one writes leaves the writing to this one, so it looks again.
         let outbox = access.outbox();
         let mut sending = outbox.sending();
         sending.outlet.check()?;
-        let sender = &sending.outlet.sender;
-        if sender.queued_len() <= rest && (rest > 0 || !sender.owes()) {
+        let (is_there, end) = match goal {
+            Goal::Room(rest) => (sending.outlet.sender.queued_len() <= rest, u64::MAX),
+            Goal::Flushed => {
+                // Others may go on queueing for ever.
+                let end = *end.get_or_insert_with(|| sending.outlet.sender.end_of_output());
+                (!sending.outlet.sender.owes() || sending.flushed >= end, end)
+            }
+        };
+        if is_there {
             return Ok(last(&mut sending));
         }
         let mut wait = outbox.max_write();
+        let now = outbox.now();
         if let Some(receiver) = &mut receiver {
-            let now = outbox.now();
-            wait = wait.min(until(receiver.poll_firm_timeout(now, sender), now));
-        } else if sending.writing_since.is_none() && progress.is_stalled(sender, outbox) {
+            wait = wait.min(until(receiver.poll_firm_timeout(now, &sending.outlet.sender), now));
+        } else if progress.is_stalled(&sending, outbox, now) {
             // The rest stays queued, so that the reader's deadline passes as well.
             return Err(TimedOut::Write.into());
         }
         drop(sending);
-        let written = access.write(true, |outbox, stream, timeout| outbox.write_once(stream, timeout, wait));
+        let written =
+            access.write(true, |outbox, stream, timeout| outbox.write_once(stream, timeout, wait, end));
         let Some(written) = written else { return Err(SendError::Closed.into()) };
+        let is_pending = written.is_pending();
         if let Poll::Ready(written) = written {
             written?;
-        } else if let Some(receiver) = &mut receiver {
+        }
+        // A peer that takes a little every time puts nothing off.
+        if (is_pending || wait.is_zero())
+            && let Some(receiver) = &mut receiver
+        {
             let outbox = access.outbox();
             outbox.sending().outlet.handle_firm_timeout(receiver, outbox.now());
         }
@@ -204,18 +234,23 @@ pub(super) fn flush<R>(
 struct Progress {
     /// What has to be written by the write deadline.
     goal: u64,
-    since: Instant,
+    since: Timestamp,
 }
 
 impl Progress {
+    fn new(now: Timestamp) -> Self {
+        Self { goal: 0, since: now }
+    }
+
     /// True when less than [`min_progress`](crate::Config::min_progress) was written within the write timeout.
-    fn is_stalled(&mut self, sender: &Sender, outbox: &Outbox) -> bool {
+    fn is_stalled(&mut self, sending: &Sending, outbox: &Outbox, now: Timestamp) -> bool {
+        let sender = &sending.outlet.sender;
         let written = sender.written();
         if written < self.goal {
-            return self.since.elapsed() >= outbox.write_timeout;
+            return sending.moment(now).duration_since(self.since) >= outbox.write_timeout;
         }
         self.goal = written + sender.queued_len().clamp(1, outbox.min_progress) as u64;
-        self.since = Instant::now();
+        self.since = now;
         false
     }
 }
@@ -225,8 +260,8 @@ fn write_some(access: &mut impl Access, short: Duration) -> bool {
     let start = Instant::now();
     while access.outbox().sending().outlet.sender.owes() && start.elapsed() < short {
         // An error waits: what the peer has said counts for more than that it does not listen.
-        let written =
-            access.write(false, |outbox, stream, timeout| outbox.write_once(stream, timeout, short));
+        let written = access
+            .write(false, |outbox, stream, timeout| outbox.write_once(stream, timeout, short, u64::MAX));
         if written.is_none() {
             return false;
         }
@@ -451,7 +486,8 @@ pub(super) fn open<H: Opening>(
         if wait.is_zero() {
             handshake.handle_timeout(now)?;
         } else if unflushed || !handshake.output().is_empty() {
-            unflushed = !write(stream, &mut writing, wait.min(MAX_WRITE), handshake.output())?.is_ready();
+            let wait = wait.min(MAX_WRITE);
+            unflushed = !write(stream, &mut writing, wait, handshake.output(), u64::MAX)?.is_ready();
         } else {
             let _ = read(stream, &mut reading, wait, inlet)?;
         }

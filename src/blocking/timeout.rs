@@ -87,21 +87,26 @@ pub(super) fn read(
     fill(inlet, None, |space| timeout.poll(start, stream.read(space)))
 }
 
-/// One write, of at most `wait`, and all the way through the stream if that was the last of `output`.
+/// One write, of at most `wait`, and all the way through the stream if that was the last of `output`, or its position is `end`.
 pub(super) fn write(
     stream: &mut dyn Stream,
     timeout: &mut Timeout,
     wait: Duration,
     output: &mut Output,
+    end: u64,
 ) -> Poll<io::Result<()>> {
     timeout.set(wait, |timeout| stream.set_write_timeout(timeout))?;
     let start = Instant::now();
-    if !output.is_empty() {
+    if !output.is_empty() && output.written() < end {
         let drained = drain(output, |slices| match slices {
             [slice] => timeout.poll(start, stream.write(slice)),
             slices => timeout.poll(start, stream.write_vectored(slices)),
         });
         ready!(drained)?;
     }
-    if output.is_empty() { timeout.poll(start, stream.flush()) } else { Poll::Ready(Ok(())) }
+    if output.is_empty() || output.written() >= end {
+        timeout.poll(start, stream.flush())
+    } else {
+        Poll::Ready(Ok(()))
+    }
 }

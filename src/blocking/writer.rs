@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use super::Stream;
-use super::link::{Access, Outbox, Sending, flush};
+use super::link::{Access, Goal, Outbox, Sending, flush};
 use super::split::Shared;
 use super::timeout::Timeout;
 use crate::adapter::Handle;
@@ -112,7 +112,7 @@ where
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&mut &*self.shared, 0, None, |_| ())
+        flush(&mut &*self.shared, Goal::Flushed, None, |_| ())
     }
 
     /// Sends a ping (RFC 6455 5.5.2). The pong is an event of the reader, and its `round_trip_time` tells how long it took.
@@ -171,7 +171,7 @@ where
     /// Does something as soon as the output is below the high-water mark.
     fn ready_then<R>(&self, last: impl FnOnce(&mut Sending) -> R) -> Result<R, Error> {
         let rest = self.look(|sender| sender.ready_len());
-        flush(&mut &*self.shared, rest, None, last)
+        flush(&mut &*self.shared, Goal::Room(rest), None, last)
     }
 }
 
