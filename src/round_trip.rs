@@ -25,6 +25,9 @@ enum Stage {
     Idle,
     /// A ping is queued, and will be written when the transport has accepted so many bytes.
     Queued(u64),
+    /// As before, and a write that includes it has begun: it may be on its way, although nobody knows how much went.
+    #[cfg(feature = "blocking")]
+    Leaving(u64),
     /// It is on its way since then.
     Pinged(Timestamp),
     /// Its pong has arrived.
@@ -49,6 +52,8 @@ impl RoundTrip {
             Stage::Pinged(sent_at) => sent_at,
             // Nobody told the time between the ping and its pong.
             Stage::Queued(end) if end <= written => self.told,
+            #[cfg(feature = "blocking")]
+            Stage::Leaving(_) => self.told,
             _ => return,
         };
         if digest(payload) == self.digest {
@@ -59,7 +64,26 @@ impl RoundTrip {
     /// True while it waits to be told the time.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_measuring(&self) -> bool {
-        matches!(self.stage, Stage::Queued(_) | Stage::Answered(_))
+        !matches!(self.stage, Stage::Idle | Stage::Pinged(_))
+    }
+
+    /// A write up to the position `end` begins.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn leave(&mut self, now: Timestamp, end: u64) {
+        if let Stage::Queued(ping_end) = self.stage
+            && ping_end <= end
+        {
+            self.told = self.told.max(now);
+            self.stage = Stage::Leaving(ping_end);
+        }
+    }
+
+    /// That write has ended, and it is known how much went.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn settle(&mut self) {
+        if let Stage::Leaving(end) = self.stage {
+            self.stage = Stage::Queued(end);
+        }
     }
 
     /// Tells the time to what began or ended since the last time, when the transport has accepted `written` bytes.
@@ -72,6 +96,8 @@ impl RoundTrip {
                 self.last = NonZero::new(u32::try_from(micros).unwrap_or(u32::MAX).max(1));
                 self.stage = Stage::Idle;
             }
+            #[cfg(feature = "blocking")]
+            Stage::Leaving(_) => {}
             Stage::Idle | Stage::Queued(_) | Stage::Pinged(_) => {}
         }
     }

@@ -296,6 +296,21 @@ impl Sender {
         self.written() + self.queued_len() as u64
     }
 
+    /// Takes the output to be written elsewhere while more is queued here: see [`Output::take`].
+    #[cfg(feature = "blocking")]
+    pub(crate) fn take_output(&mut self, now: Timestamp) -> Output {
+        let end = self.end_of_output();
+        self.round_trip.leave(now, end);
+        self.output.take()
+    }
+
+    /// Puts back what is left of the output that was [taken](Self::take_output).
+    #[cfg(feature = "blocking")]
+    pub(crate) fn put_back_output(&mut self, output: Output) {
+        self.round_trip.settle();
+        self.output.put_back(output);
+    }
+
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
         self.round_trip.measure(now, self.written());

@@ -127,9 +127,10 @@ impl Outbox {
         let mut sending = self.sending();
         sending.outlet.check()?;
         sending.outlet.sender.unflushed = true;
-        sending.writing_since = Some(self.now());
+        let now = self.now();
+        sending.writing_since = Some(now);
         // The output is out of the sender while the write blocks, so that others can queue.
-        let mut output = sending.outlet.sender.output().take();
+        let mut output = sending.outlet.sender.take_output(now);
         drop(sending);
         let written = write(stream, timeout, wait, &mut output, end);
         let mut sending = self.sending();
@@ -141,7 +142,7 @@ impl Outbox {
         }
         let sender = &mut sending.outlet.sender;
         sender.unflushed = !is_flushed || !output.is_empty();
-        sender.output().put_back(output);
+        sender.put_back_output(output);
         if sender.is_measuring() {
             sender.measure(self.now());
         }
