@@ -93,7 +93,10 @@ impl Outbox {
     }
 
     pub(super) fn into_sending(self) -> Sending {
-        self.sending.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut sending = self.sending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // What fails here shows when there is something to write.
+        let _ = sending.recover();
+        sending
     }
 
     /// Nobody reads any more.
@@ -105,9 +108,13 @@ impl Outbox {
 
     /// Takes everything and leaves what sends nothing any more.
     pub(super) fn take(&self) -> Self {
-        let outlet = self.sending().outlet.take();
+        let mut sending = self.sending();
+        // What fails here shows when there is something to write.
+        let _ = sending.recover();
+        let (outlet, flushed) = (sending.outlet.take(), sending.flushed);
+        drop(sending);
         self.give_up();
-        Self { sending: Mutex::new(Sending::new(outlet)), ..*self }
+        Self { sending: Mutex::new(Sending { flushed, ..Sending::new(outlet) }), ..*self }
     }
 
     /// The longest write: a fraction of the time after which a peer is given up that takes nothing.
@@ -125,6 +132,7 @@ impl Outbox {
         end: u64,
     ) -> Poll<Result<(), Error>> {
         let mut sending = self.sending();
+        sending.recover()?;
         sending.outlet.check()?;
         sending.outlet.sender.unflushed = true;
         let now = self.now();
@@ -153,6 +161,15 @@ impl Outbox {
 impl Sending {
     fn new(outlet: Outlet) -> Self {
         Self { outlet, handles: Handles::default(), writing_since: None, flushed: 0, is_gone: false }
+    }
+
+    /// Fails if the last one who wrote has panicked: nobody knows how much went, so nothing may follow. Only for the caller who has the
+    /// stream to write to.
+    fn recover(&mut self) -> Result<(), Error> {
+        match self.writing_since.take() {
+            Some(_) => Err(self.outlet.write_failed(&io::ErrorKind::Other.into())),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn queue_fragment(

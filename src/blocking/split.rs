@@ -3,7 +3,7 @@
 use core::mem;
 use core::task::Poll;
 use core::time::Duration;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::link::{Access, Inbox, Limit, Outbox, ReadAccess, unlimited};
 use super::timeout::Timeout;
@@ -38,18 +38,34 @@ where
         may_wait: bool,
         run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
     ) -> Option<R> {
-        let mut writing = match self.writing.try_lock() {
-            Ok(writing) => writing,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) if may_wait => lock(&self.writing),
-            Err(TryLockError::WouldBlock) => return None,
+        // It looks when the lock is free again, also if the stream panics.
+        let _leaving = Leaving(self);
+        let mut writing = match try_lock(&self.writing) {
+            Some(writing) => writing,
+            None if may_wait => lock(&self.writing),
+            None => return None,
         };
         let Writing { stream, timeout } = &mut *writing;
         let mut stream: &S = stream.as_deref()?;
-        let result = run(&self.outbox, &mut stream, timeout);
-        drop(writing);
-        self.drop_stream_of_nobody();
-        Some(result)
+        Some(run(&self.outbox, &mut stream, timeout))
+    }
+}
+
+/// Somebody who writes, and will look whether the stream is still wanted.
+struct Leaving<'s, S>(&'s Shared<S>);
+
+impl<S> Drop for Leaving<'_, S> {
+    fn drop(&mut self) {
+        self.0.drop_stream_of_nobody();
+    }
+}
+
+/// Locks a mutex that nobody else has.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(locked) => Some(locked),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -57,7 +73,7 @@ impl<S> Shared<S> {
     /// Drops the stream when the reader is gone, unless somebody writes: who then does the same.
     fn drop_stream_of_nobody(&self) {
         if self.outbox.sending().is_gone
-            && let Ok(mut writing) = self.writing.try_lock()
+            && let Some(mut writing) = try_lock(&self.writing)
         {
             writing.stream = None;
         }
