@@ -106,7 +106,12 @@ impl Outbox {
         sending.is_gone = true;
     }
 
-    /// Takes everything and leaves what sends nothing any more.
+    /// From now on nobody writes any more who is not writing already.
+    pub(super) fn retire(&self) {
+        self.sending().is_gone = true;
+    }
+
+    /// Takes everything and leaves what sends nothing any more. Only for the caller who has the stream to write to.
     pub(super) fn take(&self) -> Self {
         let mut sending = self.sending();
         // What fails here shows when there is something to write.
@@ -221,6 +226,9 @@ pub(super) fn flush<R>(
         };
         if is_there {
             return Ok(last(&mut sending));
+        }
+        if sending.is_gone {
+            return Err(SendError::Closed.into());
         }
         let mut wait = outbox.max_write();
         let now = outbox.now();

@@ -194,7 +194,8 @@ where
         }
         let Self { inbox, inlet, share } = self;
         let (stream, shared) = (Arc::clone(&share.stream), Arc::clone(&share.shared));
-        // Nobody writes from here on.
+        // Nobody begins a write from here on, and the one under way ends.
+        shared.outbox.retire();
         let Writing { stream: writers, timeout } = &mut *lock(&shared.writing);
         *writers = None;
         let outbox = shared.outbox.take();
