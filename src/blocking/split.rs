@@ -9,6 +9,7 @@ use super::link::{Access, Inbox, Limit, Outbox, ReadAccess, unlimited};
 use super::timeout::Timeout;
 use super::{Stream, WebSocket, Whole, Writer, transpose};
 use crate::adapter::{Negotiated, ReuniteError, lock};
+use crate::config::Period;
 use crate::pool::Inlet;
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
@@ -86,8 +87,10 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let stream = Arc::new(stream);
     let writing = Mutex::new(Writing { stream: Some(Arc::clone(&stream)), timeout: writing });
     let shared = Arc::new(Shared { outbox, writing, negotiated });
-    // Writers may set deadlines while the reader waits: a Close frame is looked after at most one close timeout late.
-    let max_wait = inbox.receiver.timing().close_timeout.duration().unwrap_or(Duration::MAX);
+    // Writers may set deadlines while the reader waits: they are looked after at most one timeout late.
+    let timing = inbox.receiver.timing();
+    let timeouts = [timing.close_timeout, timing.write_timeout].into_iter().filter_map(Period::duration);
+    let max_wait = timeouts.min().unwrap_or(Duration::MAX);
     let share = ReaderShare { stream, shared: Arc::clone(&shared) };
     (Reader { inbox: Inbox::new(inbox.receiver, max_wait), inlet, share }, Writer::new(shared, handle))
 }
