@@ -445,6 +445,10 @@ impl Inbox {
             self.rest.poll(now, Some(REST));
         }
         let mut wait = until(deadline, now).min(self.max_wait);
+        if sending.writing_since.is_some() {
+            // No deadline passes before that write ends.
+            wait = wait.max(SHORT);
+        }
         if sending.outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
