@@ -320,6 +320,14 @@ impl Inbox {
         Self { receiver, reading: Timeout::default(), is_behind: false, max_wait, rest: Deadline::NONE }
     }
 
+    /// As if the connection had had nothing to do for long enough to give storage back.
+    #[cfg(test)]
+    pub(super) fn age(&mut self) {
+        assert!(self.rest.get().is_some(), "it does not rest");
+        self.rest.clear();
+        self.rest.poll(Timestamp::default(), Some(Duration::ZERO));
+    }
+
     /// The next event; `None` when the transport has ended. Pending when there is none by `limit`.
     // Always inlined, as `Connection::receive` is and for the same reason.
     #[inline(always)]
