@@ -13,6 +13,8 @@ mod queueing;
 mod reading_while_blocked;
 mod refusals;
 #[cfg(unix)]
+mod slow_kernel;
+#[cfg(unix)]
 mod split_bounds;
 #[cfg(unix)]
 mod split_closing;
