@@ -1,6 +1,7 @@
 //! The blocking adapter, one behaviour per file: over a scripted stream in memory, and its halves over real sockets.
 #![cfg(feature = "blocking")]
 
+mod close_codes;
 mod closing;
 mod control_frames;
 mod deadlines;
