@@ -26,6 +26,8 @@ mod split_storm;
 #[cfg(unix)]
 mod split_under_load;
 mod types_are_send;
+#[cfg(unix)]
+mod waiting;
 
 mod player;
 mod scenarios;
