@@ -1,6 +1,8 @@
 //! The blocking adapter, one behaviour per file: over a scripted stream in memory, and its halves over real sockets.
 #![cfg(feature = "blocking")]
 
+#[cfg(unix)]
+mod clocks;
 mod close_codes;
 mod closing;
 mod control_frames;
