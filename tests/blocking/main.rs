@@ -13,6 +13,7 @@ mod messages;
 mod opening;
 mod parts;
 mod queueing;
+mod queues;
 mod reading_while_blocked;
 mod refusals;
 #[cfg(unix)]
