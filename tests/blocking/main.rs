@@ -31,6 +31,8 @@ mod split_under_load;
 mod types_are_send;
 #[cfg(unix)]
 mod waiting;
+#[cfg(unix)]
+mod writers;
 
 mod player;
 mod scenarios;
