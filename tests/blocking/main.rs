@@ -17,6 +17,8 @@ mod queues;
 mod reading_while_blocked;
 mod refusals;
 #[cfg(unix)]
+mod reunite;
+#[cfg(unix)]
 mod slow_kernel;
 #[cfg(unix)]
 mod split_bounds;
