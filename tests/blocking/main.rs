@@ -14,6 +14,8 @@ mod opening;
 mod parts;
 mod queueing;
 mod queues;
+#[cfg(unix)]
+mod reader_gone;
 mod reading_while_blocked;
 mod refusals;
 #[cfg(unix)]
