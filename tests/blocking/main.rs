@@ -17,6 +17,8 @@ mod queues;
 #[cfg(unix)]
 mod reader_gone;
 mod reading_while_blocked;
+#[cfg(unix)]
+mod receiving;
 mod refusals;
 #[cfg(unix)]
 mod reunite;
