@@ -531,3 +531,36 @@ pub(super) fn open<H: Opening>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Connection};
+
+    #[test]
+    fn a_peer_is_judged_by_the_moment_for_which_it_is_known_how_much_it_has_taken() {
+        let (receiver, sender) = Connection::server(Config::new()).split();
+        let mut outbox = Outbox::new(sender, &receiver);
+        let (mut inbox, mut inlet) = (Inbox::new(receiver, Duration::MAX), Inlet::new());
+        let now = outbox.now();
+        let sending = outbox.sending_mut();
+        sending.outlet.sender.send("unread").expect("open");
+        sending.writing_since = Some(now);
+        inbox.receiver.poll_timeout(now, &mut sending.outlet.sender);
+        let mut progress = Progress::new(now);
+        assert!(!progress.is_stalled(&outbox.sending(), &outbox, now));
+
+        // A write goes on that has begun an hour ago.
+        outbox.first = outbox.first + Duration::from_secs(3600);
+        let now = outbox.now();
+        inbox.handle_timeout(&mut inlet, &outbox);
+        assert_eq!(inbox.receiver.timed_out(), None);
+        assert!(!progress.is_stalled(&outbox.sending(), &outbox, now));
+
+        // It has ended, and nothing went.
+        outbox.sending_mut().writing_since = None;
+        assert!(progress.is_stalled(&outbox.sending(), &outbox, now));
+        inbox.handle_timeout(&mut inlet, &outbox);
+        assert_eq!(inbox.receiver.timed_out(), Some(TimedOut::Write));
+    }
+}
