@@ -33,15 +33,22 @@ pub struct Sender {
     closed: Option<Closed>,
     /// The peer's Close frame has come.
     is_answered: bool,
-    /// No message may be queued: this side has closed, or is abandoned.
-    is_over: bool,
-    /// The transport takes nothing any more.
-    is_abandoned: bool,
+    over: Over,
     /// The stream may hold back what was written.
     pub(crate) unflushed: bool,
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
     late_pong: Option<Box<[u8]>>,
     round_trip: RoundTrip,
+}
+
+/// Why no message may be queued any more: one question for all reasons, since every message asks it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    No,
+    /// This side has sent its Close frame, or the connection has failed.
+    Closed,
+    /// The transport takes nothing any more.
+    Abandoned,
 }
 
 impl Sender {
@@ -54,8 +61,7 @@ impl Sender {
             fragmented: None,
             closed: None,
             is_answered: false,
-            is_over: false,
-            is_abandoned: false,
+            over: Over::No,
             unflushed: false,
             late_pong: None,
             round_trip: RoundTrip::default(),
@@ -218,9 +224,7 @@ impl Sender {
     /// Forgets the output, and queues nothing from now on: nobody will read it.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn abandon(&mut self) {
-        self.is_abandoned = true;
-        self.is_over = true;
-        self.fragmented = None;
+        self.over = Over::Abandoned;
         self.output.clear();
         self.late_pong = None;
         self.unflushed = false;
@@ -324,13 +328,15 @@ impl Sender {
 
     fn set_closed(&mut self, closed: Closed) {
         self.closed = Some(closed);
-        self.is_over = true;
+        if self.over == Over::No {
+            self.over = Over::Closed;
+        }
     }
 
     /// Fails while no message may be queued.
     pub(crate) fn check(&self) -> Result<(), SendError> {
         // RFC 6455 5.5.1: no data follows a Close frame.
-        if self.is_over {
+        if self.over != Over::No {
             return Err(SendError::Closed);
         }
         // What is queued already counts: a message of any length finds room below the limit.
@@ -342,7 +348,8 @@ impl Sender {
 
     /// RFC 6455 5.5.2: a ping is answered unless a Close frame was received.
     fn pong(&mut self, payload: &[u8]) {
-        if matches!(self.closed, Some(Closed::Echoed(_) | Closed::Failed(_))) || self.is_abandoned {
+        if matches!(self.closed, Some(Closed::Echoed(_) | Closed::Failed(_))) || self.over == Over::Abandoned
+        {
             return;
         }
         if self.output.len() + Header::MAX_LEN + payload.len() <= self.high_water_len {
@@ -399,7 +406,7 @@ impl Sender {
     }
 
     fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
-        if !self.is_abandoned {
+        if self.over != Over::Abandoned {
             self.push(opcode, true, payload);
         }
     }

@@ -165,7 +165,7 @@ fn used(role: Role, config: Config, use_it: fn(&mut Connection)) -> Connection {
 fn deadlines_of_another_clock_still_pass() {
     type Use = fn(&mut Connection);
     let unlimited = Config::new().with_write_timeout(None).with_close_timeout(None);
-    let unlimited = unlimited.with_keepalive(None, Duration::ZERO);
+    let unlimited = unlimited.without_keepalive();
     let cases: [(TimedOut, Config, Use); 3] = [
         (TimedOut::Keepalive, unlimited.with_keepalive(SHORT, SHORT), |_| ()),
         (TimedOut::Write, unlimited.with_write_timeout(SHORT), |connection| {
@@ -205,7 +205,7 @@ fn deadlines_of_another_clock_still_pass() {
 fn deadlines_stand_where_they_were_after_a_change_of_hands() {
     type Use = fn(&mut WebSocket<Scripted>);
     let unlimited = Config::new().with_write_timeout(None).with_close_timeout(None);
-    let unlimited = unlimited.with_keepalive(None, Duration::ZERO);
+    let unlimited = unlimited.without_keepalive();
     let cases: [(Config, usize, Use); 3] = [
         (unlimited.with_keepalive(LONG, LONG), usize::MAX, |_| ()),
         (unlimited.with_write_timeout(LONG), 0, |socket| socket.queue("unread").expect("open")),
@@ -286,7 +286,7 @@ fn a_reader_without_a_close_timeout_looks_after_the_write_timeout() {
     for role in Role::BOTH {
         ends(move || {
             let stream = Scripted::new([]).without_end().with_room(0);
-            let config = Config::new().with_keepalive(None, Duration::ZERO).with_close_timeout(None);
+            let config = Config::new().without_keepalive().with_close_timeout(None);
             let (mut reader, writer) = open(stream.clone(), role, config.with_write_timeout(SHORT)).split();
             let reading = thread::spawn(move || reader.recv());
             // It waits, and nothing is owed.

@@ -85,7 +85,6 @@ impl Player {
         while self.recv(socket)? {
             let message = self.received.last().expect("one").clone();
             let (first, second) = message.split_at(message.len() / 2);
-            socket.ready()?;
             socket.queue_fragment(first.to_vec(), false)?;
             socket.queue_fragment(second.to_vec(), true)?;
             self.flush(socket, 2)?;

@@ -185,7 +185,7 @@ fn insist(socket: &mut Either, is_try: bool) -> Result<Option<Message>, Error> {
 #[test]
 fn deadlines_pass_however_short_the_attempts_are() {
     for is_try in [true, false] {
-        let quiet = Config::new().with_keepalive(None, Duration::ZERO);
+        let quiet = Config::new().without_keepalive();
         Either::each(silent, quiet.with_keepalive(SHORT, SHORT), |role, stream, mut socket| {
             let result = insist(&mut socket, is_try);
             assert!(matches!(result, Err(Error::TimedOut(TimedOut::Keepalive))), "{role:?}: {result:?}");

@@ -210,7 +210,7 @@ impl Outcome {
             let is_documented = match error {
                 Error::Io(error) => kinds.contains(&error.kind()),
                 Error::Protocol(ProtocolError::UnexpectedEof) => eof,
-                Error::Handshake(HandshakeError::UnexpectedEof) => eof,
+                Error::Handshake(HandshakeError::UnexpectedEof | HandshakeError::NoAnswer) => eof,
                 // What only queues does not tell why nothing is sent any more.
                 Error::Send(SendError::Closed) if scenario == Scenario::EchoInFragments => true,
                 // The reader has seen the end, and the writer hears of it.

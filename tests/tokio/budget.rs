@@ -24,7 +24,7 @@ fn config() -> Config {
 
 /// Without keepalive.
 fn quiet() -> Config {
-    Config::new().with_keepalive(None, Duration::ZERO)
+    Config::new().without_keepalive()
 }
 
 /// A socket over a pipe that respects the budget of a task, as TCP does.

@@ -135,7 +135,7 @@ fn after_the_closing_handshake_a_client_waits_two_seconds_for_the_end() {
                 for is_split in [false, true] {
                     for is_talking in [false, true] {
                         let config = Config::new()
-                            .with_keepalive(None, Duration::ZERO)
+                            .without_keepalive()
                             .with_close_timeout(Duration::from_secs(timeout));
                         let (mut socket, peer) = role.socket(config, Script::SMOOTH);
                         block_on(async {

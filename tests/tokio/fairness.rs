@@ -6,7 +6,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use tidewire::tokio::{Reader, WebSocket};
 use tidewire::{CloseCode, Config, Event, Input};
@@ -96,7 +95,7 @@ impl Kind {
         let head = if self.is_fragmented() { role.frame(0x01, "") } else { Vec::new() };
         let flood = Flood { head, bytes: self.unit(role).repeat(count), reads: Arc::clone(&reads) };
         let config = Config::new()
-            .with_keepalive(None, Duration::ZERO)
+            .without_keepalive()
             .with_write_timeout(None)
             .with_close_timeout(None)
             .with_parts(self == Self::EmptyParts);

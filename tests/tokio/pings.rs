@@ -110,7 +110,7 @@ fn a_pong_that_was_held_back_leaves_with_the_rest_of_the_output() {
     for role in Role::BOTH {
         for is_split in [false, true] {
             let config = Config::new()
-                .with_keepalive(None, Duration::ZERO)
+                .without_keepalive()
                 .with_high_water_len(100)
                 .with_write_timeout(Duration::from_secs(9));
             let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(1000));
@@ -162,7 +162,7 @@ fn a_flush_writes_a_pong_that_was_held_back() {
 #[test]
 fn the_round_trip_begins_when_the_ping_is_written() {
     for role in Role::BOTH {
-        let config = Config::new().with_keepalive(None, Duration::ZERO).with_write_timeout(None);
+        let config = Config::new().without_keepalive().with_write_timeout(None);
         let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(3));
         block_on(async {
             // It waits for room behind nothing, and before a message.

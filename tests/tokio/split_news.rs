@@ -21,7 +21,7 @@ const LULL: Duration = Duration::from_secs(100);
 
 /// Without keepalive, whose pings would wake the reader some time.
 fn quiet() -> Config {
-    Config::new().with_keepalive(None, Duration::ZERO).with_write_timeout(WRITE).with_close_timeout(CLOSING)
+    Config::new().without_keepalive().with_write_timeout(WRITE).with_close_timeout(CLOSING)
 }
 
 /// Everything that queues something.

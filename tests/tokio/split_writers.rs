@@ -18,7 +18,7 @@ use crate::wire::{CLOSE, PING, Role, TEXT, close_body, frame};
 /// Without any deadline, which would wake those who were forgotten.
 fn untimed() -> Config {
     Config::new()
-        .with_keepalive(None, Duration::ZERO)
+        .without_keepalive()
         .with_write_timeout(None)
         .with_close_timeout(None)
         .with_high_water_len(64)
