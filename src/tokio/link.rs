@@ -298,19 +298,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     /// Writes what is owed down to `rest`, or fails for good.
     #[inline(always)]
     fn poll_drain(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let (output, unflushed) = self.outlet.sender.output_to_flush();
-            let polled = self.link.poll_write(output, rest, unflushed, cx);
-            // Also while there is more to write than a ping.
-            self.measure();
-            if let Err(error) = ready!(polled) {
+        let (output, unflushed) = self.outlet.sender.output_to_flush();
+        match self.link.poll_write(output, rest, unflushed, cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
                 // Which the outlet remembers.
                 let _ = self.outlet.write_failed(&error);
             }
-            if !self.outlet.sender.can_catch_up() {
-                return Poll::Ready(());
+            Poll::Pending => {
+                // A ping may be written whose message is not.
+                self.measure();
+                return Poll::Pending;
             }
         }
+        self.measure();
+        if self.outlet.sender.can_catch_up() { self.poll_catch_up(rest, cx) } else { Poll::Ready(()) }
+    }
+
+    /// Writes a pong that the high-water mark held back.
+    #[cold]
+    #[inline(never)]
+    fn poll_catch_up(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_drain(rest, cx)
     }
 
     /// Tells a round trip when its ping was written.
