@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tidewire::blocking::{Incoming, Stream, WebSocket, client_with};
 use tidewire::{
-    ClientRequest, CloseCode, Config, Error, Event, HandshakeError, Input, ServerHandshake, State, TimedOut,
+    ClientRequest, CloseCode, Config, Error, Event, HandshakeError, Input, SendError, ServerHandshake, State,
+    TimedOut,
 };
 
 use crate::http::{accepting, parse_answer, request};
@@ -254,4 +255,30 @@ fn without_deadlines_a_read_waits_for_ever() -> Result<(), Error> {
         assert!(stream.state().calls.contains(&Call::ReadTimeout(None)));
     }
     Ok(())
+}
+
+#[test]
+fn what_is_left_after_the_peers_close_frame_has_the_close_timeout() {
+    type Method = fn(&mut WebSocket<Scripted>) -> Result<(), Error>;
+    let methods: [Method; 4] =
+        [WebSocket::flush, WebSocket::ready, |socket| socket.recv().map(drop), |socket| socket.close(None)];
+    for role in Role::BOTH {
+        for (index, method) in methods.into_iter().enumerate() {
+            // Nothing else ends it: the write timeout is longer.
+            let config = Config::new().with_close_timeout(SHORT).with_write_timeout(SHORT * 20);
+            let stream = Scripted::new(wire::close(role, 1000, "")).without_end().with_room(100);
+            let mut socket = open(&stream, role, config);
+            socket.queue(vec![1; 100_000]).expect("open");
+            assert!(matches!(socket.recv_ref(), Ok(Some((Event::Close(_), _)))));
+            let result = method(&mut socket);
+            match index {
+                0 | 1 => {
+                    assert!(matches!(result, Err(Error::Send(SendError::Closed))), "{role:?}: {result:?}")
+                }
+                _ => assert!(result.is_ok(), "{role:?}: {result:?}"),
+            }
+            let state = stream.state();
+            assert!(state.idle[1] < SHORT * 10, "{role:?}: {:?}", state.idle);
+        }
+    }
 }
