@@ -16,7 +16,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use self::link::{Access, Goal, Inbox, Limit, Outbox, ReadAccess, flush, unlimited};
+use self::link::{Access, Goal, Inbox, Limit, Outbox, ReadAccess, Sending, flush, ready_then, unlimited};
 pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
 pub use self::pair::{PairStream, pair};
 pub use self::split::Reader;
@@ -193,8 +193,11 @@ impl<S: Stream> WebSocket<S> {
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
     /// received.
     pub fn ready(&mut self) -> Result<(), Error> {
-        let rest = self.whole.outbox.sending_mut().outlet.sender.ready_len();
-        flush(&mut self.whole, Goal::Room(rest), Some(&mut self.inbox.receiver), |_| ())
+        self.ready_then(|_| Ok(()))
+    }
+
+    fn ready_then(&mut self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
+        ready_then(&mut self.whole, Some(&mut self.inbox.receiver), queue)
     }
 
     /// Queues a message without writing it: the next method that waits does.
@@ -228,8 +231,7 @@ impl<S: Stream> WebSocket<S> {
     /// As these two.
     pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.ready()?;
-        Ok(self.queue(message)?)
+        self.ready_then(|sending| sending.outlet.sender.send(message))
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
@@ -247,8 +249,7 @@ impl<S: Stream> WebSocket<S> {
     /// As these three.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
         let part = part.into();
-        self.ready()?;
-        self.queue_fragment(part, last)?;
+        self.ready_then(|sending| sending.outlet.sender.send_fragment(part, last))?;
         self.flush()
     }
 
@@ -257,16 +258,16 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn flush(&mut self) -> Result<(), Error> {
-        flush(&mut self.whole, Goal::Flushed, Some(&mut self.inbox.receiver), |_| ())
+        flush(&mut self.whole, Goal::Flushed, Some(&mut self.inbox.receiver), |_| Ok(()))
     }
 
-    /// Sends a ping (RFC 6455 5.5.2). The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells
+    /// how long it took.
     ///
     /// # Errors
-    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
-    /// as [`flush`](Self::flush).
+    /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.whole.outbox.sending_mut().outlet.sender.ping(payload)?;
+        self.ready_then(|sending| sending.outlet.sender.ping(payload))?;
         self.flush()
     }
 

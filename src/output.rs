@@ -168,6 +168,12 @@ impl Output {
         }
     }
 
+    /// The position at which it ends: how many bytes the transport will have accepted then.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end(&self) -> u64 {
+        self.written + self.len() as u64
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.written
     }

@@ -86,6 +86,23 @@ impl RoundTrip {
         }
     }
 
+    /// True while a ping waits to be written.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn is_queued(&self) -> bool {
+        !matches!(self.stage, Stage::Idle | Stage::Pinged(_) | Stage::Answered(_))
+    }
+
+    /// A write that began at that moment has made it `written` bytes.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn wrote(&mut self, began: Timestamp, written: u64) {
+        if let Stage::Queued(end) = self.stage
+            && end <= written
+        {
+            self.stage = Stage::Pinged(began);
+        }
+    }
+
     /// Tells the time to what began or ended since the last time, when the transport has accepted `written` bytes.
     pub(crate) fn measure(&mut self, now: Timestamp, written: u64) {
         self.told = self.told.max(now);

@@ -294,7 +294,7 @@ impl Sender {
     }
 
     /// The position at which everything will have been written that can be queued now.
-    #[cfg(feature = "blocking")]
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn end_of_output(&mut self) -> u64 {
         self.catch_up();
         self.written() + self.queued_len() as u64
@@ -313,6 +313,19 @@ impl Sender {
     pub(crate) fn put_back_output(&mut self, output: Output) {
         self.round_trip.settle();
         self.output.put_back(output);
+    }
+
+    /// True while a ping waits to be written.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn has_ping(&self) -> bool {
+        self.round_trip.is_queued()
+    }
+
+    /// Tells a round trip when the write began that took its ping.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn wrote(&mut self, began: Timestamp) {
+        self.round_trip.wrote(began, self.written());
     }
 
     /// Tells the time to a round trip that began or ended since the last time.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use self::link::{Both, Link};
+use self::link::{Both, Goal, Link};
 pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
 pub use self::pair::pair;
 use self::receive::{Receiving, Recv, RecvRef};
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(move |cx| {
             let Receiving { receiver, access, .. } = &mut self.receiving;
             ready!(access.poll_feed(&mut message, Some(receiver), cx))?;
-            access.poll_flush(0, Some(receiver), cx)
+            access.poll_flush(Goal::ALL, Some(receiver), cx)
         })
     }
 
@@ -232,7 +232,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Result<(), Error> {
         let part = part.into();
         self.ready().await?;
-        self.queue_fragment(part, last)?;
+        let outlet = &mut self.receiving.access.outlet;
+        outlet.sender.send_fragment(part, last).map_err(|error| outlet.explain(error))?;
         self.flush().await
     }
 
@@ -248,17 +249,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.poll_flush(cx))
     }
 
-    /// Sends a ping (RFC 6455 5.5.2). The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells how long it took.
+    /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells
+    /// how long it took.
     ///
     /// # Errors
-    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
-    /// as [`flush`](Self::flush).
+    /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// When the future is dropped after its first poll, the ping is queued.
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.receiving.access.outlet.sender.ping(payload)?;
-        self.flush().await
+    /// As [`send`](Self::send), for the ping.
+    pub fn ping(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Error>> {
+        let mut payload = Some(payload);
+        poll_fn(move |cx| {
+            let Receiving { receiver, access, .. } = &mut self.receiving;
+            ready!(access.poll_ping(&mut payload, Some(receiver), cx))?;
+            access.poll_flush(Goal::ALL, Some(receiver), cx)
+        })
     }
 
     /// Closes the connection: sends a Close frame, discards the messages that are still under way, and waits until the
@@ -305,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Receiving { receiver, access, .. } = &mut self.receiving;
-        access.poll_flush(0, Some(receiver), cx)
+        access.poll_flush(Goal::ALL, Some(receiver), cx)
     }
 
     /// Queues a Close frame with 1000, unless one is queued already, and writes everything that is queued. It never reads.

@@ -1,10 +1,12 @@
 //! [`Outlet`]: the sending side of a connection, and how it ends.
 
+use std::boxed::Box;
 use std::io;
 
 use crate::pool::{self, Inlet};
 use crate::{
-    Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp, TransportAction,
+    CloseFrame, Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp,
+    TransportAction,
 };
 
 /// How many reads may follow before a deadline that has passed counts, as long as there is something to read.
@@ -21,6 +23,8 @@ pub(crate) struct Outlet {
     broken: Option<Broken>,
     /// Something was still owed.
     lost: bool,
+    /// The peer's Close frame, if its code says that something is wrong.
+    refusal: Option<Box<CloseFrame>>,
 }
 
 /// Why a stream takes no more.
@@ -46,7 +50,7 @@ impl From<Broken> for Error {
 
 impl Outlet {
     pub(crate) fn new(sender: Sender) -> Self {
-        Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false }
+        Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false, refusal: None }
     }
 
     /// Queues a message.
@@ -73,12 +77,19 @@ impl Outlet {
         core::mem::replace(self, gone)
     }
 
-    /// True when nothing has to be done to have at most `rest` bytes queued, or everything all the way through the stream.
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(crate) fn is_flushed(&self, rest: usize) -> bool {
-        let is_flushed = if rest > 0 { self.sender.queued_len() <= rest } else { !self.sender.owes() };
-        is_flushed && self.broken.is_none()
+    /// Notes the peer's Close frame if its code says that something is wrong.
+    pub(crate) fn hear(&mut self, receiver: &Receiver) {
+        if let Some(frame) = receiver.refusal(&self.sender) {
+            self.refusal = Some(Box::new(frame.clone()));
+        }
+    }
+
+    /// Why nothing can be sent: what the peer said, if it has closed.
+    pub(crate) fn explain(&self, error: SendError) -> Error {
+        match (&self.refusal, error) {
+            (Some(frame), SendError::Closed) => Error::ClosedByPeer((**frame).clone()),
+            (_, error) => error.into(),
+        }
     }
 
     /// Returns storage that an echo has taken from the input.
@@ -119,7 +130,11 @@ impl Outlet {
     pub(crate) fn check(&mut self) -> Result<(), Error> {
         let Some(reason) = self.broken else { return Ok(()) };
         self.break_off(reason);
-        if matches!(reason, Broken::Closed) && !self.lost { Ok(()) } else { Err(reason.into()) }
+        match reason {
+            Broken::Closed if !self.lost => Ok(()),
+            Broken::Closed | Broken::Failed => Err(self.explain(SendError::Closed)),
+            _ => Err(reason.into()),
+        }
     }
 
     pub(crate) fn write_failed(&mut self, error: &io::Error) -> Error {

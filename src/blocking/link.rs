@@ -156,9 +156,7 @@ impl Outbox {
         let sender = &mut sending.outlet.sender;
         sender.unflushed = !is_flushed || !output.is_empty();
         sender.put_back_output(output);
-        if sender.is_measuring() {
-            sender.measure(self.now());
-        }
+        sender.wrote(now);
         written.map_err(|error| sending.outlet.write_failed(&error))
     }
 }
@@ -201,15 +199,25 @@ pub(super) enum Goal {
     Flushed,
 }
 
+/// Queues something as soon as the output is below the high-water mark.
+pub(super) fn ready_then(
+    access: &mut impl Access,
+    receiver: Option<&mut Receiver>,
+    queue: impl FnOnce(&mut Sending) -> Result<(), SendError>,
+) -> Result<(), Error> {
+    let rest = access.outbox().sending().outlet.sender.ready_len();
+    flush(access, Goal::Room(rest), receiver, queue)
+}
+
 /// Writes as far as `goal` says. Then it does `last` before anybody else can queue.
 ///
 /// The write deadline is kept meanwhile: that of `receiver`, if it is here.
-pub(super) fn flush<R>(
+pub(super) fn flush(
     access: &mut impl Access,
     goal: Goal,
     mut receiver: Option<&mut Receiver>,
-    last: impl FnOnce(&mut Sending) -> R,
-) -> Result<R, Error> {
+    last: impl FnOnce(&mut Sending) -> Result<(), SendError>,
+) -> Result<(), Error> {
     let mut progress = Progress::new(access.outbox().now());
     let mut end = None;
     loop {
@@ -225,7 +233,7 @@ pub(super) fn flush<R>(
             }
         };
         if is_there {
-            return Ok(last(&mut sending));
+            return last(&mut sending).map_err(|error| sending.outlet.explain(error));
         }
         if sending.is_gone {
             return Err(SendError::Closed.into());
@@ -386,11 +394,8 @@ impl Inbox {
         loop {
             let reply = |reply: Reply<'_>| access.outbox().sending().outlet.sender.reply(reply);
             if let Some(ready) = advance(&mut self.receiver, inlet, reply) {
-                if ready.is_control() && !self.is_behind {
-                    // The reply leaves at once, however long the caller takes to come back.
-                    let outbox = access.outbox();
-                    self.receiver.poll_timeout(outbox.now(), &mut outbox.sending().outlet.sender);
-                    self.is_behind = write_some(access, short);
+                if ready.is_control() {
+                    self.send_reply(access, short);
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
@@ -421,6 +426,19 @@ impl Inbox {
                 }
                 Poll::Pending => self.handle_timeout(inlet, access.outbox()),
             }
+        }
+    }
+
+    /// Sends the reply to a control frame at once, however long the caller takes to come back.
+    fn send_reply(&mut self, access: &mut impl Access, short: Duration) {
+        let outbox = access.outbox();
+        let mut sending = outbox.sending();
+        sending.outlet.hear(&self.receiver);
+        self.receiver.poll_timeout(outbox.now(), &mut sending.outlet.sender);
+        drop(sending);
+        // While the peer takes nothing, the next read waits for room.
+        if !self.is_behind {
+            self.is_behind = write_some(access, short);
         }
     }
 

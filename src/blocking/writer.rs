@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use super::Stream;
-use super::link::{Access, Goal, Outbox, Sending, flush};
+use super::link::{Access, Goal, Outbox, Sending, flush, ready_then};
 use super::split::Shared;
 use super::timeout::Timeout;
 use crate::adapter::Handle;
@@ -40,7 +40,7 @@ where
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
     /// received or the [`Reader`](super::Reader) is gone.
     pub fn ready(&self) -> Result<(), Error> {
-        self.ready_then(|_| ())
+        self.ready_then(|_| Ok(()))
     }
 
     /// The message leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not woken.
@@ -85,7 +85,7 @@ where
     /// As these two.
     pub fn feed<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let message = message.into();
-        Ok(self.ready_then(|sending| sending.outlet.queue(message))??)
+        self.ready_then(|sending| sending.outlet.queue(message))
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
@@ -103,25 +103,25 @@ where
     /// As these three.
     pub fn send_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
         let part = part.into();
-        self.ready_then(|sending| sending.queue_fragment(self.handle, part, last))??;
+        self.ready_then(|sending| sending.queue_fragment(self.handle, part, last))?;
         self.flush()
     }
 
-    /// Writes everything that is queued.
+    /// Writes everything that is queued by now.
     ///
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn flush(&self) -> Result<(), Error> {
-        flush(&mut &*self.shared, Goal::Flushed, None, |_| ())
+        flush(&mut &*self.shared, Goal::Flushed, None, |_| Ok(()))
     }
 
-    /// Sends a ping (RFC 6455 5.5.2). The pong is an event of the reader, and its `round_trip_time` tells how long it took.
+    /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event of the reader, and its `round_trip_time` tells how long
+    /// it took.
     ///
     /// # Errors
-    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
-    /// as [`flush`](Self::flush).
+    /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.outbox.sending().outlet.sender.ping(payload)?;
+        self.ready_then(|sending| sending.outlet.sender.ping(payload))?;
         self.flush()
     }
 
@@ -168,10 +168,8 @@ where
         look(&self.shared.outbox.sending().outlet.sender)
     }
 
-    /// Does something as soon as the output is below the high-water mark.
-    fn ready_then<R>(&self, last: impl FnOnce(&mut Sending) -> R) -> Result<R, Error> {
-        let rest = self.look(|sender| sender.ready_len());
-        flush(&mut &*self.shared, Goal::Room(rest), None, last)
+    fn ready_then(&self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
+        ready_then(&mut &*self.shared, None, queue)
     }
 }
 

@@ -26,6 +26,23 @@ pub(super) struct Link<S> {
     rest: Deadline,
     /// How many writes may follow each other: for halves only one, since others wait for them.
     max_writes: usize,
+    /// There would have been more.
+    is_cut: bool,
+    /// So many bytes have gone all the way through the stream.
+    flushed: u64,
+}
+
+/// How far somebody writes.
+#[derive(Clone, Copy)]
+pub(super) enum Goal {
+    /// Until at most so many bytes are left.
+    Room(usize),
+    /// Until everything up to this position of the output has gone all the way through the stream.
+    Flushed(u64),
+}
+
+impl Goal {
+    pub(super) const ALL: Self = Self::Flushed(u64::MAX);
 }
 
 /// Tells the moments of a connection.
@@ -50,7 +67,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// `first` is the moment that it is now.
     pub(super) fn new(stream: S, first: Timestamp) -> Self {
         let clock = Clock { start: Instant::now(), first };
-        Self { stream, clock, alarm: Alarm::new(), rest: Deadline::NONE, max_writes: usize::MAX }
+        Self {
+            stream,
+            clock,
+            alarm: Alarm::new(),
+            rest: Deadline::NONE,
+            max_writes: usize::MAX,
+            is_cut: false,
+            flushed: 0,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -73,15 +98,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     fn poll_write(
         &mut self,
         output: &mut Output,
-        rest: usize,
+        goal: Goal,
         unflushed: &mut bool,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
         let mut writes = 0;
+        let rest = match goal {
+            Goal::Room(rest) => rest,
+            // Others may go on queueing for ever.
+            Goal::Flushed(end) => output.end().saturating_sub(end) as usize,
+        };
         while output.len() > rest {
             if writes == self.max_writes {
-                cx.waker().wake_by_ref();
+                self.is_cut = true;
                 return Poll::Pending;
             }
             writes += 1;
@@ -91,9 +121,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }))?;
             *unflushed = true;
         }
-        if rest == 0 && *unflushed {
+        if *unflushed && let Goal::Flushed(_) = goal {
             ready!(stream.poll_flush(cx))?;
             *unflushed = false;
+            self.flushed = output.written();
         }
         Poll::Ready(Ok(()))
     }
@@ -211,50 +242,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     /// Writes what is owed as far as there is room; that it fails shows later.
     fn poll_owed(&mut self, cx: &mut Context<'_>) {
         if self.outlet.check().is_ok() {
-            let _ = self.poll_drain(0, cx);
+            let _ = self.poll_drain(Goal::ALL, cx);
         }
     }
 
     /// Sends the reply to a control frame at once, however long the caller takes to come back.
     pub(super) fn send_reply(&mut self, receiver: &mut Receiver, cx: &mut Context<'_>) {
         receiver.poll_timeout(self.link.now(), &mut self.outlet.sender);
-        let _ = self.poll_flush(0, None, cx);
+        self.outlet.hear(receiver);
+        let _ = self.poll_flush(Goal::ALL, None, cx);
     }
 
-    /// Writes until at most `rest` bytes of output are left, and all the way through the stream if that is none.
+    /// Writes as far as `goal` says.
     ///
     /// The write deadline is kept meanwhile, if the half that has it is here.
     #[inline]
     pub(super) fn poll_flush(
         &mut self,
-        rest: usize,
+        goal: Goal,
         receiver: Option<&mut Receiver>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        if self.outlet.is_flushed(rest) {
+        let sender = &self.outlet.sender;
+        let is_there = match goal {
+            Goal::Room(rest) => sender.queued_len() <= rest,
+            Goal::Flushed(end) => !sender.owes() || self.link.flushed >= end,
+        };
+        if is_there && !self.outlet.is_broken() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_flush_owed(rest, receiver, cx)
+        self.poll_flush_owed(goal, receiver, cx)
+    }
+
+    /// Writes what is queued when this is first called, at the position `end` from then on.
+    pub(super) fn poll_flush_to(
+        &mut self,
+        end: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let end = *end.get_or_insert_with(|| self.outlet.sender.end_of_output());
+        self.poll_flush(Goal::Flushed(end), None, cx)
     }
 
     // Never inlined, so that `poll_flush` always is.
     #[inline(never)]
     fn poll_flush_owed(
         &mut self,
-        rest: usize,
+        goal: Goal,
         mut receiver: Option<&mut Receiver>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         loop {
             self.outlet.check()?;
-            if self.poll_drain(rest, cx).is_ready() {
+            if self.poll_drain(goal, cx).is_ready() {
                 return Poll::Ready(self.outlet.check());
             }
             let Some(receiver) = receiver.as_deref_mut() else { return Poll::Pending };
             let deadline = receiver.poll_firm_timeout(self.link.now(), &self.outlet.sender);
             ready!(self.link.poll_sleep(deadline.into(), cx));
             // As in `poll_wait`: there may be room although the task has used its budget up.
-            let _ = unbudgeted(cx, |cx| self.poll_drain(rest, cx));
+            let _ = unbudgeted(cx, |cx| self.poll_drain(goal, cx));
             self.outlet.handle_firm_timeout(receiver, self.link.now());
         }
     }
@@ -266,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         receiver: Option<&mut Receiver>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        self.poll_flush(self.outlet.sender.ready_len(), receiver, cx)
+        self.poll_flush(Goal::Room(self.outlet.sender.ready_len()), receiver, cx)
     }
 
     /// Queues `message` as soon as there is room; it is `None` then.
@@ -279,10 +326,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         if message.is_some() {
             ready!(self.poll_ready(receiver, cx))?;
         }
-        if let Some(message) = message.take() {
-            self.outlet.queue(message)?;
+        Poll::Ready(match message.take() {
+            Some(message) => self.outlet.queue(message).map_err(|error| self.outlet.explain(error)),
+            None => Ok(()),
+        })
+    }
+
+    /// Queues a ping as soon as there is room, once.
+    pub(super) fn poll_ping(
+        &mut self,
+        payload: &mut Option<&[u8]>,
+        receiver: Option<&mut Receiver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        if payload.is_some() {
+            ready!(self.poll_ready(receiver, cx))?;
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(match payload.take() {
+            Some(payload) => self.outlet.sender.ping(payload).map_err(|error| self.outlet.explain(error)),
+            None => Ok(()),
+        })
     }
 
     /// Queues a Close frame unless one is queued already, and writes it.
@@ -292,42 +355,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         self.outlet.sender.close(CloseCode::NORMAL);
-        self.poll_flush(0, receiver, cx)
+        self.poll_flush(Goal::ALL, receiver, cx)
     }
 
-    /// Writes what is owed down to `rest`, or fails for good.
+    /// Writes what is owed as far as `goal` says, or fails for good.
     #[inline(always)]
-    fn poll_drain(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_drain(&mut self, goal: Goal, cx: &mut Context<'_>) -> Poll<()> {
+        // A round trip begins with the write, however long that lasts.
+        let began = self.outlet.sender.has_ping().then(|| self.link.now());
         let (output, unflushed) = self.outlet.sender.output_to_flush();
-        match self.link.poll_write(output, rest, unflushed, cx) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => {
-                // Which the outlet remembers.
-                let _ = self.outlet.write_failed(&error);
-            }
-            Poll::Pending => {
-                // A ping may be written whose message is not.
-                self.measure();
-                return Poll::Pending;
-            }
+        let polled = self.link.poll_write(output, goal, unflushed, cx);
+        if let Some(began) = began {
+            // A ping may be written whose message is not.
+            self.outlet.sender.wrote(began);
         }
-        self.measure();
-        if self.outlet.sender.can_catch_up() { self.poll_catch_up(rest, cx) } else { Poll::Ready(()) }
+        if let Err(error) = ready!(polled) {
+            // Which the outlet remembers.
+            let _ = self.outlet.write_failed(&error);
+        }
+        if self.outlet.sender.can_catch_up() { self.poll_catch_up(goal, cx) } else { Poll::Ready(()) }
     }
 
     /// Writes a pong that the high-water mark held back.
     #[cold]
     #[inline(never)]
-    fn poll_catch_up(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_drain(rest, cx)
-    }
-
-    /// Tells a round trip when its ping was written.
-    #[inline]
-    fn measure(&mut self) {
-        if self.outlet.sender.is_measuring() {
-            self.outlet.sender.measure(self.link.now());
-        }
+    fn poll_catch_up(&mut self, goal: Goal, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_drain(goal, cx)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
@@ -347,8 +400,14 @@ impl<S> Both<S> {
 
     /// The same with another kind of stream, and so many writes at once.
     pub(super) fn map<T>(self, max_writes: usize, map: impl FnOnce(S) -> T) -> Both<T> {
-        let Self { link: Link { stream, clock, alarm, rest, .. }, outlet } = self;
-        Both { link: Link { stream: map(stream), clock, alarm, rest, max_writes }, outlet }
+        let Self { link: Link { stream, clock, alarm, rest, is_cut, flushed, .. }, outlet } = self;
+        let link = Link { stream: map(stream), clock, alarm, rest, max_writes, is_cut, flushed };
+        Both { link, outlet }
+    }
+
+    /// True if there would have been more to write, which whoever wrote has to come back for.
+    pub(super) fn take_cut(&mut self) -> bool {
+        mem::take(&mut self.link.is_cut)
     }
 
     /// What the halves have to know of: the receiving one, so that its timers and its next write do.
@@ -405,7 +464,7 @@ where
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.
-            let _ = link.poll_write(handshake.output(), 0, &mut unflushed, cx)?;
+            let _ = link.poll_write(handshake.output(), Goal::ALL, &mut unflushed, cx)?;
             if link.poll_read(inlet, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(link.now());
                 ready!(link.poll_sleep(deadline.into(), cx));

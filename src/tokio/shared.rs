@@ -167,9 +167,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for ReaderShare<S> {
         let before = state.both.news();
         let result = run(&mut state.both, &mut Context::from_waker(&shared.waker));
         let is_for_writers = state.both.news().is_for_writers(before);
+        let is_cut = state.both.take_cut();
         drop(state);
         if is_for_writers {
             shared.waiting.wake_writers();
+        }
+        if is_cut {
+            cx.waker().wake_by_ref();
         }
         result
     }
@@ -199,12 +203,19 @@ impl<'w, S: AsyncRead + AsyncWrite + Unpin> Waiter<'w, S> {
         mut run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let Self { shared, key } = self;
-        let mut poll =
-            || shared.run(|both, handles| run(both, handles, &mut Context::from_waker(&shared.waker)));
-        let mut polled = poll();
+        let mut poll = || {
+            shared.run(|both, handles| {
+                let polled = run(both, handles, &mut Context::from_waker(&shared.waker));
+                (polled, both.take_cut())
+            })
+        };
+        let (mut polled, mut is_cut) = poll();
         if polled.is_pending() && !shared.waiting.add(key, cx.waker()) {
             // Once more now that it is among those that wait: they may have been woken before.
-            polled = poll();
+            (polled, is_cut) = poll();
+        }
+        if is_cut {
+            cx.waker().wake_by_ref();
         }
         if polled.is_ready() {
             shared.waiting.remove(key);

@@ -22,11 +22,13 @@ pub struct Writer<S> {
     handle: Handle,
     /// Its place among those that wait, between two calls of `poll_` methods.
     key: Option<u64>,
+    /// How far it flushes, between two calls of [`poll_flush`](Self::poll_flush).
+    end: Option<u64>,
 }
 
 impl<S> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, handle: Handle) -> Self {
-        Self { shared, handle, key: None }
+        Self { shared, handle, key: None, end: None }
     }
 
     pub(super) fn is_of(&self, shared: &Arc<Shared<S>>) -> bool {
@@ -95,10 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// When the future is dropped, the message may be queued or not, and nothing tells which; it is never queued in part. Where that
     /// matters, use `feed` and then `flush`.
     pub async fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let mut message = Some(message.into());
+        let (mut message, mut end) = (Some(message.into()), None);
         self.wait(|both, _, cx| {
             ready!(both.poll_feed(&mut message, None, cx))?;
-            both.poll_flush(0, None, cx)
+            both.poll_flush_to(&mut end, cx)
         })
         .await
     }
@@ -111,20 +113,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// As [`send`](Self::send), for the fragment.
     pub async fn send_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
-        let mut part = Some(part.into());
+        let (mut part, mut end) = (Some(part.into()), None);
         self.wait(|both, handles, cx| {
             if part.is_some() {
                 ready!(both.poll_ready(None, cx))?;
             }
             if let Some(part) = part.take() {
-                handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last)?;
+                let queued = handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last);
+                queued.map_err(|error| both.outlet.explain(error))?;
             }
-            both.poll_flush(0, None, cx)
+            both.poll_flush_to(&mut end, cx)
         })
         .await
     }
 
-    /// Writes everything that is queued.
+    /// Writes everything that is queued by now.
     ///
     /// # Errors
     /// As [`ready`](Self::ready).
@@ -132,25 +135,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// Cancel safe: what is not written stays queued.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.wait(|both, _, cx| both.poll_flush(0, None, cx)).await
+        let mut end = None;
+        self.wait(|both, _, cx| both.poll_flush_to(&mut end, cx)).await
     }
 
-    /// Sends a ping (RFC 6455 5.5.2). The pong is an event of the reader, and its `round_trip_time` tells how long it took.
+    /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event of the reader, and its `round_trip_time` tells how long
+    /// it took.
     ///
     /// # Errors
-    /// [`Closed`](SendError::Closed), [`PingTooLong`](SendError::PingTooLong) above 125 bytes, [`OutputFull`](SendError::OutputFull), and
-    /// as [`flush`](Self::flush).
+    /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// When the future is dropped after its first poll, the ping is queued.
+    /// As [`send`](Self::send), for the ping.
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        let mut is_queued = false;
+        let (mut payload, mut end) = (Some(payload), None);
         self.wait(|both, _, cx| {
-            if !is_queued {
-                both.outlet.sender.ping(payload)?;
-                is_queued = true;
-            }
-            both.poll_flush(0, None, cx)
+            ready!(both.poll_ping(&mut payload, None, cx))?;
+            both.poll_flush_to(&mut end, cx)
         })
         .await
     }
@@ -180,7 +181,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_flush(0, None, cx))
+        let Self { shared, key, end, .. } = self;
+        let polled = Waiter::poll_at(shared, key, cx, |both, _, cx| both.poll_flush_to(end, cx));
+        if polled.is_ready() {
+            *end = None;
+        }
+        polled
     }
 
     /// Queues a Close frame with 1000, unless one is queued already, and writes everything that is queued.

@@ -59,6 +59,16 @@ fn assert_end<T>(result: Result<T, Error>, answer: Option<u16>, is_normal: bool)
     }
 }
 
+/// What the peer has said is the reason why nothing can be sent any more.
+#[track_caller]
+fn assert_too_late(result: Result<(), Error>, answer: Option<u16>, is_normal: bool) {
+    match result {
+        Err(Error::Send(SendError::Closed)) => assert!(is_normal, "{answer:?} says why"),
+        Err(error) => assert_end(Err::<(), _>(error), answer, is_normal),
+        Ok(()) => panic!("the connection is closed"),
+    }
+}
+
 #[test]
 fn the_code_tells_whether_the_end_is_an_error_and_it_stays_one() {
     for role in Role::BOTH {
@@ -73,7 +83,11 @@ fn the_code_tells_whether_the_end_is_an_error_and_it_stays_one() {
                 let end = socket.recv_timeout(Duration::from_secs(60));
                 assert_end(end.map(|end| assert_eq!(end, Poll::Ready(None))), answer, is_normal);
                 assert!(socket.close(None).is_ok());
-                assert!(matches!(socket.send("late"), Err(Error::Send(SendError::Closed))));
+                for late in [socket.send("late"), socket.feed("late"), socket.ping(b"late")] {
+                    assert_too_late(late, answer, is_normal);
+                }
+                assert_too_late(socket.send_fragment("late", true), answer, is_normal);
+                assert_eq!(socket.queue("late"), Err(SendError::Closed));
             }
             assert!(socket.ending().is_some_and(|ending| ending.is_clean()));
         }
@@ -96,7 +110,7 @@ fn close_succeeds_whatever_the_peer_answers() {
 
 #[test]
 #[cfg(unix)]
-fn halves_end_as_the_whole_does_and_a_writer_has_nothing_to_complain_of() {
+fn halves_end_as_the_whole_does_and_a_writer_tells_what_the_peer_said() {
     for role in Role::BOTH {
         for (first, answer, is_normal) in cases() {
             let (_, socket) = open(role, first, answer);
@@ -109,7 +123,11 @@ fn halves_end_as_the_whole_does_and_a_writer_has_nothing_to_complain_of() {
                 assert_end(end, answer, is_normal);
                 writer.flush().expect("everything is written");
                 writer.close(CloseCode::NORMAL).expect("it is closed");
-                assert!(matches!(writer.send("late"), Err(Error::Send(SendError::Closed))));
+                for late in [writer.send("late"), writer.feed("late"), writer.ping(b"late")] {
+                    assert_too_late(late, answer, is_normal);
+                }
+                assert_too_late(writer.send_fragment("late", true), answer, is_normal);
+                assert_eq!(writer.queue("late"), Err(SendError::Closed));
                 assert_eq!(writer.queued_len(), 0);
             }
             let again = writer.clone();

@@ -73,6 +73,11 @@ fn a_message_beyond_the_limit_of_the_output_is_refused_and_nothing_is_queued() -
         }
         assert_eq!(socket.queued_len(), queued);
         // What may wait makes room.
+        socket.ping(b"?")?;
+        assert_eq!(wire::parse(role, &stream.take_written()).len(), 3);
+        socket.queue(&[1; 900])?;
+        socket.queue(&[1; 900])?;
+        assert_eq!(socket.queue("more"), Err(SendError::OutputFull));
         socket.send(&[2; 5000])?;
         assert_eq!(wire::parse(role, &stream.take_written()).len(), 3);
     }

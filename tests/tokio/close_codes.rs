@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use tidewire::tokio::{Reader, WebSocket};
-use tidewire::{CloseCode, CloseFrame, Config, Error, Event, State};
+use tidewire::{CloseCode, CloseFrame, Config, Error, Event, SendError, State};
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep};
 
@@ -51,6 +51,14 @@ fn check<T>(what: &str, ended: Result<Option<T>, Error>, code: Option<u16>, is_e
     }
 }
 
+/// Checks what is sent too late: what the peer has said is the reason.
+fn check_late(what: &str, sent: Result<(), Error>, code: Option<u16>, is_error: bool) {
+    match sent {
+        Err(Error::Send(SendError::Closed)) => assert!(!is_error, "{what}: the peer has said why"),
+        sent => check(what, sent.map(Some), code, is_error),
+    }
+}
+
 async fn check_socket(what: &str, socket: &mut WebSocket<Stream>, code: Option<u16>, is_error: bool) {
     for _ in 0..200 {
         check(what, socket.recv().await, code, is_error);
@@ -59,6 +67,11 @@ async fn check_socket(what: &str, socket: &mut WebSocket<Stream>, code: Option<u
         // Whatever the code is, the closing handshake was complete.
         socket.close(CloseCode::NORMAL).await.unwrap();
     }
+    check_late(what, socket.send("late").await, code, is_error);
+    check_late(what, socket.feed("late").await, code, is_error);
+    check_late(what, socket.ping(b"late").await, code, is_error);
+    check_late(what, socket.send_fragment("late", true).await, code, is_error);
+    assert_eq!(socket.queue("late"), Err(SendError::Closed), "{what}");
 }
 
 async fn check_reader(what: &str, reader: &mut Reader<Stream>, code: Option<u16>, is_error: bool) {
@@ -114,6 +127,11 @@ fn the_code_of_the_peer_tells_a_refusal_from_an_orderly_end() {
                             _ => assert_eq!(reader.recv().await.unwrap(), Some("last".into())),
                         }
                         check_reader(&what, &mut reader, code, is_error).await;
+                        check_late(&what, writer.send("late").await, code, is_error);
+                        check_late(&what, writer.feed("late").await, code, is_error);
+                        check_late(&what, writer.ping(b"late").await, code, is_error);
+                        check_late(&what, writer.send_fragment("late", true).await, code, is_error);
+                        assert_eq!(writer.queue("late"), Err(SendError::Closed), "{what}");
                         writer.close(CloseCode::NORMAL).await.unwrap();
                         assert_eq!((reader.state(), writer.state()), (State::Closed, State::Closed));
                         // Together again it is still the same end.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidewire::{Config, Event};
+use tidewire::{Config, Event, SendError};
 use tokio::task::spawn;
 use tokio::time::{sleep, timeout};
 
 use crate::stream::{Script, block_on, once};
-use crate::wire::{PING, PONG, Role, TEXT, frame};
+use crate::wire::{BINARY, PING, PONG, Role, TEXT, frame};
 
 #[test]
 fn the_pong_has_left_when_the_ping_is_an_event() {
@@ -193,5 +193,37 @@ fn the_round_trip_begins_when_the_ping_is_written() {
             measured >= Duration::from_secs(3) && measured < Duration::from_millis(3100),
             "{role:?}: {measured:?}"
         );
+    }
+}
+
+#[test]
+fn a_ping_waits_for_room_as_a_message_does() {
+    for role in Role::BOTH {
+        for is_split in [false, true] {
+            let config = Config::new().with_max_output_len(100).with_high_water_len(50);
+            let (mut socket, peer) = role.socket(config, Script::SMOOTH.with_capacity(40));
+            socket.queue([0; 200]).unwrap();
+            assert_eq!(socket.queue("more"), Err(SendError::OutputFull));
+            let reading = async {
+                let mut log = Vec::new();
+                while log.len() < 200 {
+                    sleep(Duration::from_millis(1)).await;
+                    log.extend(peer.read());
+                }
+                log.extend(peer.read());
+                log
+            };
+            let (pinged, mut log) = block_on(async {
+                if is_split {
+                    let (_reader, writer) = socket.split();
+                    tokio::join!(writer.ping(b"?"), reading)
+                } else {
+                    tokio::join!(socket.ping(b"?"), reading)
+                }
+            });
+            pinged.unwrap();
+            log.extend(peer.read());
+            assert_eq!(role.frames(&log), [frame(BINARY, [0; 200]), frame(PING, "?")], "{role:?}");
+        }
     }
 }
