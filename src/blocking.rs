@@ -31,6 +31,17 @@ use crate::{
 
 /// A WebSocket connection over a stream.
 ///
+/// | | waits | writes |
+/// |---|---|---|
+/// | `queue` | no: an error when the output is full | no: the next method that waits does |
+/// | `ready` | for room | what makes room |
+/// | `feed` | for room, then queues | what makes room |
+/// | `send` | until its message is written | everything |
+/// | `flush` | until everything is written | everything |
+///
+/// None of these reads. Two peers that only send wait for each other until the write timeout: to send and receive at once,
+/// [`split`](Self::split) the socket.
+///
 /// ```
 /// use std::net::{TcpListener, TcpStream};
 ///
@@ -131,7 +142,8 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Errors
     /// - [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io) or [`ClosedByPeer`](Error::ClosedByPeer). What
-    ///   was received before is delivered first, and after an error of the peer it has been told.
+    ///   was received before is delivered first, and after an error of the peer it has been told. The error comes when the transport has
+    ///   ended, at most the close timeout later.
     /// - `Io` of the kind `Unsupported` where messages are delivered [in parts](crate::Config::with_parts): take them from
     ///   [`recv_ref`](Self::recv_ref). Also where the stream does not wait as its timeouts say.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
@@ -187,11 +199,9 @@ impl<S: Stream> WebSocket<S> {
 
     /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
     ///
-    /// It does not read meanwhile: where the peer may be blocked writing as well, [`split`](Self::split) the socket.
-    ///
     /// # Errors
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
-    /// received.
+    /// received, or [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why.
     pub fn ready(&mut self) -> Result<(), Error> {
         self.ready_then(|_| Ok(()))
     }

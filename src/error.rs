@@ -111,7 +111,7 @@ pub struct InvalidCloseCode(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close frame was sent, or the connection has ended; nothing may follow (RFC 6455 5.5.1).
+    /// A Close frame was sent, or the connection has ended; nothing may follow (RFC 6455 5.5.1). Receiving tells why.
     #[error("the connection is closing or closed")]
     Closed,
     /// As much is queued already as [`Config::max_output_len`](crate::Config::max_output_len) allows. Write it to the transport and try

@@ -133,7 +133,7 @@ impl Sender {
 
     /// Queues a Close frame, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
-    /// `body` is a [`CloseCode`](crate::CloseCode), a code and a reason, a [`CloseFrame`](crate::CloseFrame), or `None`. Receiving goes on
+    /// `body` is a [`CloseCode`](crate::CloseCode), a code and a reason, a [`CloseFrame`], or `None`. Receiving goes on
     /// until the peer's Close frame arrives.
     pub fn close(&mut self, body: impl Into<CloseBody>) {
         if self.closed.is_none() {

@@ -38,7 +38,7 @@ where
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the end of the connection has been
-    /// received or the [`Reader`](super::Reader) is gone.
+    /// received or the [`Reader`](super::Reader) is gone. [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why.
     pub fn ready(&self) -> Result<(), Error> {
         self.ready_then(|_| Ok(()))
     }

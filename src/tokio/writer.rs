@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the connection has ended before all was
-    /// written, or the [`Reader`](super::Reader) is gone. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
+    /// written, or the [`Reader`](super::Reader) is gone. [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
     ///
     /// # Cancel safety
     /// Cancel safe.
