@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let rest = match goal {
             Goal::Room(rest) => rest,
             // Others may go on queueing for ever.
-            Goal::Flushed(end) => output.end().saturating_sub(end) as usize,
+            Goal::Flushed(end) => usize::try_from(output.end().saturating_sub(end)).unwrap_or(usize::MAX),
         };
         while output.len() > rest {
             if writes == self.max_writes {
