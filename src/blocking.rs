@@ -4,8 +4,9 @@
 //! Close frames and the closing of the transport come from the [`Connection`] and need no help. Timers run while
 //! somebody is in `recv`, `send`, `flush` or another method that waits.
 
-mod link;
+mod inbox;
 mod open;
+mod outbox;
 mod pair;
 mod split;
 mod stream;
@@ -16,8 +17,9 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use self::link::{Access, Goal, Inbox, Limit, Outbox, ReadAccess, Sending, flush, ready_then, unlimited};
+use self::inbox::{Inbox, Limit, ReadAccess, unlimited};
 pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
+use self::outbox::{Access, Goal, Outbox, Sending, flush, ready_then};
 pub use self::pair::{PairStream, pair};
 pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};

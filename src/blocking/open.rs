@@ -9,10 +9,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use super::link::open;
+use super::outbox::MAX_WRITE;
+use super::timeout::{Timeout, read, until, write};
 use super::{ClientStream, Stream, WebSocket};
-use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
-use crate::pool::Inlet;
+use crate::adapter::{Negotiated, Opening, client_handshake, name_server, plain_uri, rest_of};
+use crate::pool::{self, Inlet};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.
@@ -296,6 +297,34 @@ fn accept_request<S: Stream>(
 fn refuse<S: Stream>(stream: S, connection: Connection, inlet: Inlet) {
     // The client may be gone; there is nobody else to tell.
     let _ = WebSocket::new(stream, connection, inlet, None).recv_ref();
+}
+
+/// Runs an opening handshake to its end.
+fn open<H: Opening>(
+    stream: &mut dyn Stream,
+    handshake: &mut H,
+    inlet: &mut Inlet,
+) -> Result<H::Opened, Error> {
+    stream.set_blocking()?;
+    let start = Instant::now();
+    let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
+    let mut unflushed = false;
+    loop {
+        if let Some(opened) = handshake.receive(pool::supply(inlet, None))? {
+            pool::collect(inlet, None);
+            return Ok(opened);
+        }
+        let now = start.elapsed().into();
+        let wait = until(handshake.poll_timeout(now), now);
+        if wait.is_zero() {
+            handshake.handle_timeout(now)?;
+        } else if unflushed || !handshake.output().is_empty() {
+            let wait = wait.min(MAX_WRITE);
+            unflushed = !write(stream, &mut writing, wait, handshake.output(), u64::MAX)?.is_ready();
+        } else {
+            let _ = read(stream, &mut reading, wait, inlet)?;
+        }
+    }
 }
 
 #[cfg(test)]

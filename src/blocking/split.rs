@@ -5,7 +5,8 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use super::link::{Access, Inbox, Limit, Outbox, ReadAccess, unlimited};
+use super::inbox::{Inbox, Limit, ReadAccess, unlimited};
+use super::outbox::{Access, Outbox};
 use super::timeout::Timeout;
 use super::{Stream, WebSocket, Whole, Writer, transpose};
 use crate::adapter::{Negotiated, ReuniteError, lock};

@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::Stream;
-use crate::Output;
 use crate::adapter::{drain, fill};
 use crate::pool::Inlet;
+use crate::{Output, Timestamp};
 
 /// The shortest timeout that is set, since systems take zero for an error.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
@@ -73,6 +73,11 @@ fn power_of_two(wait: Duration) -> Duration {
 fn no_waiting() -> io::Error {
     let reason = "the stream returns at once where it should wait: it is non-blocking, or has no timeouts";
     io::Error::new(ErrorKind::Unsupported, reason)
+}
+
+/// How long it is until then.
+pub(super) fn until(deadline: Option<Timestamp>, now: Timestamp) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.duration_since(now))
 }
 
 /// One read, of at most `wait`.

@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use super::Stream;
-use super::link::{Access, Goal, Outbox, Sending, flush, ready_then};
+use super::outbox::{Access, Goal, Outbox, Sending, flush, ready_then};
 use super::split::Shared;
 use super::timeout::Timeout;
 use crate::adapter::Handle;

@@ -1,0 +1,260 @@
+//! [`Inbox`]: the receiving side, and everything that blocks in a read.
+
+use core::mem;
+use core::task::{Poll, ready};
+use core::time::Duration;
+use std::io;
+
+use super::Stream;
+use super::outbox::{Access, Outbox, write_some};
+use super::timeout::{SHORTEST, Timeout, read, until};
+use crate::adapter::{REST, advance, message};
+use crate::pool::Inlet;
+use crate::timer::Deadline;
+use crate::{Error, Event, Message, Ready, Receiver, Reply, Timestamp, TransportAction};
+
+/// How long somebody who also has to read waits for room to write, and the other way round.
+const SHORT: Duration = Duration::from_millis(10);
+
+/// The way to the stream, to read from as well.
+pub(super) trait ReadAccess: Access {
+    fn read<R>(&mut self, run: impl FnOnce(&mut dyn Stream) -> R) -> R;
+}
+
+fn shut_down(access: &mut impl ReadAccess) {
+    if !mem::replace(&mut access.outbox().sending().outlet.is_shut, true) {
+        // An error means that the transport has ended, which reading shows as well.
+        let _ = access.read(|stream| stream.shutdown_write());
+    }
+}
+
+/// The receiving side, but for the input, from which events are lent.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) receiver: Receiver,
+    reading: Timeout,
+    /// Something was left when the output was last written: for want of room, or of time.
+    is_behind: bool,
+    /// The longest read, for when somebody else may change the deadlines meanwhile.
+    max_wait: Duration,
+    /// When storage that a large message has left behind is given back.
+    rest: Deadline,
+}
+
+impl Inbox {
+    pub(super) fn new(receiver: Receiver, max_wait: Duration) -> Self {
+        Self { receiver, reading: Timeout::default(), is_behind: false, max_wait, rest: Deadline::NONE }
+    }
+
+    /// As if the connection had had nothing to do for long enough to give storage back.
+    #[cfg(test)]
+    pub(super) fn age(&mut self) {
+        assert!(self.rest.get().is_some(), "it does not rest");
+        self.rest.clear();
+        self.rest.poll(Timestamp::default(), Some(Duration::ZERO));
+    }
+
+    /// The next event; `None` when the transport has ended. Pending when there is none by `limit`.
+    // Always inlined, as `Connection::receive` is and for the same reason.
+    #[inline(always)]
+    pub(super) fn receive<'i>(
+        &mut self,
+        inlet: &'i mut Inlet,
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Event<'i>>, Error>> {
+        let ready = match inlet.get().and_then(|input| self.receiver.message_frame(input)) {
+            Some(ready) => ready,
+            None => match self.advance(inlet, access, limit) {
+                Poll::Ready(Ok(Some(ready))) => ready,
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        match self.receiver.lend(inlet.input(), ready) {
+            Ok(event) => Poll::Ready(Ok(Some(event))),
+            // Whatever is read from now on is discarded at once.
+            Err(_) => self.advance(&mut Inlet::new(), access, limit).map_ok(|_| None),
+        }
+    }
+
+    /// The next message; `None` when the transport has ended. Pending when there is none by `limit`.
+    pub(super) fn receive_message(
+        &mut self,
+        inlet: &mut Inlet,
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            if let Some(input) = inlet.get()
+                && let Some(message) = self.receiver.copy_message_frame(input)
+            {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let Some(event) = ready!(self.receive(inlet, access, limit))? else {
+                return Poll::Ready(Ok(None));
+            };
+            if let Some(message) = message(event)? {
+                return Poll::Ready(Ok(Some(message)));
+            }
+        }
+    }
+
+    /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
+    fn advance(
+        &mut self,
+        inlet: &mut Inlet,
+        access: &mut impl ReadAccess,
+        limit: &mut Limit,
+    ) -> Poll<Result<Option<Ready>, Error>> {
+        let short = if limit.at.is_some() { SHORTEST } else { SHORT };
+        loop {
+            let reply = |reply: Reply<'_>| access.outbox().sending().outlet.sender.reply(reply);
+            if let Some(ready) = advance(&mut self.receiver, inlet, reply) {
+                if ready.is_control() {
+                    self.send_reply(access, short);
+                }
+                return Poll::Ready(Ok(Some(ready)));
+            }
+            self.is_behind = write_some(access, short);
+            let outbox = access.outbox();
+            let mut sending = outbox.sending();
+            let moment = sending.moment(outbox.now());
+            let action = sending.outlet.transport_action(&mut self.receiver, || moment);
+            drop(sending);
+            match action {
+                TransportAction::KeepOpen | TransportAction::AwaitEof => {}
+                TransportAction::ShutdownWrite => shut_down(access),
+                TransportAction::Close => {
+                    let ended = access.outbox().sending().outlet.end(&self.receiver);
+                    // The peer sees the end even if the stream is kept.
+                    shut_down(access);
+                    return Poll::Ready(ended.map(|()| None));
+                }
+            }
+            if limit.is_past(access.outbox()) {
+                return Poll::Pending;
+            }
+            limit.has_read = true;
+            match self.read(inlet, access, limit.at) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    access.outbox().sending().outlet.read_failed(&self.receiver, inlet, error)?;
+                }
+                Poll::Pending => self.handle_timeout(inlet, access.outbox()),
+            }
+        }
+    }
+
+    /// Sends the reply to a control frame at once, however long the caller takes to come back.
+    fn send_reply(&mut self, access: &mut impl Access, short: Duration) {
+        let outbox = access.outbox();
+        let mut sending = outbox.sending();
+        sending.outlet.hear(&self.receiver);
+        self.receiver.poll_timeout(outbox.now(), &mut sending.outlet.sender);
+        drop(sending);
+        // While the peer takes nothing, the next read waits for room.
+        if !self.is_behind {
+            self.is_behind = write_some(access, short);
+        }
+    }
+
+    /// Does what is due; that a deadline has passed shows in the transport action.
+    fn handle_timeout(&mut self, inlet: &mut Inlet, outbox: &Outbox) {
+        let mut sending = outbox.sending();
+        let now = outbox.now();
+        // While somebody writes, time stands still for the deadlines: nobody knows how much went since.
+        let moment = sending.moment(now);
+        let _ = self.receiver.handle_timeout(moment, &mut sending.outlet.sender);
+        if self.rest.is_due(now) {
+            self.rest.clear();
+            sending.outlet.shrink(inlet);
+        }
+    }
+
+    fn read(
+        &mut self,
+        inlet: &mut Inlet,
+        access: &mut impl ReadAccess,
+        limit: Option<Timestamp>,
+    ) -> Poll<io::Result<()>> {
+        let outbox = access.outbox();
+        let mut sending = outbox.sending();
+        let now = outbox.now();
+        let moment = sending.moment(now);
+        let deadline = self.receiver.poll_timeout(moment, &mut sending.outlet.sender);
+        sending.outlet.return_storage(inlet);
+        if sending.outlet.is_swollen(inlet) {
+            self.rest.poll(now, Some(REST));
+        }
+        let mut wait = until(deadline, now).min(self.max_wait);
+        if sending.is_writing() {
+            // No deadline passes before that write ends.
+            wait = wait.max(SHORT);
+        }
+        if sending.outlet.sender.owes() {
+            wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
+        }
+        drop(sending);
+        wait = wait.min(until(self.rest.get(), now)).min(until(limit, now));
+        if inlet.is_eof() {
+            // There is nothing to read, but perhaps something to write.
+            std::thread::sleep(SHORT.min(wait.max(SHORTEST)));
+            return Poll::Pending;
+        }
+        access.read(|stream| read(stream, &mut self.reading, wait, inlet))
+    }
+}
+
+/// When a call comes to nothing that may: after one read at least.
+pub(super) struct Limit {
+    at: Option<Timestamp>,
+    has_read: bool,
+}
+
+impl Limit {
+    pub(super) fn none() -> Self {
+        Self { at: None, has_read: false }
+    }
+
+    pub(super) fn at(at: Timestamp) -> Self {
+        Self { at: Some(at), has_read: false }
+    }
+
+    fn is_past(&self, outbox: &Outbox) -> bool {
+        self.has_read && self.at.is_some_and(|at| at <= outbox.now())
+    }
+}
+
+/// What a call comes to that has no limit.
+#[inline(always)]
+pub(super) fn unlimited<T>(polled: Poll<T>) -> T {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("without a limit it waits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Connection, TimedOut};
+
+    #[test]
+    fn a_peer_is_judged_by_the_moment_for_which_it_is_known_how_much_it_has_taken() {
+        let (receiver, sender) = Connection::server(Config::new()).split();
+        let mut outbox = Outbox::new(sender, &receiver);
+        let (mut inbox, mut inlet) = (Inbox::new(receiver, Duration::MAX), Inlet::new());
+        let now = outbox.now();
+        let sender = &mut outbox.sending_mut().outlet.sender;
+        sender.send("unread").expect("open");
+        inbox.receiver.poll_timeout(now, sender);
+        outbox.age(Duration::from_secs(3600));
+        inbox.handle_timeout(&mut inlet, &outbox);
+        assert_eq!(inbox.receiver.timed_out(), None);
+        outbox.end_write();
+        inbox.handle_timeout(&mut inlet, &outbox);
+        assert_eq!(inbox.receiver.timed_out(), Some(TimedOut::Write));
+    }
+}
