@@ -126,7 +126,9 @@ fn check_origin(origin: &str, host: &str) {
     assert!(listed || !same || origin.contains('*'), "an origin that is the same can be listed");
     assert!(listed || list.is_err() || origin.contains('*'), "an entry matches itself");
     assert!(!(same || listed) || origin.contains("://"), "null and the like are never allowed");
-    assert!(!Origins::list(&[]).expect("nobody").allows(origin, host) && Origins::any().allows(origin, host));
+    assert!(
+        !Origins::list(&[""; 0]).expect("nobody").allows(origin, host) && Origins::any().allows(origin, host)
+    );
     if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         let allows = |origin: String| Origins::same().allows(&origin, host);
         assert!(allows(format!("http://{host}")) && allows(format!("https://{host}:443")));
