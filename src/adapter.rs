@@ -4,6 +4,7 @@
 mod handles;
 mod opening;
 mod outlet;
+pub(crate) mod pool;
 mod queue;
 mod reunite;
 mod transfer;
@@ -21,7 +22,7 @@ pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;
 pub(crate) use self::transfer::{drain, fill};
 
-use crate::pool::{self, Inlet};
+use self::pool::Inlet;
 use crate::{Error, Event, Message, Ready, Receiver, Reply};
 
 /// How long a connection that has nothing to do keeps what a large message has left behind.

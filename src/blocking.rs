@@ -25,8 +25,8 @@ pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
 pub use self::writer::Writer;
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Negotiated, Queue};
-use crate::pool::Inlet;
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
 };

@@ -12,16 +12,30 @@
 //!          +------------------------------------------------> - close the transport
 //! ```
 
+pub(crate) mod compare;
+pub(crate) mod event;
+pub(crate) mod excerpt;
+pub(crate) mod input;
+pub(crate) mod message;
+pub(crate) mod outgoing;
+pub(crate) mod output;
+pub(crate) mod receiver;
+pub(crate) mod reply;
+pub(crate) mod round_trip;
+pub(crate) mod sender;
+pub(crate) mod state;
+pub(crate) mod timer;
+
 use core::time::Duration;
 
-use crate::event::{Event, Ready};
-use crate::input::Input;
-use crate::mask::Keys;
-use crate::outgoing::Outgoing;
-use crate::output::Output;
-use crate::receiver::Receiver;
-use crate::sender::Sender;
-use crate::state::{Ending, State, TransportAction};
+use crate::connection::event::{Event, Ready};
+use crate::connection::input::Input;
+use crate::connection::outgoing::Outgoing;
+use crate::connection::output::Output;
+use crate::connection::receiver::Receiver;
+use crate::connection::sender::Sender;
+use crate::connection::state::{Ending, State, TransportAction};
+use crate::wire::mask::Keys;
 use crate::{CloseBody, Config, ProtocolError, SendError, TimedOut, Timestamp};
 
 /// A WebSocket connection after its opening handshake, without I/O, clock or randomness of its own.

@@ -163,9 +163,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-pub mod frame;
 pub mod handshake;
-pub mod mask;
 
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
@@ -176,52 +174,36 @@ pub mod tokio;
 
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod adapter;
-mod close;
-mod compare;
 mod config;
 mod connection;
-mod copy;
 mod error;
-mod event;
-mod excerpt;
-mod input;
-mod message;
-mod outgoing;
-mod output;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-mod pool;
-mod receiver;
-mod reply;
-mod round_trip;
-mod sender;
-mod state;
-mod timer;
-mod utf8;
+mod wire;
 
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use adapter::{Queue, ReuniteError};
 /// A payload that is shared rather than copied: the type of the crate `bytes`.
 pub use bytes::Bytes;
-pub use close::{CloseBody, CloseCode, CloseFrame};
 pub use config::Config;
 pub use connection::Connection;
+pub use connection::event::{Event, Part, Payload, Ready, Text};
+pub use connection::input::Input;
+pub use connection::message::Message;
+pub use connection::outgoing::{Outgoing, Prepared};
+pub use connection::output::Output;
+pub use connection::receiver::Receiver;
+pub use connection::reply::Reply;
+pub use connection::sender::Sender;
+pub use connection::state::{Ending, Party, State, TransportAction};
+pub use connection::timer::Timestamp;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::Error;
 pub use error::{
     Culprit, HandshakeError, InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, ProtocolError,
     SendError, TimedOut,
 };
-pub use event::{Event, Part, Payload, Ready, Text};
 pub use handshake::negotiate::Origins;
 pub use handshake::{
     ClientHandshake, ClientRequest, Request, Response, ServerHandshake, UnsendableAnswer, Uri, accept_key,
 };
-pub use input::Input;
-pub use message::Message;
-pub use outgoing::{Outgoing, Prepared};
-pub use output::Output;
-pub use receiver::Receiver;
-pub use reply::Reply;
-pub use sender::Sender;
-pub use state::{Ending, Party, State, TransportAction};
-pub use timer::Timestamp;
+pub use wire::close::{CloseBody, CloseCode, CloseFrame};
+pub use wire::{frame, mask};

@@ -28,8 +28,8 @@ use self::receive::{Receiving, Recv, RecvRef};
 pub use self::split::Reader;
 pub use self::stream::ClientStream;
 pub use self::writer::Writer;
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Negotiated, Outlet, Queue};
-use crate::pool::Inlet;
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
 };

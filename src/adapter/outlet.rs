@@ -3,7 +3,7 @@
 use std::boxed::Box;
 use std::io;
 
-use crate::pool::{self, Inlet};
+use crate::adapter::pool::{self, Inlet};
 use crate::{
     CloseFrame, Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp,
     TransportAction,

@@ -4,7 +4,7 @@ use core::task::{Poll, ready};
 use std::io::{self, ErrorKind, IoSlice};
 
 use crate::Output;
-use crate::pool::{self, Inlet};
+use crate::adapter::pool::{self, Inlet};
 
 /// How much is read at once at most: whoever reads more waits more often for the rest. A message of 64 KiB comes in one read, with its header.
 const MAX_READ_LEN: usize = 80 << 10;
@@ -60,9 +60,9 @@ mod tests {
     use std::vec;
 
     use super::*;
-    use crate::frame::Header;
-    use crate::input::READ_LEN;
-    use crate::output::Chained;
+    use crate::connection::input::READ_LEN;
+    use crate::connection::output::Chained;
+    use crate::wire::frame::Header;
 
     /// How long a read is that has `storage_len` bytes to go to.
     fn read_len(storage_len: usize) -> usize {

@@ -8,9 +8,9 @@ use std::io;
 use super::Stream;
 use super::outbox::{Access, Outbox, write_some};
 use super::timeout::{SHORTEST, Timeout, read, until};
+use crate::adapter::pool::Inlet;
 use crate::adapter::{REST, advance, message};
-use crate::pool::Inlet;
-use crate::timer::Deadline;
+use crate::connection::timer::Deadline;
 use crate::{Error, Event, Message, Ready, Receiver, Reply, Timestamp, TransportAction};
 
 /// How long somebody who also has to read waits for room to write, and the other way round.

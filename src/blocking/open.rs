@@ -12,8 +12,8 @@ use std::time::Instant;
 use super::outbox::MAX_WRITE;
 use super::timeout::{Timeout, read, until, write};
 use super::{ClientStream, Stream, WebSocket};
+use crate::adapter::pool::{self, Inlet};
 use crate::adapter::{Negotiated, Opening, client_handshake, name_server, plain_uri, rest_of};
-use crate::pool::{self, Inlet};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.

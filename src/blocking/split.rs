@@ -9,9 +9,9 @@ use super::inbox::{Inbox, Limit, ReadAccess, unlimited};
 use super::outbox::{Access, Outbox};
 use super::timeout::Timeout;
 use super::{Stream, WebSocket, Whole, Writer, transpose};
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::config::Period;
-use crate::pool::Inlet;
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
 /// What the halves share.

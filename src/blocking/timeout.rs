@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::Stream;
+use crate::adapter::pool::Inlet;
 use crate::adapter::{drain, fill};
-use crate::pool::Inlet;
 use crate::{Output, Timestamp};
 
 /// The shortest timeout that is set, since systems take zero for an error.

@@ -9,8 +9,8 @@ use super::head::{Headers, RawHead, Slots};
 use super::response::{Refusal, Response};
 use super::scan::Scan;
 use super::{accept_value, base64, is_same, is_token};
+use crate::connection::timer::{Deadline, Timestamp};
 use crate::connection::{Connection, Role};
-use crate::timer::{Deadline, Timestamp};
 use crate::{Config, Culprit, HandshakeError, Input, Output, TimedOut};
 
 /// Sends a client's opening handshake and reads the server's.

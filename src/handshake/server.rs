@@ -8,7 +8,7 @@ use super::request::Request;
 use super::scan::Scan;
 use super::{answer, is_token, negotiate::Origins};
 use crate::connection::Connection;
-use crate::timer::{Deadline, Timestamp};
+use crate::connection::timer::{Deadline, Timestamp};
 use crate::{Config, Culprit, HandshakeError, Input, InvalidResponse, Output, TimedOut};
 
 /// Reads a client's opening handshake, and answers it if it is wrong.

@@ -9,7 +9,7 @@ use ::tokio::time::{Sleep, sleep_until};
 
 use super::link::Clock;
 use crate::Timestamp;
-use crate::timer::Deadline;
+use crate::connection::timer::Deadline;
 
 /// Wakes a task at a deadline, or earlier: it is not moved for one that was put off.
 #[derive(Debug)]

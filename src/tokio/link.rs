@@ -11,9 +11,9 @@ use ::tokio::task::unconstrained;
 use ::tokio::time::Instant;
 
 use super::alarm::Alarm;
+use crate::adapter::pool::{self, Inlet};
 use crate::adapter::{Opening, Outlet, REST, drain, fill};
-use crate::pool::{self, Inlet};
-use crate::timer::Deadline;
+use crate::connection::timer::Deadline;
 use crate::{CloseCode, Error, Outgoing, Output, Receiver, Timestamp, TransportAction};
 
 /// A stream with a clock and a timer.

@@ -9,8 +9,8 @@ use ::tokio::time::{Instant, timeout};
 
 use super::link::open;
 use super::{ClientStream, WebSocket};
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
-use crate::pool::Inlet;
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
 /// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.

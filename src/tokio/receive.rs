@@ -10,8 +10,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 
 use super::link::Both;
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Queue, advance, message};
-use crate::pool::Inlet;
 use crate::{Error, Event, Message, Ready, Receiver};
 
 /// An event that is ready, to be lent by the receiver, or the end of the transport.

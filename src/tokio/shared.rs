@@ -13,8 +13,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::link::Both;
 use super::receive::Access;
 use crate::Event;
+use crate::adapter::pool;
 use crate::adapter::{Handle, Handles, Negotiated, Outlet, lock};
-use crate::pool;
 
 /// What the halves share. The lock is held to queue, and for one read or write; never while somebody waits, and never to decode.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use super::receive::{Receiving, Recv, RecvRef};
 use super::shared::{ReaderShare, Shared};
 use super::{WebSocket, Writer};
+use crate::adapter::pool::Inlet;
 use crate::adapter::{Handles, ReuniteError};
-use crate::pool::Inlet;
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {

@@ -9,8 +9,8 @@ use core::ops::{Deref, Range};
 
 use bytes::{Buf, Bytes};
 
-use crate::frame::{Header, OpCode};
-use crate::{copy, mask};
+use crate::wire::frame::{Header, OpCode};
+use crate::wire::{copy, mask};
 
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;

@@ -7,10 +7,10 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::compare::{compare_with_bytes, compare_with_text};
-use crate::copy;
-use crate::excerpt::Excerpt;
-use crate::frame::OpCode;
+use crate::connection::compare::{compare_with_bytes, compare_with_text};
+use crate::connection::excerpt::Excerpt;
+use crate::wire::copy;
+use crate::wire::frame::OpCode;
 
 /// A message as an owned value.
 ///

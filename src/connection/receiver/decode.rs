@@ -3,13 +3,14 @@
 use alloc::boxed::Box;
 
 use super::{End, Receiver, ReplyDue, Status};
-use crate::event::{Kind, Ready};
-use crate::frame::{Header, OpCode};
-use crate::input::Input;
-use crate::message::DataKind;
+use crate::connection::event::{Kind, Ready};
+use crate::connection::input::Input;
+use crate::connection::message::DataKind;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-use crate::message::Message;
-use crate::{CloseFrame, ProtocolError, mask};
+use crate::connection::message::Message;
+use crate::wire::frame::{Header, OpCode};
+use crate::wire::mask;
+use crate::{CloseFrame, ProtocolError};
 
 /// As much text as is unmasked, validated and copied at once is still in the first-level cache for the next of these.
 const TEXT_LEN: usize = 8 << 10;

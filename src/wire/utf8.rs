@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::copy;
+use crate::wire::copy;
 
 /// Somewhere in the text is a byte that UTF-8 does not allow there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 pub(crate) use self::inlet::Inlet;
-use crate::input::READ_LEN;
+use crate::connection::input::READ_LEN;
 use crate::{Input, Output, Payload};
 
 /// How many pieces of storage of either kind a thread keeps behind the first: enough for connections that are in the middle of a message.

@@ -8,17 +8,17 @@ use core::fmt;
 use self::decode::{Frame, PartialMessage};
 #[cfg(feature = "blocking")]
 use crate::config::Timing;
-use crate::event::{Event, Kind, Ready, Text};
-use crate::input::Input;
-use crate::reply::{Reply, ReplyKind};
-use crate::sender::Sender;
-use crate::state::{Ending, State, TransportAction};
+use crate::connection::event::{Event, Kind, Ready, Text};
+use crate::connection::input::Input;
+use crate::connection::reply::{Reply, ReplyKind};
+use crate::connection::sender::Sender;
+use crate::connection::state::{Ending, State, TransportAction};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-use crate::timer::Deadline;
-use crate::timer::{Due, Facts, Phase, Timers};
-use crate::utf8::{self, Utf8};
+use crate::connection::timer::Deadline;
+use crate::connection::timer::{Due, Facts, Phase, Timers};
+use crate::wire::utf8::{self, Utf8};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-use crate::{CloseCode, state::Closed};
+use crate::{CloseCode, connection::state::Closed};
 use crate::{CloseFrame, Config, ProtocolError, TimedOut, Timestamp};
 
 /// How much a peer may still send after the connection is over before the transport is cut, in bytes.

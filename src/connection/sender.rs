@@ -9,16 +9,16 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::frame::{Header, OpCode};
-use crate::mask::Keys;
-use crate::message::DataKind;
-use crate::outgoing::{Outgoing, OutgoingPayload, Prepared};
-use crate::output::{CHAIN_LEN, Chained, Output};
-use crate::reply::{Reply, ReplyKind};
-use crate::round_trip::RoundTrip;
-use crate::state::Closed;
+use crate::connection::message::DataKind;
+use crate::connection::outgoing::{Outgoing, OutgoingPayload, Prepared};
+use crate::connection::output::{CHAIN_LEN, Chained, Output};
+use crate::connection::reply::{Reply, ReplyKind};
+use crate::connection::round_trip::RoundTrip;
+use crate::connection::state::Closed;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
-use crate::state::State;
+use crate::connection::state::State;
+use crate::wire::frame::{Header, OpCode};
+use crate::wire::mask::Keys;
 use crate::{CloseBody, CloseFrame, Config, ProtocolError, SendError, Timestamp};
 
 /// The sending half of a [`Connection`](crate::Connection): what it encodes waits in its [`output`](Self::output).

@@ -10,11 +10,11 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::copy;
-use crate::excerpt::Excerpt;
-use crate::frame::Header;
-use crate::message::{DataKind, Message};
-use crate::output::CHAIN_LEN;
+use crate::connection::excerpt::Excerpt;
+use crate::connection::message::{DataKind, Message};
+use crate::connection::output::CHAIN_LEN;
+use crate::wire::copy;
+use crate::wire::frame::Header;
 
 /// Anything that can be sent as a message or as a fragment of one.
 ///

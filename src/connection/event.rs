@@ -7,11 +7,12 @@ use core::ops::{Deref, Range};
 
 use bytes::Bytes;
 
-use crate::compare::{compare_with_bytes, compare_with_text};
-use crate::excerpt::Excerpt;
-use crate::input::Input;
-use crate::message::DataKind;
-use crate::{CloseFrame, Message, Outgoing, copy, utf8};
+use crate::connection::compare::{compare_with_bytes, compare_with_text};
+use crate::connection::excerpt::Excerpt;
+use crate::connection::input::Input;
+use crate::connection::message::DataKind;
+use crate::wire::{copy, utf8};
+use crate::{CloseFrame, Message, Outgoing};
 
 /// An event is ready to be [lent](Input::lend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

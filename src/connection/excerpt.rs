@@ -3,7 +3,7 @@
 use alloc::format;
 use core::fmt;
 
-use crate::message::DataKind;
+use crate::connection::message::DataKind;
 
 /// As many characters of a text, or bytes of binary data, are shown.
 const MAX_LEN: usize = 64;
