@@ -87,11 +87,6 @@ impl Inbox {
         limit: &mut Limit,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            if let Some(input) = inlet.get()
-                && let Some(message) = self.receiver.copy_message_frame(input)
-            {
-                return Poll::Ready(Ok(Some(message)));
-            }
             let Some(event) = ready!(self.receive(inlet, access, limit))? else {
                 return Poll::Ready(Ok(None));
             };

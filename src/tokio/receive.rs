@@ -144,13 +144,6 @@ impl<A: Access> Receiving<A> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            if self.turn.events > 0
-                && let Some(input) = inlet.get()
-                && let Some(message) = self.receiver.copy_message_frame(input)
-            {
-                self.turn.events -= 1;
-                return Poll::Ready(Ok(Some(message)));
-            }
             let Some(ready) = ready!(self.poll_event(inlet, cx))? else { return Poll::Ready(Ok(None)) };
             if ready.is_control() {
                 continue;

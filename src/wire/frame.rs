@@ -178,13 +178,6 @@ impl Header {
         }
     }
 
-    /// True for a frame whose payload is longer than 125 bytes, if its header is valid.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn has_extended_len(bytes: &[u8]) -> bool {
-        matches!(bytes, [_, second, ..] if second & !MASK >= 126)
-    }
-
     /// Writes the header to the start of `bytes`, with the length in its minimal form, and tells how many bytes it took.
     ///
     /// The length is cut to 63 bits, which no payload in memory exceeds.

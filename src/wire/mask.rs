@@ -4,11 +4,7 @@
 mod vectors;
 
 use alloc::boxed::Box;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-use alloc::vec::Vec;
 
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-use bytes::Bytes;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
 
@@ -68,29 +64,8 @@ fn copy_few(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
     }
 }
 
-/// A masked copy of `payload`, which is at least [`LONG_LEN`] long, in one allocation.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-pub(crate) fn to_bytes(payload: &[u8], key: [u8; 4]) -> Bytes {
-    let mut copy = Vec::with_capacity(payload.len());
-    #[cfg(feature = "simd")]
-    vectors::append(&mut copy, payload, key);
-    #[cfg(not(feature = "simd"))]
-    append_tiles(&mut copy, payload, key);
-    copy.into()
-}
-
-/// Writes every byte of what it appends once.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-#[inline(always)]
-fn append_tiles(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    let keys = [key; LONG_LEN / 4];
-    for tile in payload.chunks(LONG_LEN) {
-        out.extend(tile.iter().zip(keys.as_flattened()).map(|(byte, key)| byte ^ key));
-    }
-}
-
-/// From how many bytes on vectors are worth the way to them, and a copy the mask on its way.
-pub(crate) const LONG_LEN: usize = 512;
+/// From how many bytes on vectors are worth the way to them.
+const LONG_LEN: usize = 512;
 
 /// As [`apply_lanes`], each lane in a line of the cache, for at least two lanes.
 #[cfg(not(feature = "simd"))]

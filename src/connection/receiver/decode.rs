@@ -6,8 +6,6 @@ use super::{End, Receiver, ReplyDue, Status};
 use crate::connection::event::{Kind, Ready};
 use crate::connection::input::Input;
 use crate::connection::message::DataKind;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-use crate::connection::message::Message;
 use crate::wire::frame::{Header, OpCode};
 use crate::wire::mask;
 use crate::{CloseFrame, ProtocolError};
@@ -52,26 +50,6 @@ impl Receiver {
         input.consume_frame(header_len, len);
         self.timers.frame();
         Some(Ready(if opcode == OpCode::Text { Kind::Text } else { Kind::Binary }))
-    }
-
-    /// As [`message_frame`](Self::message_frame), for a binary message that is long enough to be copied while it is unmasked.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn copy_message_frame(&mut self, input: &mut Input) -> Option<Message> {
-        let unread = input.unread();
-        if !Header::has_extended_len(unread) || !self.is_usual() || !self.is_server {
-            return None;
-        }
-        let (opcode, header_len, len) = self.message_header(unread)?;
-        if opcode != OpCode::Binary || len < mask::LONG_LEN {
-            return None;
-        }
-        let (header, payload) = unread.get(..header_len + len)?.split_at(header_len);
-        let message = Message::Binary(mask::to_bytes(payload, *header.last_chunk()?));
-        input.retire();
-        input.consume(header_len + len);
-        self.timers.frame();
-        Some(message)
     }
 
     /// True where a frame begins that may be a whole message.

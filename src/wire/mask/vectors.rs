@@ -1,7 +1,5 @@
 //! Masking with the widest vectors that the processor has, feature `simd`.
 
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-use alloc::vec::Vec;
 use std::sync::LazyLock;
 
 use fearless_simd::prelude::*;
@@ -20,19 +18,6 @@ pub(super) fn apply(bytes: &mut [u8], key: [u8; 4]) {
 #[inline(never)]
 pub(super) fn copy(place: &mut [u8], payload: &[u8], key: [u8; 4]) {
     dispatch!(*LEVEL, simd => copy_vectors(simd, place, payload, key));
-}
-
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-#[inline(never)]
-pub(super) fn append(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    dispatch!(*LEVEL, simd => append_vectors(simd, out, payload, key));
-}
-
-/// What the compiler makes of it with the vectors of `S`.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-#[inline(always)]
-fn append_vectors<S: Simd>(_: S, out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    super::append_tiles(out, payload, key);
 }
 
 /// The vectors are aligned; the first and the last overlap those beside them, so that no single bytes remain.
