@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
-use core::ops::Range;
 
 use httparse::{ParserConfig, Status};
 
@@ -180,30 +179,9 @@ impl<'i> Headers<'_, 'i> {
         if self.values(name).all(|line| elements(line).all(&mut check)) { Ok(found) } else { Err(Malformed) }
     }
 
-    /// Where a part of the head lies in it.
-    pub(super) fn span(&self, part: &'i [u8]) -> Span {
-        let start = part.as_ptr().addr() - self.bytes.as_ptr().addr();
-        Span { start: start as u32, end: (start + part.len()) as u32 }
-    }
-
     /// The head, to keep.
     pub(super) fn head(&self) -> Head {
         Head(self.bytes.into())
-    }
-}
-
-/// Where a part of a head lies, of which no byte is beyond 4 GiB.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    pub(super) const EMPTY: Self = Self { start: 0, end: 0 };
-
-    fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
     }
 }
 
@@ -226,23 +204,6 @@ impl Head {
     /// The first value of a header, if it is text.
     pub(super) fn value_text(&self, name: &str) -> Option<&str> {
         core::str::from_utf8(self.values(name).next()?).ok()
-    }
-
-    pub(super) fn bytes(&self, span: Span) -> &[u8] {
-        &self.0[span.range()]
-    }
-
-    pub(super) fn text(&self, span: Span) -> &str {
-        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
-    }
-
-    /// Puts a slash before `path`, where `authority` ends, which moves onto what is before that.
-    pub(super) fn insert_slash(&mut self, authority: &mut Span, path: &mut Span) {
-        self.0.copy_within(authority.range(), authority.start as usize - 1);
-        for place in [&mut authority.start, &mut authority.end, &mut path.start] {
-            *place -= 1;
-        }
-        self.0[path.start as usize] = b'/';
     }
 
     fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {

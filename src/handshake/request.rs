@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::alphabet::{BASE64, TOKEN};
-use super::head::{Head, Headers, RawHead, Slots, Span};
+use super::head::{Head, Headers, RawHead, Slots};
 use super::target::{self, Target};
-use super::uri::{path, without_empty_query};
+use super::uri::{path, resource_name};
 use super::{answer, check_header, elements, is_token, negotiate};
 use crate::connection::{Connection, Role};
 use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
@@ -19,11 +19,10 @@ use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, Unsendabl
 pub struct Request {
     config: Config,
     head: Head,
-    host: Span,
-    resource_name: Span,
-    key: Span,
-    /// Empty if there is none.
-    subprotocol: Span,
+    host: Box<str>,
+    resource_name: Box<str>,
+    key: [u8; KEY_LEN],
+    subprotocol: Option<Box<str>>,
 }
 
 impl Request {
@@ -44,7 +43,7 @@ impl Request {
         check_body(&headers)?;
         check_upgrade(&headers)?;
         check_version(&headers)?;
-        let key = headers.single("Sec-WebSocket-Key").ok().flatten().filter(|key| is_key(key));
+        let key = headers.single("Sec-WebSocket-Key").ok().flatten().and_then(key);
         let key = key
             .ok_or_else(|| HandshakeError::InvalidKey(Culprit::line(headers.values("Sec-WebSocket-Key"))))?;
         let offered = negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
@@ -52,19 +51,14 @@ impl Request {
             supported.iter().find_map(|name| offered.iter().copied().find(|&other| other == &**name));
         check_extensions(&headers)?;
         check_origin(&headers, origins, host)?;
-        let mut request = Self {
+        Ok(Self {
             config,
-            host: headers.span(host.as_bytes()),
-            resource_name: headers.span(without_empty_query(path_and_query).as_bytes()),
-            key: headers.span(key),
-            subprotocol: chosen.map_or(Span::EMPTY, |name| headers.span(name.as_bytes())),
             head: headers.head(),
-        };
-        // RFC 6455 3: "/" for an empty path. The host is then in the same URI, and what is before it no longer matters.
-        if !path_and_query.starts_with('/') {
-            request.head.insert_slash(&mut request.host, &mut request.resource_name);
-        }
-        Ok(request)
+            host: host.into(),
+            resource_name: resource_name(path_and_query),
+            key,
+            subprotocol: chosen.map(Box::from),
+        })
     }
 
     /// Opens the connection, with a subprotocol and further headers, such as `Set-Cookie`.
@@ -83,7 +77,7 @@ impl Request {
     ) -> Result<Connection, UnsendableAnswer> {
         match check_headers(headers).and_then(|()| self.check_subprotocol(subprotocol)) {
             Ok(()) => {
-                let answer = answer::acceptance(self.head.bytes(self.key), subprotocol, headers);
+                let answer = answer::acceptance(&self.key, subprotocol, headers);
                 Ok(Connection::open(Role::Server, self.config, answer))
             }
             Err(reason) => Err(UnsendableAnswer::new(self.config, reason)),
@@ -114,7 +108,7 @@ impl Request {
     /// What the client asks for: the path and, if there is one, the query, percent-encoded as they were sent (RFC 6455 3).
     #[must_use]
     pub fn target(&self) -> &str {
-        self.head.text(self.resource_name)
+        &self.resource_name
     }
 
     /// The path in [`target`](Self::target).
@@ -132,7 +126,7 @@ impl Request {
     /// The host, and the port if it was sent, that the client believes to speak to.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.head.text(self.host)
+        &self.host
     }
 
     /// The origin of the page that a browser connects for; others may send any or none (RFC 6455 10.1).
@@ -151,7 +145,7 @@ impl Request {
     /// [`ServerHandshake::with_subprotocols`](crate::ServerHandshake::with_subprotocols).
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        Some(self.head.text(self.subprotocol)).filter(|name| !name.is_empty())
+        self.subprotocol.as_deref()
     }
 
     /// The first of the `supported` subprotocols, in the server's order of preference, that the client offers.
@@ -278,9 +272,13 @@ fn check_origin(headers: &Headers<'_, '_>, origins: &Origins, host: &str) -> Res
     }
 }
 
+/// The length of a `Sec-WebSocket-Key`.
+const KEY_LEN: usize = 24;
+
 /// RFC 6455 4.2.1: the base64 form of 16 bytes, whose last digit may hold any pad bits (erratum 3150).
-fn is_key(key: &[u8]) -> bool {
-    matches!(key, [digits @ .., b'=', b'='] if digits.len() == 22 && BASE64.has_all(digits))
+fn key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
+    let key: [u8; KEY_LEN] = value.try_into().ok()?;
+    matches!(&key, [digits @ .., b'=', b'='] if BASE64.has_all(digits)).then_some(key)
 }
 
 /// RFC 9110 7.8: a protocol, perhaps with a version.

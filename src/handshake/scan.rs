@@ -20,8 +20,7 @@ pub(super) struct Scan {
 
 impl Scan {
     pub(super) fn new(config: &Config) -> Self {
-        // What is kept of a head tells places in it with 32 bits.
-        let limit = config.max_head_len().min(u32::MAX as usize);
+        let limit = config.max_head_len();
         let max_headers = config.max_headers();
         Self { limit, max_len: limit, max_headers, position: 0, line_start: 0, lines: 0 }
     }

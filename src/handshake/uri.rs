@@ -93,8 +93,6 @@ impl FromStr for Uri {
             return Err(InvalidRequest::InvalidResourceName(character));
         }
         let default_port = if secure { 443 } else { 80 };
-        // RFC 6455 3: "/" for an empty path.
-        let slash = if path_and_query.starts_with('/') { "" } else { "/" };
         Ok(Self {
             secure,
             authority: match port {
@@ -103,7 +101,7 @@ impl FromStr for Uri {
             },
             host_len: host.len(),
             port: port.unwrap_or(default_port),
-            resource_name: format!("{slash}{}", without_empty_query(path_and_query)).into(),
+            resource_name: resource_name(path_and_query),
         })
     }
 }
@@ -173,12 +171,14 @@ pub(super) fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
-/// RFC 6455 3: there is a query only if it is not empty.
-pub(super) fn without_empty_query(path_and_query: &str) -> &str {
-    match path_and_query.strip_suffix('?') {
+/// RFC 6455 3: "/" for an empty path, and a query only if it is not empty.
+pub(super) fn resource_name(path_and_query: &str) -> Box<str> {
+    let slash = if path_and_query.starts_with('/') { "" } else { "/" };
+    let resource_name = match path_and_query.strip_suffix('?') {
         Some(path) if !path.contains('?') => path,
         _ => path_and_query,
-    }
+    };
+    [slash, resource_name].concat().into()
 }
 
 /// The path of a resource name.
