@@ -20,7 +20,6 @@ pub(crate) mod message;
 pub(crate) mod outgoing;
 pub(crate) mod output;
 pub(crate) mod receiver;
-pub(crate) mod reply;
 pub(crate) mod round_trip;
 pub(crate) mod sender;
 pub(crate) mod state;

@@ -1,4 +1,4 @@
-//! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`].
+//! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`], and the [`Reply`] that it asks for.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use crate::connection::excerpt::Excerpt;
 use crate::connection::input::Input;
 use crate::connection::message::DataKind;
 use crate::wire::{copy, utf8};
-use crate::{CloseFrame, Message, Outgoing};
+use crate::{CloseFrame, Message, Outgoing, ProtocolError};
 
 /// An event is ready to be [lent](Input::lend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,32 @@ impl From<DataKind> for Kind {
             DataKind::Text => Self::Text,
             DataKind::Binary => Self::Binary,
         }
+    }
+}
+
+/// What the [`Sender`](crate::Sender) has to know of the peer's last frame: pass it to [`Sender::reply`](crate::Sender::reply).
+#[must_use]
+pub struct Reply<'i>(pub(crate) ReplyKind<'i>);
+
+pub(crate) enum ReplyKind<'i> {
+    /// A ping, to be answered.
+    Ping(&'i [u8]),
+    /// A pong, which may end the measurement of a round trip.
+    Pong(&'i [u8]),
+    /// A Close frame, to be echoed.
+    Close(&'i [u8]),
+    /// The connection has failed.
+    Failed(ProtocolError),
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            ReplyKind::Ping(_) => "Reply::Ping",
+            ReplyKind::Pong(_) => "Reply::Pong",
+            ReplyKind::Close(_) => "Reply::Close",
+            ReplyKind::Failed(_) => "Reply::Failed",
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use self::decode::{Frame, PartialMessage};
 #[cfg(feature = "blocking")]
 use crate::config::Timing;
 use crate::connection::event::{Event, Kind, Ready, Text};
+use crate::connection::event::{Reply, ReplyKind};
 use crate::connection::input::Input;
-use crate::connection::reply::{Reply, ReplyKind};
 use crate::connection::sender::Sender;
 use crate::connection::state::{Ending, State, TransportAction};
 #[cfg(any(feature = "blocking", feature = "tokio"))]

@@ -9,10 +9,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use crate::connection::event::{Reply, ReplyKind};
 use crate::connection::message::DataKind;
 use crate::connection::outgoing::{Outgoing, OutgoingPayload, Prepared};
 use crate::connection::output::{CHAIN_LEN, Chained, Output};
-use crate::connection::reply::{Reply, ReplyKind};
 use crate::connection::round_trip::RoundTrip;
 use crate::connection::state::Closed;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
