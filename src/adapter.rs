@@ -44,14 +44,7 @@ pub(crate) fn advance(
     if inlet.is_dry() && receiver.is_open() {
         return None;
     }
-    let input = inlet.input();
-    // Which asks for no reply.
-    if let Some(ready) = receiver.message_frame(input) {
-        return Some(ready);
-    }
-    let stepped = receiver.step(input);
-    receiver.reply(input, reply);
-    stepped.ok().flatten()
+    receiver.next(inlet.input(), reply).ok().flatten()
 }
 
 /// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.

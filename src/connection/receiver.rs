@@ -113,28 +113,47 @@ impl Receiver {
         input: &mut Input,
         reply: impl FnOnce(Reply<'_>),
     ) -> Result<Option<Ready>, ProtocolError> {
-        let ready = match self.message_frame(input) {
-            Some(ready) => ready,
-            None => match self.step(input) {
-                Ok(Some(ready)) if !ready.is_control() => ready,
-                stepped => {
-                    self.reply(input, reply);
-                    return stepped;
-                }
-            },
+        let advanced = match self.message_frame(input) {
+            None => self.step(input),
+            ready => Ok(ready),
         };
-        if ready == Ready(Kind::Text) && utf8::decode(input.lent()).is_err() {
-            let error = self.fail(ProtocolError::InvalidUtf8);
-            self.reply(input, reply);
-            return Err(error);
-        }
-        Ok(Some(ready))
+        let advanced = match advanced {
+            Ok(Some(Ready(Kind::Text))) if utf8::decode(input.lent()).is_err() => {
+                Err(self.fail(ProtocolError::InvalidUtf8))
+            }
+            advanced => advanced,
+        };
+        self.reply(input, reply);
+        advanced
     }
 
-    /// The event of a [`message_frame`](Self::message_frame) or [`step`](Self::step), whose text is validated only
-    /// now: once, where [`advance`](Self::advance) and [`Input::lend`] do it twice.
+    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated: [`lend`](Self::lend) does that.
+    #[inline(always)]
+    pub(crate) fn next(
+        &mut self,
+        input: &mut Input,
+        reply: impl FnOnce(Reply<'_>),
+    ) -> Result<Option<Ready>, ProtocolError> {
+        match self.message_frame(input) {
+            Some(ready) => Ok(Some(ready)),
+            None => self.next_any(input, reply),
+        }
+    }
+
+    #[inline(never)]
+    fn next_any(
+        &mut self,
+        input: &mut Input,
+        reply: impl FnOnce(Reply<'_>),
+    ) -> Result<Option<Ready>, ProtocolError> {
+        let stepped = self.step(input);
+        self.reply(input, reply);
+        stepped
+    }
+
+    /// The event of [`next`](Self::next). Its text is validated once, where [`advance`](Self::advance) and [`Input::lend`] do it twice.
     ///
-    /// If that fails the connection, the rest of `input` is left to be discarded.
+    /// If that fails the connection, the following `next` tells the peer, and discards what is in its input.
     #[inline(always)]
     pub(crate) fn lend<'i>(
         &mut self,
@@ -150,9 +169,9 @@ impl Receiver {
         }
     }
 
-    /// Hands over what the last [`step`](Self::step) or [`lend`](Self::lend) asks the sender for.
+    /// Hands over what the last frame asks the sender for.
     #[inline]
-    pub(crate) fn reply(&mut self, input: &Input, reply: impl FnOnce(Reply<'_>)) {
+    fn reply(&mut self, input: &Input, reply: impl FnOnce(Reply<'_>)) {
         if let Some(due) = self.reply.take() {
             reply(Reply(match (due, self.failed()) {
                 (_, Some(error)) => ReplyKind::Failed(error),

@@ -68,8 +68,8 @@ impl Receiver {
         Some((opcode, header_len, len))
     }
 
-    /// As [`advance`](Self::advance), with the text of a whole frame not yet validated.
-    pub(crate) fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
+    /// Goes on to the next event. The text of a whole frame is not yet validated.
+    pub(super) fn step(&mut self, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
         input.retire();
         match self.status {
             Status::Open => match self.decode(input) {
