@@ -3,7 +3,7 @@
 use std::boxed::Box;
 use std::io;
 
-use crate::adapter::pool::{self, Inlet};
+use crate::adapter::pool::Inlet;
 use crate::{
     CloseFrame, Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp,
     TransportAction,
@@ -89,14 +89,6 @@ impl Outlet {
         match (&self.refusal, error) {
             (Some(frame), SendError::Closed) => Error::ClosedByPeer((**frame).clone()),
             (_, error) => error.into(),
-        }
-    }
-
-    /// Returns storage that an echo has taken from the input.
-    #[inline]
-    pub(crate) fn return_storage(&mut self, inlet: &mut Inlet) {
-        if let Some(storage) = self.sender.take_storage() {
-            pool::exchange(inlet.input(), storage);
         }
     }
 

@@ -61,7 +61,6 @@ mod tests {
 
     use super::*;
     use crate::connection::input::READ_LEN;
-    use crate::connection::output::Chained;
     use crate::wire::frame::Header;
 
     /// How long a read is that has `storage_len` bytes to go to.
@@ -97,7 +96,7 @@ mod tests {
         let mut output = Output::new();
         for n in 0..MAX_SLICES as u8 {
             output.push(&[n]);
-            output.chain(Chained::Shared(vec![n; 10].into()));
+            output.chain(vec![n; 10].into());
         }
         let len = output.len();
         let drained = drain(&mut output, |slices| {

@@ -179,7 +179,6 @@ impl Inbox {
         let now = outbox.now();
         let moment = sending.moment(now);
         let deadline = self.receiver.poll_timeout(moment, &mut sending.outlet.sender);
-        sending.outlet.return_storage(inlet);
         if sending.outlet.is_swollen(inlet) {
             self.rest.poll(now, Some(REST));
         }

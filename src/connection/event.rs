@@ -319,10 +319,7 @@ impl<'m> From<Payload<'m>> for Outgoing<'m> {
     fn from(payload: Payload<'m>) -> Self {
         match payload.0 {
             PayloadStorage::Lent(payload) => payload.into(),
-            PayloadStorage::Whole(input) => {
-                let range = input.message_range();
-                Outgoing::stored(input.give_storage(), range)
-            }
+            PayloadStorage::Whole(input) => input.message().into(),
         }
     }
 }

@@ -6,7 +6,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -46,8 +45,6 @@ pub(crate) enum OutgoingPayload<'m> {
     Borrowed(&'m [u8]),
     Shared(&'m Bytes),
     Owned(Bytes),
-    /// A part of the storage of an [`Input`](crate::Input).
-    Stored(Vec<u8>, Range<usize>),
     Prepared(&'m Prepared),
 }
 
@@ -62,11 +59,6 @@ impl<'m> Outgoing<'m> {
         Self { kind, payload: OutgoingPayload::Owned(payload) }
     }
 
-    /// The binary payload `range` of the storage of an input.
-    pub(crate) fn stored(storage: Vec<u8>, range: Range<usize>) -> Self {
-        Self { kind: DataKind::Binary, payload: OutgoingPayload::Stored(storage, range) }
-    }
-
     #[inline]
     pub(crate) fn kind(&self) -> DataKind {
         self.kind
@@ -78,7 +70,6 @@ impl<'m> Outgoing<'m> {
             OutgoingPayload::Borrowed(payload) => payload,
             OutgoingPayload::Shared(payload) => payload,
             OutgoingPayload::Owned(payload) => payload,
-            OutgoingPayload::Stored(storage, range) => storage.get(range.clone()).unwrap_or_default(),
             OutgoingPayload::Prepared(prepared) => prepared.payload(),
         }
     }

@@ -5,7 +5,6 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{Deref, Range};
 
 use bytes::{Buf, Bytes};
 
@@ -46,53 +45,17 @@ pub struct Output {
     cursor: usize,
     end: usize,
     /// Chained payloads, each with the position in `coalesced` that it goes before.
-    chain: Option<Box<Chain>>,
+    chain: Option<Box<VecDeque<Link>>>,
     /// The bytes in `chain`, and those that were taken to be written.
     elsewhere_len: usize,
     /// How many bytes the transport has accepted so far, to tell a stalled one.
     written: u64,
 }
 
-/// What only a connection with long messages has.
-#[derive(Default)]
-struct Chain {
-    links: VecDeque<Link>,
-    /// Storage whose payload is written.
-    spent: Option<Vec<u8>>,
-}
-
 /// A payload, and the position in `coalesced` that it goes before.
 struct Link {
     position: usize,
-    payload: Chained,
-}
-
-/// A payload that is sent from where it lies.
-#[derive(Clone)]
-pub(crate) enum Chained {
-    Shared(Bytes),
-    /// A part of the storage of an [`Input`](crate::Input).
-    Stored(Vec<u8>, Range<usize>),
-}
-
-impl Chained {
-    fn advance(&mut self, n: usize) {
-        match self {
-            Self::Shared(payload) => payload.advance(n),
-            Self::Stored(_, range) => range.start += n,
-        }
-    }
-}
-
-impl Deref for Chained {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Shared(payload) => payload,
-            Self::Stored(storage, range) => storage.get(range.clone()).unwrap_or_default(),
-        }
-    }
+    payload: Bytes,
 }
 
 impl Output {
@@ -134,13 +97,13 @@ impl Output {
     #[cfg(feature = "std")]
     pub fn chunks_vectored<'o>(&'o self, slices: &mut [std::io::IoSlice<'o>]) -> usize {
         let mut from = self.cursor;
-        let links = self.chain.iter().flat_map(|chain| chain.links.iter());
+        let links = self.chain.iter().flat_map(|chain| chain.iter());
         let pairs = links.flat_map(|link| {
             let before = &self.coalesced[from..link.position];
             from = link.position;
             [before, &link.payload]
         });
-        let last = self.chain.as_ref().and_then(|chain| chain.links.back());
+        let last = self.chain.as_ref().and_then(|chain| chain.back());
         let last = last.map_or(self.cursor, |last| last.position);
         let all = pairs.chain([&self.coalesced[last..self.end]]).filter(|bytes| !bytes.is_empty());
         let mut count = 0;
@@ -182,12 +145,6 @@ impl Output {
         self.make_room(bytes.len());
         copy::to_slice(&mut self.coalesced[self.end..][..bytes.len()], bytes);
         self.end += bytes.len();
-    }
-
-    /// Storage that an echo has taken from an [`Input`](crate::Input), once its payload is written, for an input to
-    /// [adopt](crate::Input::adopt): so that a long message does not ask for memory that the one before has given up.
-    pub fn take_storage(&mut self) -> Option<Vec<u8>> {
-        self.chain.as_mut()?.spent.take()
     }
 
     #[cfg(any(feature = "blocking", feature = "tokio"))]
@@ -258,37 +215,30 @@ impl Output {
             copy::to_slice(&mut storage[..owed], &self.coalesced[self.cursor..self.end]);
             self.coalesced = storage.into();
         }
-        for link in self.chain.iter_mut().flat_map(|chain| chain.links.iter_mut()) {
+        for link in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
             link.position -= self.cursor;
         }
         (self.cursor, self.end) = (0, owed);
     }
 
     /// Queues a frame whose payload stays where it lies.
-    pub(crate) fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Chained) {
+    pub(crate) fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
         self.make_room(Header::MAX_LEN);
         self.claim(Header { fin, ..Header::new(opcode, payload.len() as u64) }, 0);
         self.chain(payload);
     }
 
     /// Queues a payload where it lies.
-    pub(crate) fn chain(&mut self, payload: Chained) {
+    pub(crate) fn chain(&mut self, payload: Bytes) {
         self.elsewhere_len += payload.len();
         let link = Link { position: self.end, payload };
-        self.chain.get_or_insert_default().links.push_back(link);
+        self.chain.get_or_insert_default().push_back(link);
     }
 
     /// All of it, when nothing is chained.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn coalesced(&self) -> Option<&[u8]> {
         (self.elsewhere_len == 0).then(|| &self.coalesced[self.cursor..self.end])
-    }
-
-    /// Nothing is left to be written of `payload`.
-    pub(crate) fn spend(&mut self, payload: Chained) {
-        if let Chained::Stored(storage, _) = payload {
-            self.chain.get_or_insert_default().spent = Some(storage);
-        }
     }
 
     /// Forgets everything: the transport is gone.
@@ -309,7 +259,7 @@ impl Output {
     pub(crate) fn put_back(&mut self, taken: Self) {
         let later = core::mem::replace(self, taken);
         let mut from = 0;
-        for link in later.chain.into_iter().flat_map(|chain| chain.links) {
+        for link in later.chain.into_iter().flat_map(|chain| *chain) {
             self.push(&later.coalesced[from..link.position]);
             self.chain(link.payload);
             from = link.position;
@@ -328,7 +278,7 @@ impl Output {
     /// within a payload.
     #[inline(never)]
     fn advance_chain(&mut self, mut missing: usize) -> Option<usize> {
-        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.front_mut()) {
+        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.front_mut()) {
             let (head_len, payload_len) = (link.position - self.cursor, link.payload.len());
             if missing < head_len {
                 break;
@@ -341,15 +291,13 @@ impl Output {
                 return None;
             }
             missing -= payload_len;
-            if let Some(link) = self.chain.as_mut().and_then(|chain| chain.links.pop_front()) {
-                self.spend(link.payload);
-            }
+            self.chain.as_mut().and_then(|chain| chain.pop_front());
         }
         Some(missing)
     }
 
     fn front(&self) -> Option<&Link> {
-        self.chain.as_ref()?.links.front()
+        self.chain.as_ref()?.front()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +10,7 @@ use bytes::Bytes;
 use crate::connection::event::{Reply, ReplyKind};
 use crate::connection::message::DataKind;
 use crate::connection::outgoing::{Outgoing, OutgoingPayload, Prepared};
-use crate::connection::output::{CHAIN_LEN, Chained, Output};
+use crate::connection::output::{CHAIN_LEN, Output};
 use crate::connection::round_trip::RoundTrip;
 use crate::connection::state::Closed;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
@@ -213,12 +211,6 @@ impl Sender {
     pub(crate) fn output_to_flush(&mut self) -> (&mut Output, &mut bool) {
         self.catch_up();
         (&mut self.output, &mut self.unflushed)
-    }
-
-    /// Storage that an echo has taken from an input, once its payload is written.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn take_storage(&mut self) -> Option<Vec<u8>> {
-        self.output.take_storage()
     }
 
     /// Forgets the output, and queues nothing from now on: nobody will read it.
@@ -430,7 +422,6 @@ impl Sender {
             OutgoingPayload::Borrowed(payload) => self.push(opcode, fin, payload),
             OutgoingPayload::Shared(payload) => self.push_shared(opcode, fin, payload),
             OutgoingPayload::Owned(payload) => self.push_owned(opcode, fin, payload),
-            OutgoingPayload::Stored(storage, range) => self.push_stored(opcode, fin, storage, range),
             OutgoingPayload::Prepared(prepared) => self.push_prepared(opcode, fin, prepared),
         }
     }
@@ -454,24 +445,13 @@ impl Sender {
     }
 
     #[inline(never)]
-    fn push_stored(&mut self, opcode: OpCode, fin: bool, storage: Vec<u8>, range: Range<usize>) {
-        let payload = Chained::Stored(storage, range);
-        if self.copies(&payload) {
-            self.push(opcode, fin, &payload);
-            self.output.spend(payload);
-        } else {
-            self.output.push_chained(opcode, fin, payload);
-        }
-    }
-
-    #[inline(never)]
     fn push_prepared(&mut self, opcode: OpCode, fin: bool, prepared: &Prepared) {
         // RFC 6455 5.4: the header of a fragment is another than that of the whole message.
         let is_whole = fin && opcode != OpCode::Continuation;
         let frame = prepared.frame();
         match (self.copies(frame), is_whole && self.keys.is_none()) {
             (true, true) => self.output.push(frame),
-            (false, true) => self.output.chain(Chained::Shared(frame.clone())),
+            (false, true) => self.output.chain(frame.clone()),
             (true, false) => self.push(opcode, fin, prepared.payload()),
             (false, false) => self.push_chained(opcode, fin, prepared.shared_payload()),
         }
@@ -479,7 +459,7 @@ impl Sender {
 
     #[inline(never)]
     fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
-        self.output.push_chained(opcode, fin, Chained::Shared(payload));
+        self.output.push_chained(opcode, fin, payload);
     }
 
     /// True for a payload that needs a mask, or is short.

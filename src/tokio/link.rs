@@ -165,7 +165,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         {
             return Poll::Ready(ended.map(|()| false));
         }
-        self.outlet.return_storage(inlet);
         let read = match self.poll_read(inlet, cx) {
             Poll::Ready(read) => read,
             Poll::Pending => match ready!(self.poll_wait(receiver, inlet, cx)) {
