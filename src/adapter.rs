@@ -9,7 +9,6 @@ mod queue;
 mod reunite;
 mod transfer;
 
-use core::time::Duration;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,11 +21,8 @@ pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;
 pub(crate) use self::transfer::{drain, fill};
 
-use self::pool::Inlet;
+use self::pool::PooledInput;
 use crate::{Error, Event, Message, Ready, Receiver, Reply};
-
-/// How long a connection that has nothing to do keeps what a large message has left behind.
-pub(crate) const REST: Duration = Duration::from_secs(10);
 
 /// Locks a mutex of the halves, under which nothing panics that would leave half a change behind.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -38,7 +34,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[inline(always)]
 pub(crate) fn advance(
     receiver: &mut Receiver,
-    inlet: &mut Inlet,
+    inlet: &mut PooledInput,
     reply: impl FnOnce(Reply<'_>),
 ) -> Option<Ready> {
     if inlet.is_dry() && receiver.is_open() {
@@ -52,7 +48,7 @@ pub(crate) fn advance(
 pub(crate) fn message(event: Event<'_>) -> Result<Option<Message>, Error> {
     match event {
         Event::Text(text) => Ok(Some(Message::Text(text.into_string()))),
-        Event::Binary(payload) => Ok(Some(Message::Binary(pool::into_bytes(payload)))),
+        Event::Binary(payload) => Ok(Some(Message::Binary(payload.into_bytes()))),
         Event::TextPart(_) | Event::BinaryPart(_) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, "messages are delivered in parts").into())
         }

@@ -25,7 +25,7 @@ pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
 pub use self::writer::Writer;
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Queue};
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
@@ -67,7 +67,7 @@ use crate::{
 #[derive(Debug)]
 pub struct WebSocket<S> {
     inbox: Inbox,
-    inlet: Inlet,
+    inlet: PooledInput,
     whole: Whole<S>,
     negotiated: Option<Arc<Negotiated>>,
 }
@@ -101,7 +101,7 @@ impl<S: Stream> ReadAccess for Whole<S> {
 }
 
 impl<S: Stream> WebSocket<S> {
-    fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, inlet: PooledInput, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
         let outbox = Outbox::new(sender, &receiver);
         let whole = Whole { stream, writing: Timeout::default(), outbox };
@@ -140,7 +140,7 @@ impl<S: Stream> WebSocket<S> {
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked.
     ///
-    /// A binary message of 64 KiB or more, or text that came in several reads, may keep a buffer of up to twice its length.
+    /// Text that came in several reads may keep a buffer of up to twice its length.
     ///
     /// # Errors
     /// - [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io) or [`ClosedByPeer`](Error::ClosedByPeer). What

@@ -28,7 +28,7 @@ use self::receive::{Receiving, Recv, RecvRef};
 pub use self::split::Reader;
 pub use self::stream::ClientStream;
 pub use self::writer::Writer;
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Outlet, Queue};
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
@@ -70,12 +70,12 @@ use crate::{
 #[derive(Debug)]
 pub struct WebSocket<S> {
     receiving: Receiving<Both<S>>,
-    inlet: Inlet,
+    inlet: PooledInput,
     negotiated: Option<Arc<Negotiated>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    fn new(stream: S, connection: Connection, inlet: Inlet, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, inlet: PooledInput, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
         let both = Both { link: Link::new(stream, sender.told()), outlet: Outlet::new(sender) };
         Self { receiving: Receiving::new(receiver, both), inlet, negotiated: negotiated.map(Arc::new) }
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
     /// read with one write. It goes on reading while the write is blocked. After 128 events or 8 reads in a row it lets other tasks run.
     ///
-    /// A binary message of 64 KiB or more, or text that came in several reads, may keep a buffer of up to twice its length.
+    /// Text that came in several reads may keep a buffer of up to twice its length.
     ///
     /// # Errors
     /// - [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut), [`Io`](Error::Io) or [`ClosedByPeer`](Error::ClosedByPeer). What

@@ -3,7 +3,7 @@
 use std::boxed::Box;
 use std::io;
 
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::{
     CloseFrame, Error, Outgoing, ProtocolError, Receiver, SendError, Sender, State, TimedOut, Timestamp,
     TransportAction,
@@ -92,19 +92,6 @@ impl Outlet {
         }
     }
 
-    /// True when a large message has left storage behind, here or in the input.
-    pub(crate) fn is_swollen(&self, inlet: &mut Inlet) -> bool {
-        inlet.get().is_some_and(|input| input.is_swollen()) || self.sender.is_swollen()
-    }
-
-    /// Gives that back.
-    pub(crate) fn shrink(&mut self, inlet: &mut Inlet) {
-        if let Some(input) = inlet.get() {
-            input.shrink();
-        }
-        self.sender.storage().release();
-    }
-
     /// Nobody will read any more: gives up what is owed, for the first reason there was.
     fn break_off(&mut self, reason: Broken) -> Broken {
         self.lost |= self.sender.owes();
@@ -151,7 +138,7 @@ impl Outlet {
     pub(crate) fn read_failed(
         &mut self,
         receiver: &Receiver,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         error: io::Error,
     ) -> Result<(), Error> {
         self.break_off(Broken::Io(error.kind()));

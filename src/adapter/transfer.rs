@@ -4,7 +4,7 @@ use core::task::{Poll, ready};
 use std::io::{self, ErrorKind, IoSlice};
 
 use crate::Output;
-use crate::adapter::pool::{self, Inlet};
+use crate::adapter::pool::{self, PooledInput};
 
 /// How much is read at once at most: whoever reads more waits more often for the rest. A message of 64 KiB comes in one read, with its header.
 const MAX_READ_LEN: usize = 80 << 10;
@@ -14,19 +14,27 @@ const MAX_SLICES: usize = 16;
 
 /// Fills the input with what one read finds, or with the end. `output`, if it is told, gets storage for the answer as well.
 pub(crate) fn fill(
-    inlet: &mut Inlet,
+    inlet: &mut PooledInput,
     mut output: Option<&mut Output>,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
-    let input = pool::supply(inlet, output.as_deref_mut());
-    let space = input.space_with(pool::supply_more);
+    if let Some(output) = &mut output {
+        pool::lend_storage(output);
+    }
+    let input = inlet.borrow();
+    let space = input.space();
     let len = space.len().min(MAX_READ_LEN);
     let polled = read(&mut space[..len]);
     match polled {
         Poll::Ready(Ok(0)) => input.set_eof(),
         // A stream may claim more than it was given room for, behind which the storage may hold what another connection has received.
         Poll::Ready(Ok(claimed)) => input.filled(claimed.min(len)),
-        Poll::Ready(Err(_)) | Poll::Pending => pool::collect(inlet, output),
+        Poll::Ready(Err(_)) | Poll::Pending => {
+            inlet.give_back();
+            if let Some(output) = output {
+                pool::take_storage_back(output);
+            }
+        }
     }
     polled.map_ok(drop)
 }
@@ -65,7 +73,7 @@ mod tests {
 
     /// How long a read is that has `storage_len` bytes to go to.
     fn read_len(storage_len: usize) -> usize {
-        let (mut inlet, mut len) = (Inlet::new(), 0);
+        let (mut inlet, mut len) = (PooledInput::new(), 0);
         inlet.input().adopt(vec![0; storage_len]);
         let filled = fill(&mut inlet, None, |space| {
             len = space.len();
@@ -79,7 +87,7 @@ mod tests {
     #[test]
     fn a_read_that_claims_more_than_its_room_shows_no_more_of_the_storage() {
         for claim in [MAX_READ_LEN + 1, 1 << 20, usize::MAX] {
-            let mut inlet = Inlet::new();
+            let mut inlet = PooledInput::new();
             // What another connection has left behind.
             inlet.input().adopt(vec![b'x'; 1 << 20]);
             let filled = fill(&mut inlet, None, |space| {

@@ -8,13 +8,15 @@ use std::io;
 use super::Stream;
 use super::outbox::{Access, Outbox, write_some};
 use super::timeout::{SHORTEST, Timeout, read, until};
-use crate::adapter::pool::Inlet;
-use crate::adapter::{REST, advance, message};
-use crate::connection::timer::Deadline;
+use crate::adapter::pool::{PooledInput, free_long, is_long};
+use crate::adapter::{advance, message};
 use crate::{Error, Event, Message, Ready, Receiver, Reply, Timestamp, TransportAction};
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
 const SHORT: Duration = Duration::from_millis(10);
+
+/// How long a thread that has nothing to do keeps what a large message has left behind.
+const REST: Duration = Duration::from_secs(10);
 
 /// The way to the stream, to read from as well.
 pub(super) trait ReadAccess: Access {
@@ -37,21 +39,11 @@ pub(super) struct Inbox {
     is_behind: bool,
     /// The longest read, for when somebody else may change the deadlines meanwhile.
     max_wait: Duration,
-    /// When storage that a large message has left behind is given back.
-    rest: Deadline,
 }
 
 impl Inbox {
     pub(super) fn new(receiver: Receiver, max_wait: Duration) -> Self {
-        Self { receiver, reading: Timeout::default(), is_behind: false, max_wait, rest: Deadline::NONE }
-    }
-
-    /// As if the connection had had nothing to do for long enough to give storage back.
-    #[cfg(test)]
-    pub(super) fn age(&mut self) {
-        assert!(self.rest.get().is_some(), "it does not rest");
-        self.rest.clear();
-        self.rest.poll(Timestamp::default(), Some(Duration::ZERO));
+        Self { receiver, reading: Timeout::default(), is_behind: false, max_wait }
     }
 
     /// The next event; `None` when the transport has ended. Pending when there is none by `limit`.
@@ -59,7 +51,7 @@ impl Inbox {
     #[inline(always)]
     pub(super) fn receive<'i>(
         &mut self,
-        inlet: &'i mut Inlet,
+        inlet: &'i mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Event<'i>>, Error>> {
@@ -75,14 +67,14 @@ impl Inbox {
         match self.receiver.lend(inlet.input(), ready) {
             Ok(event) => Poll::Ready(Ok(Some(event))),
             // Whatever is read from now on is discarded at once.
-            Err(_) => self.advance(&mut Inlet::new(), access, limit).map_ok(|_| None),
+            Err(_) => self.advance(&mut PooledInput::new(), access, limit).map_ok(|_| None),
         }
     }
 
     /// The next message; `None` when the transport has ended. Pending when there is none by `limit`.
     pub(super) fn receive_message(
         &mut self,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Message>, Error>> {
@@ -99,7 +91,7 @@ impl Inbox {
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
     fn advance(
         &mut self,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Ready>, Error>> {
@@ -137,7 +129,7 @@ impl Inbox {
                 Poll::Ready(Err(error)) => {
                     access.outbox().sending().outlet.read_failed(&self.receiver, inlet, error)?;
                 }
-                Poll::Pending => self.handle_timeout(inlet, access.outbox()),
+                Poll::Pending => self.handle_timeout(access.outbox()),
             }
         }
     }
@@ -156,21 +148,18 @@ impl Inbox {
     }
 
     /// Does what is due; that a deadline has passed shows in the transport action.
-    fn handle_timeout(&mut self, inlet: &mut Inlet, outbox: &Outbox) {
+    fn handle_timeout(&mut self, outbox: &Outbox) {
         let mut sending = outbox.sending();
         let now = outbox.now();
         // While somebody writes, time stands still for the deadlines: nobody knows how much went since.
         let moment = sending.moment(now);
         let _ = self.receiver.handle_timeout(moment, &mut sending.outlet.sender);
-        if self.rest.is_due(now) {
-            self.rest.clear();
-            sending.outlet.shrink(inlet);
-        }
+        free_long(sending.outlet.sender.storage());
     }
 
     fn read(
         &mut self,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: Option<Timestamp>,
     ) -> Poll<io::Result<()>> {
@@ -179,19 +168,19 @@ impl Inbox {
         let now = outbox.now();
         let moment = sending.moment(now);
         let deadline = self.receiver.poll_timeout(moment, &mut sending.outlet.sender);
-        if sending.outlet.is_swollen(inlet) {
-            self.rest.poll(now, Some(REST));
-        }
         let mut wait = until(deadline, now).min(self.max_wait);
         if sending.is_writing() {
             // No deadline passes before that write ends.
             wait = wait.max(SHORT);
         }
+        if is_long(inlet, sending.outlet.sender.storage()) {
+            wait = wait.min(REST);
+        }
         if sending.outlet.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
         drop(sending);
-        wait = wait.min(until(self.rest.get(), now)).min(until(limit, now));
+        wait = wait.min(until(limit, now));
         if inlet.is_eof() {
             // There is nothing to read, but perhaps something to write.
             std::thread::sleep(SHORT.min(wait.max(SHORTEST)));
@@ -239,16 +228,16 @@ mod tests {
     fn a_peer_is_judged_by_the_moment_for_which_it_is_known_how_much_it_has_taken() {
         let (receiver, sender) = Connection::server(Config::new()).split();
         let mut outbox = Outbox::new(sender, &receiver);
-        let (mut inbox, mut inlet) = (Inbox::new(receiver, Duration::MAX), Inlet::new());
+        let mut inbox = Inbox::new(receiver, Duration::MAX);
         let now = outbox.now();
         let sender = &mut outbox.sending_mut().outlet.sender;
         sender.send("unread").expect("open");
         inbox.receiver.poll_timeout(now, sender);
         outbox.age(Duration::from_secs(3600));
-        inbox.handle_timeout(&mut inlet, &outbox);
+        inbox.handle_timeout(&outbox);
         assert_eq!(inbox.receiver.timed_out(), None);
         outbox.end_write();
-        inbox.handle_timeout(&mut inlet, &outbox);
+        inbox.handle_timeout(&outbox);
         assert_eq!(inbox.receiver.timed_out(), Some(TimedOut::Write));
     }
 }

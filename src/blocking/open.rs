@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::outbox::MAX_WRITE;
 use super::timeout::{Timeout, read, until, write};
 use super::{ClientStream, Stream, WebSocket};
-use crate::adapter::pool::{self, Inlet};
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Opening, client_handshake, name_server, plain_uri, rest_of};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
@@ -149,7 +149,7 @@ where
     S: Stream,
 {
     let mut handshake = client_handshake(request, config)?;
-    let mut inlet = Inlet::new();
+    let mut inlet = PooledInput::new();
     let (connection, response) = open(&mut stream, &mut handshake, &mut inlet)?;
     Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
 }
@@ -212,7 +212,7 @@ where
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    inlet: Inlet,
+    inlet: PooledInput,
     request: Request,
 }
 
@@ -263,7 +263,7 @@ impl<S: Stream> Incoming<S> {
 }
 
 fn receive_request<S: Stream>(mut stream: S, mut handshake: ServerHandshake) -> Result<Incoming<S>, Error> {
-    let mut inlet = Inlet::new();
+    let mut inlet = PooledInput::new();
     match open(&mut stream, &mut handshake, &mut inlet) {
         Ok(request) => Ok(Incoming { stream, inlet, request }),
         Err(error) => {
@@ -294,7 +294,7 @@ fn accept_request<S: Stream>(
 }
 
 /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-fn refuse<S: Stream>(stream: S, connection: Connection, inlet: Inlet) {
+fn refuse<S: Stream>(stream: S, connection: Connection, inlet: PooledInput) {
     // The client may be gone; there is nobody else to tell.
     let _ = WebSocket::new(stream, connection, inlet, None).recv_ref();
 }
@@ -303,15 +303,15 @@ fn refuse<S: Stream>(stream: S, connection: Connection, inlet: Inlet) {
 fn open<H: Opening>(
     stream: &mut dyn Stream,
     handshake: &mut H,
-    inlet: &mut Inlet,
+    inlet: &mut PooledInput,
 ) -> Result<H::Opened, Error> {
     stream.set_blocking()?;
     let start = Instant::now();
     let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
     let mut unflushed = false;
     loop {
-        if let Some(opened) = handshake.receive(pool::supply(inlet, None))? {
-            pool::collect(inlet, None);
+        if let Some(opened) = handshake.receive(inlet.borrow())? {
+            inlet.give_back();
             return Ok(opened);
         }
         let now = start.elapsed().into();

@@ -9,7 +9,7 @@ use super::inbox::{Inbox, Limit, ReadAccess, unlimited};
 use super::outbox::{Access, Outbox};
 use super::timeout::Timeout;
 use super::{Stream, WebSocket, Whole, Writer, transpose};
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::config::Period;
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
@@ -104,7 +104,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
-    inlet: Inlet,
+    inlet: PooledInput,
     share: ReaderShare<S>,
 }
 
@@ -242,111 +242,5 @@ where
 
     fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
         look(&self.share.shared.outbox.sending().outlet.sender)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{self, Cursor, ErrorKind, Read, Write};
-    use std::vec;
-    use std::vec::Vec;
-
-    use super::*;
-    use crate::{Config, Connection, Input};
-
-    /// A stream that takes everything, and falls silent after what it has to say.
-    #[derive(Debug)]
-    struct Silent(Mutex<Cursor<Vec<u8>>>);
-
-    impl Read for &Silent {
-        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-            match lock(&self.0).read(space)? {
-                0 => Err(ErrorKind::WouldBlock.into()),
-                len => Ok(len),
-            }
-        }
-    }
-
-    impl Write for &Silent {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for &Silent {
-        fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn shutdown_write(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    super::super::stream::forward_to_shared!(Silent);
-
-    // Not so long that the storage is kept for all threads.
-    const LONG: usize = 150_000;
-
-    fn sockets(incoming: &[u8]) -> [WebSocket<Silent>; 2] {
-        [Connection::client(Config::new(), [7; 32]), Connection::server(Config::new())].map(|connection| {
-            let stream = Silent(Mutex::new(Cursor::new(incoming.to_vec())));
-            WebSocket::from_parts(stream, connection, Input::new())
-        })
-    }
-
-    #[test]
-    fn storage_of_a_long_message_that_was_sent_is_given_back_at_rest() {
-        for mut socket in sockets(&[]) {
-            socket.send(&vec![1; LONG]).expect("open");
-            assert!(socket.whole.outbox.sending().outlet.is_swollen(&mut socket.inlet));
-            assert!(matches!(socket.try_recv(), Ok(Poll::Pending)));
-            assert!(socket.whole.outbox.sending().outlet.is_swollen(&mut socket.inlet), "not at once");
-            socket.inbox.age();
-            assert!(matches!(socket.try_recv(), Ok(Poll::Pending)));
-            assert!(!socket.whole.outbox.sending().outlet.is_swollen(&mut socket.inlet));
-
-            let (mut reader, writer) = socket.split();
-            writer.clone().send(&vec![1; LONG]).expect("open");
-            assert!(reader.share.shared.outbox.sending().outlet.is_swollen(&mut reader.inlet));
-            assert!(matches!(reader.try_recv(), Ok(Poll::Pending)));
-            reader.inbox.age();
-            assert!(matches!(reader.try_recv(), Ok(Poll::Pending)));
-            assert!(!reader.share.shared.outbox.sending().outlet.is_swollen(&mut reader.inlet));
-        }
-    }
-
-    #[test]
-    fn storage_of_a_long_message_that_was_received_is_given_back_at_rest() {
-        // For a client: a binary message, and the beginning of another one.
-        let header = [&[0x82, 127][..], &(LONG as u64).to_be_bytes()].concat();
-        let incoming = [&header, &vec![1; LONG][..], &[0x82, 100, 1]].concat();
-        for is_split in [false, true] {
-            let [mut socket, _] = sockets(&incoming);
-            if is_split {
-                let (mut reader, _writer) = socket.split();
-                assert!(reader.recv_ref().is_ok_and(|event| event.is_some()));
-                assert!(matches!(reader.try_recv(), Ok(Poll::Pending)));
-                assert!(reader.share.shared.outbox.sending().outlet.is_swollen(&mut reader.inlet));
-                reader.inbox.age();
-                assert!(matches!(reader.try_recv(), Ok(Poll::Pending)));
-                assert!(!reader.share.shared.outbox.sending().outlet.is_swollen(&mut reader.inlet));
-            } else {
-                assert!(socket.recv_ref().is_ok_and(|event| event.is_some()));
-                assert!(matches!(socket.try_recv(), Ok(Poll::Pending)));
-                assert!(socket.whole.outbox.sending().outlet.is_swollen(&mut socket.inlet));
-                socket.inbox.age();
-                assert!(matches!(socket.try_recv(), Ok(Poll::Pending)));
-                assert!(!socket.whole.outbox.sending().outlet.is_swollen(&mut socket.inlet));
-            }
-        }
     }
 }

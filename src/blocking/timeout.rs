@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::Stream;
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{drain, fill};
 use crate::{Output, Timestamp};
 
@@ -85,7 +85,7 @@ pub(super) fn read(
     stream: &mut dyn Stream,
     timeout: &mut Timeout,
     wait: Duration,
-    inlet: &mut Inlet,
+    inlet: &mut PooledInput,
 ) -> Poll<io::Result<()>> {
     timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
     let start = Instant::now();

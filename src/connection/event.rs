@@ -1,9 +1,8 @@
 //! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`], and the [`Reply`] that it asks for.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{Deref, Range};
+use core::ops::Deref;
 
 use bytes::Bytes;
 
@@ -90,7 +89,7 @@ impl Input {
     #[inline]
     pub fn lend(&mut self, ready: Ready) -> Event<'_> {
         match ready.0 {
-            Kind::Binary => Event::Binary(Payload::new(self, self.lent_range())),
+            Kind::Binary => Event::Binary(Payload(self.lent())),
             kind => self.lend_any(kind),
         }
     }
@@ -101,13 +100,11 @@ impl Input {
             Kind::AssembledText if self.is_complete() => {
                 Event::Text(Text(TextStorage::Assembled(self.text())))
             }
-            Kind::AssembledBinary if self.is_complete() => {
-                Event::Binary(Payload::new(self, self.message_range()))
-            }
+            Kind::AssembledBinary if self.is_complete() => Event::Binary(Payload(self.message())),
             Kind::Text | Kind::AssembledText => {
                 Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
             }
-            Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload::new(self, self.lent_range())),
+            Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload(self.lent())),
             Kind::TextPart | Kind::LastTextPart => {
                 Event::TextPart(Part { payload: self.part(), is_last: kind == Kind::LastTextPart })
             }
@@ -208,53 +205,18 @@ impl Deref for Text<'_> {
 }
 
 /// The payload of a binary message, lent; it dereferences to `[u8]` and can be compared like one.
-pub struct Payload<'i>(PayloadStorage<'i>);
+#[derive(Clone, Copy)]
+pub struct Payload<'i>(&'i [u8]);
 
-enum PayloadStorage<'i> {
-    Lent(&'i [u8]),
-    /// The message fills the storage of the input, which may be given away.
-    Whole(&'i mut Input),
-}
-
-impl<'i> Payload<'i> {
-    #[inline]
-    fn new(input: &'i mut Input, range: Range<usize>) -> Self {
-        if input.can_give(range.clone()) {
-            Self(PayloadStorage::Whole(input))
-        } else {
-            Self(PayloadStorage::Lent(input.payload(range)))
-        }
-    }
-
+impl Payload<'_> {
     fn compared(&self) -> Option<&[u8]> {
         Some(self)
     }
 
-    /// The payload as an owned value: without a copy when it is longer than 1 MiB and fills at least half of the memory that it lies in.
+    /// A copy of the payload, in one allocation.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        match self.0 {
-            PayloadStorage::Lent(payload) => copy::to_bytes(payload),
-            PayloadStorage::Whole(input) if input.message().len() > COPY_LEN => {
-                let range = input.message_range();
-                Bytes::from(input.give_storage()).slice(range)
-            }
-            PayloadStorage::Whole(input) => copy::to_bytes(input.message()),
-        }
-    }
-}
-
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-impl Payload<'_> {
-    /// The storage that the payload fills, and where it lies in it; the payload again if it does not fill any.
-    pub(crate) fn into_storage(self) -> Result<(Vec<u8>, Range<usize>), Self> {
-        match self.0 {
-            PayloadStorage::Whole(input) => {
-                let range = input.message_range();
-                Ok((input.give_storage(), range))
-            }
-            lent @ PayloadStorage::Lent(_) => Err(Self(lent)),
-        }
+        copy::to_bytes(self.0)
     }
 }
 
@@ -263,10 +225,7 @@ impl Deref for Payload<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            PayloadStorage::Lent(payload) => payload,
-            PayloadStorage::Whole(input) => input.message(),
-        }
+        self.0
     }
 }
 
@@ -317,10 +276,7 @@ impl<'m> From<Text<'m>> for Outgoing<'m> {
 
 impl<'m> From<Payload<'m>> for Outgoing<'m> {
     fn from(payload: Payload<'m>) -> Self {
-        match payload.0 {
-            PayloadStorage::Lent(payload) => payload.into(),
-            PayloadStorage::Whole(input) => input.message().into(),
-        }
+        payload.0.into()
     }
 }
 

@@ -46,8 +46,6 @@ pub struct Input {
     eof: bool,
     /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
     complete: bool,
-    /// The storage has held more than one read since a read last found it empty.
-    long: bool,
 }
 
 impl Input {
@@ -65,7 +63,6 @@ impl Input {
             text: String::new(),
             eof: false,
             complete: false,
-            long: false,
         }
     }
 
@@ -79,17 +76,6 @@ impl Input {
         self.room()
     }
 
-    /// As [`space`](Self::space); without room, `supply` is asked before any is made.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    #[inline(always)]
-    pub(crate) fn space_with(&mut self, supply: impl FnOnce(&mut Self)) -> &mut [u8] {
-        if !self.has_room() {
-            supply(self);
-            return self.space();
-        }
-        self.room()
-    }
-
     #[inline]
     fn room(&mut self) -> &mut [u8] {
         let end = self.storage.len().min(self.end.saturating_add(self.max_read_len));
@@ -98,12 +84,8 @@ impl Input {
 
     /// The first `n` bytes of [`space`](Self::space) now hold what was read. A larger `n` than there was space counts as all of it.
     pub fn filled(&mut self, n: usize) {
-        if self.long {
-            self.long = self.held_len() > 0;
-        }
         // Storage is not cleared: beyond the space there may be bytes of another connection.
         self.end = self.storage.len().min(self.end.saturating_add(n.min(self.max_read_len)));
-        self.long |= self.end > READ_LEN;
     }
 
     /// Appends bytes that were read elsewhere.
@@ -138,12 +120,6 @@ impl Input {
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         self.start != self.end
-    }
-
-    /// The binary payload `range` of the storage.
-    #[inline]
-    pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
-        self.storage.get(range).unwrap_or_default()
     }
 
     /// The binary message, and where it lies in the storage.

@@ -14,10 +14,6 @@ use crate::wire::{copy, mask};
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
 
-/// Storage of up to this length serves all connections of a thread; more stays with the connection that needed it.
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-const KEEP_LEN: usize = 128 << 10;
-
 /// The bytes that are owed to the peer, in order.
 ///
 /// Write [`chunk`](Self::chunk) to the transport and [`advance`](Self::advance) by what it took, until the output is empty. It is a
@@ -148,14 +144,8 @@ impl Output {
     }
 
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn has_storage(&self) -> bool {
-        !self.coalesced.is_empty()
-    }
-
-    /// True when [`release`](Self::release) may have much to give back.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_swollen(&self) -> bool {
-        self.coalesced.len() > KEEP_LEN
+    pub(crate) fn storage_len(&self) -> usize {
+        self.coalesced.len()
     }
 
     /// Takes over storage where there is none.
@@ -164,11 +154,10 @@ impl Output {
         self.coalesced = storage;
     }
 
-    /// Gives the storage back if nothing is owed, unless it is very long.
+    /// Gives the storage back if nothing is owed.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_storage(&mut self) -> Option<Box<[u8]>> {
-        (self.is_empty() && self.has_storage() && !self.is_swollen())
-            .then(|| core::mem::take(&mut self.coalesced))
+        (self.is_empty() && self.storage_len() > 0).then(|| core::mem::take(&mut self.coalesced))
     }
 
     /// Queues a frame, masked with `key` (RFC 6455 5.3) if there is one.

@@ -222,12 +222,6 @@ impl Sender {
         self.unflushed = false;
     }
 
-    /// True while the output holds storage that a large message has left behind.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_swollen(&self) -> bool {
-        self.output.is_swollen()
-    }
-
     /// True while a message is being sent in fragments.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn is_fragmented(&self) -> bool {

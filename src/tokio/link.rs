@@ -11,8 +11,8 @@ use ::tokio::task::unconstrained;
 use ::tokio::time::Instant;
 
 use super::alarm::Alarm;
-use crate::adapter::pool::{self, Inlet};
-use crate::adapter::{Opening, Outlet, REST, drain, fill};
+use crate::adapter::pool::PooledInput;
+use crate::adapter::{Opening, Outlet, drain, fill};
 use crate::connection::timer::Deadline;
 use crate::{CloseCode, Error, Outgoing, Output, Receiver, Timestamp, TransportAction};
 
@@ -22,8 +22,6 @@ pub(super) struct Link<S> {
     pub(super) stream: S,
     clock: Clock,
     alarm: Alarm,
-    /// When storage that a large message has left behind is given back.
-    rest: Deadline,
     /// How many writes may follow each other: for halves only one, since others wait for them.
     max_writes: usize,
     /// There would have been more.
@@ -67,15 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// `first` is the moment that it is now.
     pub(super) fn new(stream: S, first: Timestamp) -> Self {
         let clock = Clock { start: Instant::now(), first };
-        Self {
-            stream,
-            clock,
-            alarm: Alarm::new(),
-            rest: Deadline::NONE,
-            max_writes: usize::MAX,
-            is_cut: false,
-            flushed: 0,
-        }
+        Self { stream, clock, alarm: Alarm::new(), max_writes: usize::MAX, is_cut: false, flushed: 0 }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -84,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn poll_read(
         &mut self,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         output: Option<&mut Output>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -129,15 +119,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// When storage that a large message has left behind is given back.
-    fn rest(&mut self, is_swollen: bool) -> Deadline {
-        if is_swollen && self.rest == Deadline::NONE {
-            let now = self.now();
-            self.rest.poll(now, Some(REST));
-        }
-        self.rest
-    }
-
     /// Ready when `deadline` has passed, or earlier.
     fn poll_sleep(&mut self, deadline: Deadline, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline.get() else { return Poll::Pending };
@@ -157,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     pub(super) fn poll_transfer(
         &mut self,
         receiver: &mut Receiver,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, Error>> {
         if !receiver.is_settled(&self.outlet.sender)
@@ -178,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         }
     }
 
-    fn poll_read(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(&mut self, inlet: &mut PooledInput, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // After the end there is nothing to read, but perhaps something to write.
         if inlet.is_eof() {
             return Poll::Pending;
@@ -190,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
     fn poll_wait(
         &mut self,
         receiver: &mut Receiver,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<()>>> {
         let sender = &mut self.outlet.sender;
@@ -199,8 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
             Some(deadline) => deadline,
             None => receiver.poll_timeout(self.link.now(), sender).into(),
         };
-        let rest = self.link.rest(self.outlet.is_swollen(inlet));
-        ready!(self.link.poll_sleep(deadline.min(rest), cx));
+        ready!(self.link.poll_sleep(deadline, cx));
         // The stream says that there is nothing to read and no room also when the task has used its budget up. What lies in it counts first.
         if deadline.is_due(self.link.now())
             && let Poll::Ready(read) = unbudgeted(cx, |cx| {
@@ -212,8 +192,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
         }
         // A timeout shows in the transport action.
         let _ = receiver.handle_timeout(self.link.now(), &mut self.outlet.sender);
-        self.outlet.shrink(inlet);
-        self.link.rest.clear();
         Poll::Ready(None)
     }
 
@@ -393,14 +371,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both<S> {
 impl<S> Both<S> {
     /// Takes everything, and leaves `stream` and what takes nothing any more.
     pub(super) fn take(&mut self, stream: S) -> Self {
-        let link = Link { alarm: Alarm::new(), rest: Deadline::NONE, stream, ..self.link };
+        let link = Link { alarm: Alarm::new(), stream, ..self.link };
         Self { link: mem::replace(&mut self.link, link), outlet: self.outlet.take() }
     }
 
     /// The same with another kind of stream, and so many writes at once.
     pub(super) fn map<T>(self, max_writes: usize, map: impl FnOnce(S) -> T) -> Both<T> {
-        let Self { link: Link { stream, clock, alarm, rest, is_cut, flushed, .. }, outlet } = self;
-        let link = Link { stream: map(stream), clock, alarm, rest, max_writes, is_cut, flushed };
+        let Self { link: Link { stream, clock, alarm, is_cut, flushed, .. }, outlet } = self;
+        let link = Link { stream: map(stream), clock, alarm, max_writes, is_cut, flushed };
         Both { link, outlet }
     }
 
@@ -412,9 +390,8 @@ impl<S> Both<S> {
     /// What the halves have to know of: the receiving one, so that its timers and its next write do.
     pub(super) fn news(&self) -> News {
         let sender = &self.outlet.sender;
-        let is_swollen = sender.is_swollen() && self.link.rest == Deadline::NONE;
         let is_broken = self.outlet.is_broken();
-        News { owes: sender.owes(), is_closing: sender.is_closing(), is_swollen, is_broken }
+        News { owes: sender.owes(), is_closing: sender.is_closing(), is_broken }
     }
 }
 
@@ -423,14 +400,13 @@ impl<S> Both<S> {
 pub(super) struct News {
     owes: bool,
     is_closing: bool,
-    is_swollen: bool,
     is_broken: bool,
 }
 
 impl News {
     /// True if the reader has to hear of something since `before`.
     pub(super) fn is_for_reader(self, before: Self) -> bool {
-        self.owes & !before.owes | self.is_closing & !before.is_closing | self.is_swollen
+        self.owes & !before.owes | self.is_closing & !before.is_closing
     }
 
     /// True if the writers have to: the connection has ended, or the stream takes no more and perhaps wakes nobody for that.
@@ -448,7 +424,7 @@ fn unbudgeted<R>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Pol
 pub(super) async fn open<S, H>(
     stream: &mut S,
     handshake: &mut H,
-    inlet: &mut Inlet,
+    inlet: &mut PooledInput,
 ) -> Result<H::Opened, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -458,8 +434,8 @@ where
     let mut unflushed = false;
     poll_fn(|cx| {
         loop {
-            if let Some(opened) = handshake.receive(pool::supply(inlet, None))? {
-                pool::collect(inlet, None);
+            if let Some(opened) = handshake.receive(inlet.borrow())? {
+                inlet.give_back();
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.

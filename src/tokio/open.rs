@@ -9,7 +9,7 @@ use ::tokio::time::{Instant, timeout};
 
 use super::link::open;
 use super::{ClientStream, WebSocket};
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
 
@@ -138,7 +138,7 @@ where
 {
     boxed(async move {
         let mut handshake = client_handshake(request, config)?;
-        let mut inlet = Inlet::new();
+        let mut inlet = PooledInput::new();
         let (connection, response) = open(&mut stream, &mut handshake, &mut inlet).await?;
         Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
     })
@@ -213,7 +213,7 @@ where
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    inlet: Inlet,
+    inlet: PooledInput,
     request: Request,
 }
 
@@ -287,7 +287,7 @@ async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut handshake: ServerHandshake,
 ) -> Result<Incoming<S>, Error> {
-    let mut inlet = Inlet::new();
+    let mut inlet = PooledInput::new();
     match open(&mut stream, &mut handshake, &mut inlet).await {
         Ok(request) => Ok(Incoming { stream, inlet, request }),
         Err(error) => {
@@ -318,7 +318,7 @@ async fn accept_request<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, inlet: Inlet) {
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, inlet: PooledInput) {
     // The client may be gone; there is nobody else to tell.
     let _ = WebSocket::new(stream, connection, inlet, None).recv_ref().await;
 }

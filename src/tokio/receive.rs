@@ -10,7 +10,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 
 use super::link::Both;
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Queue, advance, message};
 use crate::{Error, Event, Message, Ready, Receiver};
 
@@ -95,7 +95,7 @@ impl<A> Receiving<A> {
 impl<A: Access> Receiving<A> {
     /// The next event, to be lent by the receiver; `None` when the transport has ended.
     #[inline(always)]
-    fn poll_event(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+    fn poll_event(&mut self, inlet: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
         if self.turn.events == 0 {
             return self.turn.end(cx);
         }
@@ -111,7 +111,7 @@ impl<A: Access> Receiving<A> {
     }
 
     /// Runs the connection until an event is ready, or until the transport has ended.
-    fn poll_advance(&mut self, inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Advanced> {
+    fn poll_advance(&mut self, inlet: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
         let Self { receiver, turn, access } = self;
         loop {
             let reply = |reply: crate::Reply<'_>| access.run(cx, |both, _| both.outlet.sender.reply(reply));
@@ -140,7 +140,7 @@ impl<A: Access> Receiving<A> {
     #[inline(always)]
     pub(super) fn poll_message(
         &mut self,
-        inlet: &mut Inlet,
+        inlet: &mut PooledInput,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
@@ -160,7 +160,7 @@ pub(super) struct RecvRef<'r, A> {
     /// `None` when the future is ready.
     pub(super) receiving: Option<&'r mut Receiving<A>>,
     /// `None` also when what is there would be discarded, since the connection has failed.
-    pub(super) inlet: Option<&'r mut Inlet>,
+    pub(super) inlet: Option<&'r mut PooledInput>,
 }
 
 impl<A: Access> RecvRef<'_, A> {
@@ -168,7 +168,7 @@ impl<A: Access> RecvRef<'_, A> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let receiving = self.receiving.as_mut().expect("a future that is ready is not polled again");
         // Whatever is read is discarded at once.
-        let ended = ready!(receiving.poll_advance(&mut Inlet::new(), cx));
+        let ended = ready!(receiving.poll_advance(&mut PooledInput::new(), cx));
         Poll::Ready(ended.map(drop))
     }
 }
@@ -204,7 +204,7 @@ impl<'r, A: Access> Future for RecvRef<'r, A> {
 /// The future of `recv`.
 pub(super) struct Recv<'r, A> {
     pub(super) receiving: &'r mut Receiving<A>,
-    pub(super) inlet: &'r mut Inlet,
+    pub(super) inlet: &'r mut PooledInput,
 }
 
 impl<A: Access> Future for Recv<'_, A> {
@@ -301,7 +301,8 @@ mod tests {
         let (receiver, sender) = Connection::client(Config::new(), [7; 32]).split();
         let link = Link::new(Stream { header, reads: 0 }, sender.told());
         let both = Both { link, outlet: Outlet::new(sender) };
-        let (mut receiving, mut inlet) = (Receiving::new(receiver, Counted { both, most: 0 }), Inlet::new());
+        let (mut receiving, mut inlet) =
+            (Receiving::new(receiver, Counted { both, most: 0 }), PooledInput::new());
         let mut cx = Context::from_waker(Waker::noop());
         let message = loop {
             if let Poll::Ready(message) = receiving.poll_message(&mut inlet, &mut cx) {

@@ -75,9 +75,9 @@ impl<S> Shared<S> {
         let State { both, handles } = &mut *state;
         let before = both.news();
         // A reader that waits gives nothing back, so storage is lent for this call only, unless something is left in it.
-        pool::supply_output(both.outlet.sender.storage());
+        pool::lend_storage(both.outlet.sender.storage());
         let result = run(both, handles);
-        pool::collect_output(both.outlet.sender.storage());
+        pool::take_storage_back(both.outlet.sender.storage());
         let after = both.news();
         drop(state);
         if after.is_for_reader(before) {

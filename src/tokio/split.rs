@@ -9,7 +9,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use super::receive::{Receiving, Recv, RecvRef};
 use super::shared::{ReaderShare, Shared};
 use super::{WebSocket, Writer};
-use crate::adapter::pool::Inlet;
+use crate::adapter::pool::PooledInput;
 use crate::adapter::{Handles, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
@@ -30,7 +30,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     receiving: Receiving<ReaderShare<S>>,
-    inlet: Inlet,
+    inlet: PooledInput,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {

@@ -94,25 +94,6 @@ fn a_message_is_read_alone_when_it_lacks_more_than_16_kib() {
     }
 }
 
-#[test]
-fn a_large_frame_that_arrives_alone_is_given_away_without_a_copy() {
-    for role in Role::BOTH {
-        let bytes = wire::binary(role, wire::noise(3 << 20));
-        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
-        let mut at = 0;
-        while at < bytes.len() {
-            assert_eq!(connection.advance(&mut input), Ok(None));
-            at += read(&mut input, &bytes[at..]);
-        }
-        let Ok(Some(Event::Binary(payload))) = connection.receive(&mut input) else { panic!("no message") };
-        let address = payload.as_ptr();
-        let owned = payload.into_bytes();
-        assert_eq!((owned.as_ptr(), owned.len()), (address, 3 << 20));
-        assert_eq!(owned, wire::noise(3 << 20));
-        assert!(input.release().is_none(), "the storage went with the payload");
-    }
-}
-
 fn storage_len(input: &Input) -> usize {
     let shown = format!("{input:?}");
     let (_, len) = shown.split_once("storage_len: ").expect("shown");

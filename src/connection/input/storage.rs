@@ -2,9 +2,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use super::{Input, LARGE_LEN, READ_LEN};
+use super::{Input, READ_LEN};
 
 /// What is buffered while nothing comes moves to storage of its own length if it is not longer than this.
 const LITTLE_LEN: usize = 4 << 10;
@@ -42,19 +41,13 @@ impl Input {
         }
     }
 
-    /// True when [`shrink`](Self::shrink) may have something to give back.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_swollen(&self) -> bool {
-        self.text.capacity() > 0 || self.storage.len() > READ_LEN
-    }
-
-    /// True when it has nothing that a new one has not, but for storage.
+    /// True when it has nothing that a new one has not, but for empty buffers.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     #[inline]
     pub(crate) fn is_blank(&mut self) -> bool {
         self.retire();
-        let is_set = self.eof | self.long | (self.max_read_len != usize::MAX);
-        !is_set && !self.has_message() && !self.has_unread() && self.text.capacity() == 0
+        let is_set = self.eof | (self.max_read_len != usize::MAX);
+        !is_set && self.held_len() == 0 && self.text.is_empty()
     }
 
     /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.
@@ -74,16 +67,10 @@ impl Input {
         self.storage.len()
     }
 
-    /// True if the storage has held more than one read since a read last found it empty.
+    /// How much heap it has, in bytes.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn was_long(&self) -> bool {
-        self.long
-    }
-
-    /// True when the storage has to grow for the next read.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn is_full(&self) -> bool {
-        self.storage.len() - self.held_len() < self.min_read_len()
+    pub(crate) fn heap_len(&self) -> usize {
+        self.storage.len() + self.text.capacity()
     }
 
     /// Takes over storage where there is none.
@@ -97,28 +84,6 @@ impl Input {
         (self.start, self.end, self.lent_len) = (0, 0, 0);
         (self.message_start, self.message_end, self.complete) = (0, 0, false);
         core::mem::take(&mut self.storage)
-    }
-
-    /// The storage, with what is read in it; what is unread stays here.
-    pub(crate) fn give_storage(&mut self) -> Vec<u8> {
-        let unread = self.unread().to_vec();
-        let given = self.take_storage();
-        self.end = unread.len();
-        self.storage = unread;
-        given
-    }
-
-    /// Sees to it that the binary payload `range` of the storage can be given away together with it; false if too much else is in it.
-    #[inline]
-    pub(crate) fn can_give(&mut self, range: Range<usize>) -> bool {
-        // The payload fills at least half of the storage, and next to nothing is unread, which would have to move.
-        let can = range.end >= range.start + LARGE_LEN
-            && range.len() >= self.storage.capacity() / 2
-            && self.end - self.start <= range.len() / 4;
-        if can {
-            (self.message_start, self.message_end, self.complete) = (range.start, range.end, true);
-        }
-        can
     }
 
     /// True when there is room for a read behind what is buffered.
@@ -197,68 +162,19 @@ impl Input {
 
 #[cfg(all(test, feature = "blocking"))]
 mod tests {
-    use alloc::vec;
-
     use super::*;
 
     #[test]
-    fn storage_is_full_with_less_than_half_a_read_of_room_and_swollen_beyond_one() {
-        let mut input = Input::new();
-        assert!(input.is_full() && !input.is_swollen());
-        input.adopt(vec![0; READ_LEN]);
-        assert!(!input.is_full() && !input.is_swollen());
-        input.extend_from_slice(&[0; READ_LEN / 2]);
-        assert!(!input.is_full());
-        input.extend_from_slice(&[0]);
-        assert!(input.is_full());
-        // Unless that is more than the frame under way lacks.
-        input.set_missing(READ_LEN / 2);
-        assert!(input.is_full());
-        input.set_missing(READ_LEN / 2 - 1);
-        assert!(!input.is_full());
-        input.adopt(vec![0; READ_LEN + 1]);
-        assert!(input.is_swollen());
-    }
-
-    #[test]
-    fn storage_that_has_held_more_than_one_read_was_long_until_the_next_short_one() {
-        let mut input = Input::new();
-        input.adopt(vec![0; 2 * READ_LEN]);
-        input.filled(READ_LEN);
-        assert!(!input.was_long());
-        input.filled(1);
-        assert!(input.was_long());
-        input.consume(READ_LEN);
-        input.filled(1);
-        assert!(input.was_long(), "something is buffered still");
-        input.shrink();
-        input.space();
-        input.filled(1);
-        assert!(input.was_long(), "though elsewhere");
-        input.consume(3);
-        assert!(input.was_long());
-        input.space();
-        input.filled(1);
-        assert!(!input.was_long());
-    }
-    #[test]
-    fn an_input_that_has_ended_was_long_or_expects_more_is_not_blank() {
-        for (is_eof, is_long, is_announced) in
-            (0..8).map(|facts| (facts & 1 != 0, facts & 2 != 0, facts & 4 != 0))
-        {
+    fn an_input_that_has_ended_or_expects_more_is_not_blank() {
+        for (is_eof, is_announced) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut input = Input::new();
             if is_eof {
                 input.set_eof();
             }
-            if is_long {
-                input.adopt(vec![0; READ_LEN + 1]);
-                input.filled(READ_LEN + 1);
-                input.consume(READ_LEN + 1);
-            }
             if is_announced {
                 input.set_missing(READ_LEN);
             }
-            assert_eq!(input.is_blank(), !(is_eof || is_long || is_announced));
+            assert_eq!(input.is_blank(), !is_eof && !is_announced);
         }
     }
 }
