@@ -1,6 +1,7 @@
 //! What is received, lent from the input: [`Event`] with [`Text`], [`Payload`] and [`Part`], and the [`Reply`] that it asks for.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
@@ -10,7 +11,7 @@ use crate::connection::compare::{compare_with_bytes, compare_with_text};
 use crate::connection::excerpt::Excerpt;
 use crate::connection::input::Input;
 use crate::connection::message::DataKind;
-use crate::wire::{copy, utf8};
+use crate::wire::utf8;
 use crate::{CloseFrame, Message, Outgoing, ProtocolError};
 
 /// An event is ready to be [lent](Input::lend).
@@ -216,7 +217,7 @@ impl Payload<'_> {
     /// A copy of the payload, in one allocation.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        copy::to_bytes(self.0)
+        Bytes::copy_from_slice(self.0)
     }
 }
 

@@ -9,7 +9,6 @@ use bytes::Bytes;
 
 use crate::connection::compare::{compare_with_bytes, compare_with_text};
 use crate::connection::excerpt::Excerpt;
-use crate::wire::copy;
 use crate::wire::frame::OpCode;
 
 /// A message as an owned value.
@@ -127,7 +126,7 @@ impl From<Cow<'_, str>> for Message {
 
 impl From<&[u8]> for Message {
     fn from(payload: &[u8]) -> Self {
-        Self::Binary(copy::to_bytes(payload))
+        Self::Binary(Bytes::copy_from_slice(payload))
     }
 }
 

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use crate::connection::excerpt::Excerpt;
 use crate::connection::message::{DataKind, Message};
 use crate::connection::output::CHAIN_LEN;
-use crate::wire::copy;
 use crate::wire::frame::Header;
 
 /// Anything that can be sent as a message or as a fragment of one.
@@ -183,7 +182,7 @@ impl<'m> From<&'m Bytes> for Outgoing<'m> {
 
 impl<const N: usize> From<[u8; N]> for Outgoing<'_> {
     fn from(payload: [u8; N]) -> Self {
-        Self::owned(DataKind::Binary, copy::to_bytes(&payload))
+        Self::owned(DataKind::Binary, Bytes::copy_from_slice(&payload))
     }
 }
 

@@ -9,7 +9,7 @@ use core::fmt;
 use bytes::{Buf, Bytes};
 
 use crate::wire::frame::{Header, OpCode};
-use crate::wire::{copy, mask};
+use crate::wire::mask;
 
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
@@ -41,12 +41,16 @@ pub struct Output {
     cursor: usize,
     end: usize,
     /// Chained payloads, each with the position in `coalesced` that it goes before.
-    chain: Option<Box<VecDeque<Link>>>,
+    chain: Option<Box<Chain>>,
     /// The bytes in `chain`, and those that were taken to be written.
     elsewhere_len: usize,
     /// How many bytes the transport has accepted so far, to tell a stalled one.
     written: u64,
 }
+
+/// What only a connection with long messages has.
+#[derive(Default)]
+struct Chain(VecDeque<Link>);
 
 /// A payload, and the position in `coalesced` that it goes before.
 struct Link {
@@ -93,13 +97,13 @@ impl Output {
     #[cfg(feature = "std")]
     pub fn chunks_vectored<'o>(&'o self, slices: &mut [std::io::IoSlice<'o>]) -> usize {
         let mut from = self.cursor;
-        let links = self.chain.iter().flat_map(|chain| chain.iter());
+        let links = self.chain.iter().flat_map(|chain| chain.0.iter());
         let pairs = links.flat_map(|link| {
             let before = &self.coalesced[from..link.position];
             from = link.position;
             [before, &link.payload]
         });
-        let last = self.chain.as_ref().and_then(|chain| chain.back());
+        let last = self.chain.as_ref().and_then(|chain| chain.0.back());
         let last = last.map_or(self.cursor, |last| last.position);
         let all = pairs.chain([&self.coalesced[last..self.end]]).filter(|bytes| !bytes.is_empty());
         let mut count = 0;
@@ -139,7 +143,7 @@ impl Output {
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
-        copy::to_slice(&mut self.coalesced[self.end..][..bytes.len()], bytes);
+        copy(&mut self.coalesced[self.end..][..bytes.len()], bytes);
         self.end += bytes.len();
     }
 
@@ -168,7 +172,7 @@ impl Output {
         let header = Header { fin, mask: key, ..Header::new(opcode, payload.len() as u64) };
         match (self.claim(header, payload.len()), key) {
             (Some(place), Some(key)) => mask::copy(place, payload, key),
-            (Some(place), None) => copy::to_slice(place, payload),
+            (Some(place), None) => copy(place, payload),
             (None, _) => self.push_frame_anew(opcode, fin, key, payload),
         }
     }
@@ -201,10 +205,10 @@ impl Output {
             self.coalesced.copy_within(self.cursor..self.end, 0);
         } else {
             let mut storage = vec![0; owed + owed.max(len)];
-            copy::to_slice(&mut storage[..owed], &self.coalesced[self.cursor..self.end]);
+            copy(&mut storage[..owed], &self.coalesced[self.cursor..self.end]);
             self.coalesced = storage.into();
         }
-        for link in self.chain.iter_mut().flat_map(|chain| chain.iter_mut()) {
+        for link in self.chain.iter_mut().flat_map(|chain| chain.0.iter_mut()) {
             link.position -= self.cursor;
         }
         (self.cursor, self.end) = (0, owed);
@@ -221,7 +225,7 @@ impl Output {
     pub(crate) fn chain(&mut self, payload: Bytes) {
         self.elsewhere_len += payload.len();
         let link = Link { position: self.end, payload };
-        self.chain.get_or_insert_default().push_back(link);
+        self.chain.get_or_insert_default().0.push_back(link);
     }
 
     /// All of it, when nothing is chained.
@@ -248,7 +252,7 @@ impl Output {
     pub(crate) fn put_back(&mut self, taken: Self) {
         let later = core::mem::replace(self, taken);
         let mut from = 0;
-        for link in later.chain.into_iter().flat_map(|chain| *chain) {
+        for link in later.chain.into_iter().flat_map(|chain| chain.0) {
             self.push(&later.coalesced[from..link.position]);
             self.chain(link.payload);
             from = link.position;
@@ -267,7 +271,7 @@ impl Output {
     /// within a payload.
     #[inline(never)]
     fn advance_chain(&mut self, mut missing: usize) -> Option<usize> {
-        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.front_mut()) {
+        while let Some(link) = self.chain.as_mut().and_then(|chain| chain.0.front_mut()) {
             let (head_len, payload_len) = (link.position - self.cursor, link.payload.len());
             if missing < head_len {
                 break;
@@ -280,13 +284,34 @@ impl Output {
                 return None;
             }
             missing -= payload_len;
-            self.chain.as_mut().and_then(|chain| chain.pop_front());
+            self.chain.as_mut().and_then(|chain| chain.0.pop_front());
         }
         Some(missing)
     }
 
     fn front(&self) -> Option<&Link> {
-        self.chain.as_ref()?.front()
+        self.chain.as_ref()?.0.front()
+    }
+}
+
+/// Copies `bytes` to `place`, which is as long.
+///
+/// A common C library copies some KiB and more with a string instruction. That takes some processors much longer where the destination
+/// lies a few bytes further into its page than the source does, as a payload behind a header does. No tile is long enough for it.
+#[inline]
+fn copy(place: &mut [u8], bytes: &[u8]) {
+    const TILE_LEN: usize = 2 << 10;
+    if bytes.len() <= TILE_LEN {
+        place.copy_from_slice(bytes);
+    } else {
+        copy_tiles(place, bytes, TILE_LEN);
+    }
+}
+
+#[inline(never)]
+fn copy_tiles(place: &mut [u8], bytes: &[u8], tile_len: usize) {
+    for (place, tile) in place.chunks_mut(tile_len).zip(bytes.chunks(tile_len)) {
+        place.copy_from_slice(tile);
     }
 }
 

@@ -2,8 +2,6 @@
 
 use alloc::string::String;
 
-use crate::wire::copy;
-
 /// Somewhere in the text is a byte that UTF-8 does not allow there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidUtf8;
@@ -20,7 +18,7 @@ impl Utf8 {
     /// read from memory once.
     pub(crate) fn push(&mut self, chunk: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
         let rest = self.complete_carry(chunk, text)?;
-        copy::to_string(text, self.split_tail(rest)?);
+        text.push_str(self.split_tail(rest)?);
         Ok(())
     }
 
