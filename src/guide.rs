@@ -1,0 +1,53 @@
+//! The guide: one page for each task, with code to copy. The short answer comes first.
+//!
+//! Begin here:
+//!
+//! - [First server](first_server): accept connections and answer messages.
+//! - [First client](first_client): connect, send, receive and close.
+//! - [Broadcast](broadcast): send one message to many peers.
+//!
+//! A server that others can reach:
+//!
+//! - [Authentication and origins](authentication): who may connect, and from which web pages.
+//! - [Behind a proxy](behind_a_proxy): what nginx has to pass on, and for how long.
+//! - [TLS](tls): `wss://`, with a stream of your own.
+//! - [Frameworks](frameworks): a request that an HTTP library has read.
+//!
+//! A program that runs for long:
+//!
+//! - [Timeouts and keepalive](timeouts): what happens when a peer is slow or gone.
+//! - [Large messages](large_messages): limits, and messages in parts.
+//! - [Closing and shutdown](closing): how a connection ends, and how a server does.
+//! - [Testing your program](testing): two ends in memory, and time that you control.
+//!
+//! Other ways in:
+//!
+//! - [Without tokio](without_tokio): threads and blocking sockets.
+//! - [Sans-IO](sans_io): the core alone, for another runtime or none.
+//! - [Coming from tokio-tungstenite](from_tungstenite): what is called what, and what differs.
+// It exists only for rustdoc: the pages are compiled as tests, and cost a program nothing.
+
+/// Declares a page. Its code is compiled where the features are on that it needs.
+macro_rules! pages {
+    ($($name:ident: $file:literal, $features:meta;)*) => {$(
+        #[cfg_attr(any(not(doctest), $features), doc = include_str!(concat!("../docs/guide/", $file)))]
+        pub mod $name {}
+    )*};
+}
+
+pages! {
+    first_server: "first-server.md", feature = "tokio";
+    first_client: "first-client.md", feature = "tokio";
+    broadcast: "broadcast.md", all(feature = "tokio", feature = "blocking");
+    authentication: "authentication.md", feature = "tokio";
+    behind_a_proxy: "behind-a-proxy.md", feature = "tokio";
+    tls: "tls.md", all(feature = "tokio", feature = "blocking");
+    frameworks: "frameworks.md", feature = "tokio";
+    timeouts: "timeouts.md", all(feature = "tokio", feature = "blocking");
+    large_messages: "large-messages.md", feature = "tokio";
+    closing: "closing.md", feature = "tokio";
+    testing: "testing.md", all(feature = "tokio", feature = "blocking");
+    without_tokio: "without-tokio.md", feature = "blocking";
+    sans_io: "sans-io.md", feature = "std";
+    from_tungstenite: "from-tungstenite.md", feature = "tokio";
+}
