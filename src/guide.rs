@@ -51,3 +51,8 @@ pages! {
     sans_io: "sans-io.md", feature = "std";
     from_tungstenite: "from-tungstenite.md", feature = "tokio";
 }
+
+/// The code in README.md is compiled, too.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

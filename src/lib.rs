@@ -1,9 +1,10 @@
 //! WebSocket (RFC 6455): a sans-IO core that holds the whole protocol, with thin [`blocking`] and [`tokio`] adapters.
 //!
-//! The core turns bytes into events and messages into bytes, and does no I/O, reads no clock and draws no randomness. It runs
-//! the opening handshake, frames, masking, fragmentation, UTF-8 validation, pings, the closing handshake, and every deadline. An adapter moves the
-//! bytes. Whatever the peer sends, memory stays within limits that are on by default, and a violation is answered with the
-//! close code or HTTP status that fits.
+//! The core turns bytes into events and messages into bytes. It does no I/O, reads no clock and draws no randomness. It runs the opening
+//! handshake, frames, masking, fragmentation, UTF-8 validation, pings, the closing handshake, and every deadline. An adapter moves the bytes.
+//!
+//! The [`guide`] has a page for each task, such as a [first server](guide::first_server), a [broadcast](guide::broadcast) or a
+//! [shutdown](guide::closing).
 //!
 //! # An echo server, three times
 //!
@@ -64,8 +65,8 @@
 //! # }
 //! ```
 //!
-//! With the core alone, over whatever reads and writes bytes; here after the opening handshake, which [`ServerHandshake`] does
-//! in the same manner, and without deadlines, which [`Connection::poll_timeout`] adds:
+//! With the core alone, over whatever reads and writes bytes. The opening handshake is done already: [`ServerHandshake`] does it in the same
+//! manner. [`Connection::poll_timeout`] adds deadlines, as the guide on [sans-IO](guide::sans_io) shows.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -111,47 +112,59 @@
 //!
 //! The core:
 //!
-//! - [`Connection`] is the protocol after the opening handshake; it [receives](Connection::receive) from an [`Input`] and owes an
+//! - [`Connection`] is the protocol after the opening handshake. It [receives](Connection::receive) from an [`Input`] and owes an
 //!   [`Output`]. It [splits](Connection::split) into a [`Receiver`] and a [`Sender`].
-//! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`], or in [`Part`]s where [`Config::with_parts`] asks for it; [`Message`] owns it.
-//!   [`Outgoing`] is anything that can be sent,
-//!   and [`Prepared`] is encoded once and sent to many.
+//! - [`Event`] lends what the peer sent, as [`Text`] and [`Payload`], or in [`Part`]s where [`Config::with_parts`] asks for it.
+//!   [`Message`] owns it. [`Outgoing`] is anything that can be sent, and [`Prepared`] is encoded once and sent to many.
 //! - [`CloseBody`] is what `close` takes: a [`CloseCode`], a code and a reason, a [`CloseFrame`], or nothing. [`Ending`] tells how a
 //!   connection ended.
-//! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected; [`ClientHandshake`] turns a [`ClientRequest`] into a
+//! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected. [`ClientHandshake`] turns a [`ClientRequest`] into a
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
-//! - Errors are named by blame: [`ProtocolError`] and [`HandshakeError`] are the peer's, [`TimedOut`] tells that it was too slow,
+//! - Errors are named by blame. [`ProtocolError`] and [`HandshakeError`] are the peer's, and [`TimedOut`] tells that it was too slow.
 //!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`], [`InvalidOrigin`] and [`InvalidCloseCode`] are the caller's.
 //! - [`frame`] and [`mask`] are the wire level, for those who need only that.
 //!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | set a limit or a timeout | [`Config`], and the guide on [timeouts](guide::timeouts) and [large messages](guide::large_messages) |
+//! | look at a request before accepting it | [`Incoming`](tokio::Incoming), and the guide on [authentication](guide::authentication) |
+//! | let web pages of other sites connect | [`Origins`] |
+//! | send to many peers | [`Prepared`], and the guide on [broadcast](guide::broadcast) |
+//! | receive without a copy | [`recv_ref`](tokio::WebSocket::recv_ref) |
+//! | send many small messages | [`feed`](tokio::WebSocket::feed) or [`queue`](tokio::WebSocket::queue): they leave in one write |
+//! | know why a connection ended | [`ending`](tokio::WebSocket::ending), and the guide on [closing](guide::closing) |
+//! | speak `wss` | the guide on [TLS](guide::tls): any stream will do |
+//!
 //! # Untrusted input
 //!
-//! All of it is. Limits are checked at a frame's header, before any of its payload is kept; memory grows with the bytes that arrived, never with a
-//! length that was announced; a text message is validated as it arrives and fails at its first wrong byte; a peer that floods
-//! with pings and never reads costs the high-water mark and no more. A [`ProtocolError`] is final: the same error
-//! comes back for ever and no byte is processed after it. There is no `unsafe` in this crate.
+//! All of it is.
 //!
-//! Browsers let any page connect to any server with the user's cookies, so a server refuses the pages of other origins unless
-//! it is told otherwise: see [`handshake::negotiate::Origins`].
+//! - Limits are checked at a frame's header, before any of its payload is kept.
+//! - Memory grows with the bytes that arrived, never with a length that was announced.
+//! - A text message is validated as it arrives, and fails at its first wrong byte.
+//! - A peer that floods with pings and never reads costs the high-water mark and no more.
+//! - A [`ProtocolError`] is final: the same error comes back for ever, and no byte is processed after it.
+//! - There is no `unsafe` in this crate.
 //!
-//! TLS, authentication, authorisation and limits per address are the application's: any stream will do, so TLS is a stream.
+//! Browsers let any page connect to any server with the user's cookies. So a server refuses the pages of other origins unless it is told
+//! otherwise: see [`Origins`].
+//!
+//! TLS, authentication, authorisation and limits per address are the application's.
 //!
 //! # Performance
 //!
-//! A complete small frame is unmasked in place and lent: no allocation, no copy, no clock. Many sends leave in one write, a large
-//! owned payload of a server leaves without being copied, and an idle connection holds nothing on the heap but the seed of a client's
-//! masking keys. What is owned is copied at most once.
-//!
-//! [`recv_ref`](tokio::WebSocket::recv_ref) is the fastest way to receive, `queue` or `feed` the fastest to send many small messages. A message of any
-//! length passes through the memory of one read with [`Config::with_parts`] and [`Sender::send_fragment`].
+//! A complete small frame is unmasked in place and lent: no allocation, no copy, no clock. Many sends leave in one write. A large owned payload
+//! of a server leaves without being copied. An idle connection holds nothing on the heap but the seed of a client's masking keys.
 //!
 //! # Features
 //!
 //! - `std` (default): the standard library; without it the core needs `alloc` only.
 //! - `blocking`: [`blocking`], for sockets and threads.
 //! - `tokio`: [`tokio`], the same names, asynchronous.
-//! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has, which is found out when the program runs.
+//! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has. The program finds out which when it runs.
 
 #![forbid(unsafe_code)]
 // The lints of Cargo.toml hold everywhere; these only here, since tests and examples have `std`.
