@@ -60,7 +60,8 @@ impl Period {
 }
 
 impl Config {
-    /// The defaults, keepalive included. Timers run where somebody polls them: the adapters do, and a user of the core may.
+    /// The defaults, keepalive included. The adapters run the timers. A user of the core does so with
+    /// [`poll_timeout`](crate::Connection::poll_timeout).
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -125,8 +126,9 @@ impl Config {
         self
     }
 
-    /// How much output counts as much, 64 KiB by default: from there on [`is_ready`](crate::Connection::is_ready) is false and
-    /// only the newest pong is kept (RFC 6455 5.5.3).
+    /// The high-water mark of the output, 64 KiB by default.
+    ///
+    /// From there on [`is_ready`](crate::Connection::is_ready) is false, `ready` waits, and only the newest pong is kept (RFC 6455 5.5.3).
     #[must_use]
     pub const fn with_high_water_len(mut self, len: usize) -> Self {
         self.high_water_len = len;
@@ -135,9 +137,10 @@ impl Config {
 
     /// How much may be queued already when more is, 1 MiB by default.
     ///
-    /// Below this limit a message of any length is accepted, so at most this much and one message are held. From there on `queue` and the
-    /// core's `send` fail with [`OutputFull`](crate::SendError::OutputFull). Raise it where several long messages may be queued for one peer
-    /// at once. A limit below the high-water mark counts as that.
+    /// Below this limit a message of any length is accepted. So at most this much and one message are held. From there on `queue` and the
+    /// core's `send` fail with [`OutputFull`](crate::SendError::OutputFull).
+    ///
+    /// Raise it where several long messages may be queued for one peer at once. A limit below the high-water mark counts as that mark.
     #[must_use]
     pub const fn with_max_output_len(mut self, len: usize) -> Self {
         self.max_output_len = len;
@@ -161,8 +164,9 @@ impl Config {
         self
     }
 
-    /// How long the transport may accept next to nothing of the output before the peer counts as gone, 30 s by default: less than
-    /// [`min_progress`](Self::with_min_progress), unless that is all.
+    /// How long a peer may take to read some of the output, 30 s by default. Then it counts as gone.
+    ///
+    /// It must take at least [`min_progress`](Self::with_min_progress) of the waiting output within this time, or all of it.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timing.write_timeout = Period::new(timeout.into());
@@ -171,9 +175,10 @@ impl Config {
 
     /// A ping every `interval`, and how long the peer has to show life after it: 20 s each by default.
     ///
-    /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up, and
-    /// with an `interval` of zero there are no pings.
-    /// A complete frame shows life, and so does a payload that progressed by [`min_progress`](Self::with_min_progress).
+    /// A complete frame shows life. So does a payload that progressed by [`min_progress`](Self::with_min_progress).
+    ///
+    /// The next ping waits until the last one has been answered or has timed out. With a `timeout` of zero a peer is never given up. With an
+    /// `interval` of zero there are no pings.
     #[must_use]
     pub fn with_keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.timing.ping_interval = Period::new(Some(interval));

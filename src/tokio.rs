@@ -1,8 +1,11 @@
 //! The tokio adapter, feature `tokio`: a [`WebSocket`] over any `AsyncRead + AsyncWrite`.
 //!
-//! It moves bytes between a stream and the sans-IO core and does nothing else: keepalive, timeouts, the answers to pings and
-//! Close frames and the closing of the transport come from the [`Connection`] and need no help. Timers run while
-//! somebody is in `recv`, `send`, `flush` or another waiting method, in a runtime with time enabled.
+//! It moves bytes between a stream and the sans-IO core, and does nothing else. Keepalive, timeouts, the answers to pings and Close frames, and
+//! the closing of the transport come from the [`Connection`] and need no help.
+//!
+//! Timers run while a task is in `recv`, `send`, `flush` or another method that waits. The runtime needs time enabled.
+//!
+//! The guide begins with a [first server](crate::guide::first_server) and a [first client](crate::guide::first_client).
 
 mod alarm;
 mod link;
@@ -102,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The next message; `None` when the connection has been closed: [`ending`](Self::ending) tells how.
     ///
     /// It is `None` when the transport has ended and the peer's Close frame had the code 1000 or 1001, no code, or the code that this side
-    /// sent first. Any other code is an error, [`ClosedByPeer`](Error::ClosedByPeer), now and in every later call: a refusal is not taken
+    /// sent first. Any other code is the error [`ClosedByPeer`](Error::ClosedByPeer), now and in every later call. So a refusal is not mistaken
     /// for a normal end.
     ///
     /// What is queued is written before this waits, so a loop of `recv` and [`feed`](Self::feed) answers all messages of one
@@ -159,7 +162,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the connection has ended before all was
-    /// written, or [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
+    /// written, or [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why.
+    ///
+    /// After an orderly end there is nothing to wait for, and `queue` tells that it is over.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -380,7 +385,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.negotiated.as_ref()?.subprotocol()
     }
 
-    /// The server's response, on a client. What a server wants to know of the request, it takes from [`Incoming`].
+    /// The server's response, on a client. A server looks at the request with [`Incoming`].
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
         self.negotiated.as_ref()?.response()

@@ -6,7 +6,7 @@ use crate::{CloseBody, Outgoing, SendError, Sender};
 
 /// The output of a connection, lent beside an event: it queues, and does nothing else.
 ///
-/// What is queued leaves with the next method of the socket that waits.
+/// The next method of the socket that waits writes it.
 pub struct Queue<'q> {
     sender: &'q mut Sender,
 }

@@ -162,8 +162,9 @@ impl Stream for &ClientStream {
 
 forward_to_shared!(ClientStream);
 
-/// Any `Read + Write` as a [`Stream`] without timeouts: no deadline is enforced while a call blocks, and the write side is
-/// not shut down, so the peer learns of the end only when the stream is dropped.
+/// Any `Read + Write` as a [`Stream`] without timeouts.
+///
+/// No deadline is enforced while a call blocks. The write side is not shut down, so the peer learns of the end only when the stream is dropped.
 #[derive(Debug, Clone, Copy)]
 pub struct Untimed<S>(pub S);
 

@@ -12,7 +12,7 @@ use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
 
 /// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
 ///
-/// A message that is sent in fragments belongs to the writer that began it: until it ends, others fail with
+/// A message that is sent in fragments belongs to the writer that began it. Until it ends, others fail with
 /// [`UnfinishedMessage`](SendError::UnfinishedMessage), and dropping that writer closes the connection with 1011. Dropping any other writer
 /// does nothing.
 pub struct Writer<S> {

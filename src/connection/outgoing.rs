@@ -260,8 +260,10 @@ impl fmt::Debug for Outgoing<'_> {
 
 /// A message encoded once, to be sent to many peers: [`send`](crate::Connection::send) takes a `&Prepared` like any other message.
 ///
-/// Servers share the bytes: a long message is not copied per peer, a short one is copied like any other. A client, which
-/// needs a masking key of its own for every frame, makes a masked copy (RFC 6455 5.3).
+/// Servers share the bytes: a long message is not copied per peer, a short one is copied like any other. A client makes a masked copy, since
+/// every frame needs a masking key of its own (RFC 6455 5.3).
+///
+/// The guide shows a whole [broadcast](crate::guide::broadcast).
 ///
 /// ```
 /// use tidewire::{Config, Connection, Prepared};

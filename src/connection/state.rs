@@ -64,7 +64,7 @@ impl Ending {
         Self { sent, received }
     }
 
-    /// Who ended it: whose Close frame came first, as seen from here, or who broke off.
+    /// The side that ended it: its Close frame came first, as seen from here, or it broke off.
     #[must_use]
     pub fn initiator(&self) -> Party {
         match self.sent {

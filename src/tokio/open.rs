@@ -218,7 +218,9 @@ pub struct Incoming<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
-    /// Receives the request. What breaks a rule, or comes from an origin that is not allowed, has got its HTTP answer when this fails.
+    /// Receives the request.
+    ///
+    /// A request that breaks a rule, or comes from an origin that is not allowed, is an error. The client has got its HTTP answer by then.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut).

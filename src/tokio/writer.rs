@@ -14,7 +14,7 @@ use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
 
 /// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
 ///
-/// A message that is sent in fragments belongs to the writer that began it: until it ends, others fail with
+/// A message that is sent in fragments belongs to the writer that began it. Until it ends, others fail with
 /// [`UnfinishedMessage`](SendError::UnfinishedMessage), and dropping that writer closes the connection with 1011. Dropping any other writer
 /// does nothing.
 pub struct Writer<S> {
@@ -41,7 +41,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`TimedOut`](Error::TimedOut), and [`Closed`](SendError::Closed) when the connection has ended before all was
-    /// written, or the [`Reader`](super::Reader) is gone. [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why. After an orderly end there is nothing to wait for, and `queue` tells that it is over.
+    /// written, or the [`Reader`](super::Reader) is gone. [`ClosedByPeer`](Error::ClosedByPeer) if the peer has said why.
+    ///
+    /// After an orderly end there is nothing to wait for, and `queue` tells that it is over.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -49,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.wait(|both, _, cx| both.poll_ready(None, cx)).await
     }
 
-    /// Queues a message without waiting. The reader writes it, which is woken for that.
+    /// Queues a message without waiting. It wakes the reader, which writes the message.
     ///
     /// # Errors
     /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or

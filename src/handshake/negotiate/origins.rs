@@ -9,7 +9,7 @@ use crate::InvalidOrigin;
 /// From which origins a browser may connect (RFC 6455 4.2.2 and 10.2).
 ///
 /// A browser lets every page connect to every server, with the user's cookies, and tells the server the page's origin. A server
-/// that does not look at it lets foreign pages act for its users. What is not a browser sends no `Origin`, or any it likes.
+/// that does not look at it lets foreign pages act for its users. A client that is no browser sends no `Origin`, or any it likes.
 ///
 /// ```
 /// use tidewire::Origins;
