@@ -1,7 +1,7 @@
 //! [`Receiving`]: from reads to events, and the futures of `recv_ref` and `recv`.
 //!
-//! The futures are written by hand so that they are always inlined: an event that is returned through memory is copied in other pieces than
-//! it was written in, for which the processor waits longer than all the rest takes.
+//! The futures are written by hand so that they are always inlined. Otherwise an event is returned through memory, and copied in other pieces than
+//! it was written in. The processor waits for that longer than all the rest takes.
 
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
