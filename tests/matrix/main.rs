@@ -1,10 +1,10 @@
 //! What is promised, and the tests that show it: the requirements of the RFCs, the threats, and the tables of SECURITY.md. Each test that a
 //! table names must be there and must run.
 //!
-//! `docs/conformance.md` is made of `requirements.txt`. To make it anew:
+//! `docs/conformance.md` is generated from `requirements.txt`. To generate it again:
 //!
 //! ```sh
-//! TIDEWIRE_BLESS=1 cargo test --test matrix
+//! TIDEWIRE_BLESS=1 cargo test --features blocking,tokio --test matrix
 //! ```
 
 mod names;

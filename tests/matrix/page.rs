@@ -35,11 +35,11 @@ pub(crate) fn conformance(requirements: &[Requirement], names: &Names) -> String
     let all = requirements.len();
     let mut page = format!(
         "# Conformance\n\n\
-         *Made of `tests/matrix/requirements.txt` by `TIDEWIRE_BLESS=1 cargo test --test matrix`: change that file, and not this page. A\n\
-         test fails when the two differ, and when a test that is named here does not exist.*\n\n\
-         RFC 6455 makes requirements of a WebSocket library, and so do the RFCs on compression and HTTP: {all} are numbered here.\n\
-         {shown} of them are shown by tests, which are named. {} are left, each with the reason: they are the application's, or belong to\n\
-         what is still to come. Most tests run for both roles and under every way to cut the bytes into reads.\n\n\
+         The RFCs make {all} requirements of a WebSocket library. Tests show {shown} of them. The other {} are left, each with the reason: they are\n\
+         the application's, or belong to what is still to come. RFC 6455 makes most of them. The others come from the RFCs on compression and HTTP.\n\n\
+         Most tests run for both roles, and under every way to cut the bytes into reads.\n\n\
+         *This page is generated from `tests/matrix/requirements.txt` by `TIDEWIRE_BLESS=1 cargo test --features blocking,tokio --test matrix`. Change that file,\n\
+         and not this page. A test fails when the two differ, and when a test that is named here does not exist.*\n\n\
          | level | shown by tests | left, with the reason |\n|---|--:|--:|\n",
         all - shown
     );
