@@ -1,9 +1,9 @@
 //! What the adapters share: how a connection opens, the next event, one read and one write, how it ends, and the methods that
 //! read the same in both.
 
+mod delivery;
 mod handles;
 mod opening;
-mod outlet;
 pub(crate) mod pool;
 mod queue;
 mod reunite;
@@ -12,11 +12,11 @@ mod transfer;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::delivery::Delivery;
 pub(crate) use self::handles::{Handle, Handles};
 pub(crate) use self::opening::{
     Negotiated, Opening, PAIR_LEN, client_handshake, name_server, pair_connections, plain_uri, rest_of,
 };
-pub(crate) use self::outlet::Outlet;
 pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;
 pub(crate) use self::transfer::{drain, fill};
@@ -34,13 +34,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[inline(always)]
 pub(crate) fn advance(
     receiver: &mut Receiver,
-    inlet: &mut PooledInput,
+    pooled: &mut PooledInput,
     reply: impl FnOnce(Reply<'_>),
 ) -> Option<Ready> {
-    if inlet.is_dry() && receiver.is_open() {
+    if pooled.is_dry() && receiver.is_open() {
         return None;
     }
-    receiver.next(inlet.input(), reply).ok().flatten()
+    receiver.next(pooled.input(), reply).ok().flatten()
 }
 
 /// The message that `event` is, as an owned value; fails for a part of one, with which there are no messages.

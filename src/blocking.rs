@@ -70,20 +70,20 @@ use crate::{
 #[derive(Debug)]
 pub struct WebSocket<S> {
     inbox: Inbox,
-    inlet: PooledInput,
-    whole: Whole<S>,
+    pooled: PooledInput,
+    unshared: Unshared<S>,
     negotiated: Option<Arc<Negotiated>>,
 }
 
 /// A stream that nobody shares, and the sending side.
 #[derive(Debug)]
-struct Whole<S> {
+struct Unshared<S> {
     stream: S,
     writing: Timeout,
     outbox: Outbox,
 }
 
-impl<S: Stream> Access for Whole<S> {
+impl<S: Stream> Access for Unshared<S> {
     fn outbox(&self) -> &Outbox {
         &self.outbox
     }
@@ -97,19 +97,19 @@ impl<S: Stream> Access for Whole<S> {
     }
 }
 
-impl<S: Stream> ReadAccess for Whole<S> {
+impl<S: Stream> ReadAccess for Unshared<S> {
     fn read<R>(&mut self, run: impl FnOnce(&mut dyn Stream) -> R) -> R {
         run(&mut self.stream)
     }
 }
 
 impl<S: Stream> WebSocket<S> {
-    fn new(stream: S, connection: Connection, inlet: PooledInput, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, pooled: PooledInput, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
         let outbox = Outbox::new(sender, &receiver);
-        let whole = Whole { stream, writing: Timeout::default(), outbox };
+        let unshared = Unshared { stream, writing: Timeout::default(), outbox };
         let inbox = Inbox::new(receiver, Duration::MAX);
-        Self { inbox, inlet, whole, negotiated: negotiated.map(Arc::new) }
+        Self { inbox, pooled, unshared, negotiated: negotiated.map(Arc::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -127,11 +127,11 @@ impl<S: Stream> WebSocket<S> {
     /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        let Self { inbox, inlet, whole: Whole { stream, mut outbox, .. }, .. } = self;
+        let Self { inbox, pooled, unshared: Unshared { stream, mut outbox, .. }, .. } = self;
         let now = outbox.now();
-        outbox.sending_mut().outlet.sender.measure(now);
-        let sender = outbox.into_sending().outlet.sender;
-        (stream, Connection::reunite(inbox.receiver, sender), inlet.into())
+        outbox.sending_mut().delivery.sender.measure(now);
+        let sender = outbox.into_sending().delivery.sender;
+        (stream, Connection::reunite(inbox.receiver, sender), pooled.into())
     }
 
     /// The next message; `None` when the connection has been closed: [`ending`](Self::ending) tells how.
@@ -152,7 +152,7 @@ impl<S: Stream> WebSocket<S> {
     /// - `Io` of the kind `Unsupported` where messages are delivered [in parts](crate::Config::with_parts): take them from
     ///   [`recv_ref`](Self::recv_ref). Also where the stream does not wait as its timeouts say.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        unlimited(self.inbox.receive_message(&mut self.inlet, &mut self.whole, &mut Limit::none()))
+        unlimited(self.inbox.receive_message(&mut self.pooled, &mut self.unshared, &mut Limit::none()))
     }
 
     /// [`recv`](Self::recv), for at most `timeout`: `Pending` when no message came in that time, and nothing is lost.
@@ -160,8 +160,8 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Poll<Option<Message>>, Error> {
-        let mut limit = Limit::at(self.whole.outbox.now() + timeout);
-        transpose(self.inbox.receive_message(&mut self.inlet, &mut self.whole, &mut limit))
+        let mut limit = Limit::at(self.unshared.outbox.now() + timeout);
+        transpose(self.inbox.receive_message(&mut self.pooled, &mut self.unshared, &mut limit))
     }
 
     /// A message that has been read already, or else what one read brings, which lasts about a millisecond. `Pending` if there is none.
@@ -197,8 +197,8 @@ impl<S: Stream> WebSocket<S> {
     /// ```
     #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<(Event<'_>, Queue<'_>)>, Error> {
-        let event = unlimited(self.inbox.receive(&mut self.inlet, &mut self.whole, &mut Limit::none()))?;
-        let sender = &mut self.whole.outbox.sending_mut().outlet.sender;
+        let event = unlimited(self.inbox.receive(&mut self.pooled, &mut self.unshared, &mut Limit::none()))?;
+        let sender = &mut self.unshared.outbox.sending_mut().delivery.sender;
         Ok(event.map(|event| (event, Queue::new(sender))))
     }
 
@@ -212,7 +212,7 @@ impl<S: Stream> WebSocket<S> {
     }
 
     fn ready_then(&mut self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
-        ready_then(&mut self.whole, Some(&mut self.inbox.receiver), queue)
+        ready_then(&mut self.unshared, Some(&mut self.inbox.receiver), queue)
     }
 
     /// Queues a message without writing it: the next method that waits does.
@@ -221,7 +221,7 @@ impl<S: Stream> WebSocket<S> {
     /// [`Closed`](SendError::Closed), [`UnfinishedMessage`](SendError::UnfinishedMessage) or
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
-        self.whole.outbox.sending_mut().outlet.queue(message.into())
+        self.unshared.outbox.sending_mut().delivery.queue(message.into())
     }
 
     /// Queues a fragment of a message without writing it; `last` ends the message (RFC 6455 5.4).
@@ -230,14 +230,14 @@ impl<S: Stream> WebSocket<S> {
     /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing
     /// is queued then.
     pub fn queue_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
-        self.whole.outbox.sending_mut().outlet.sender.send_fragment(part, last)
+        self.unshared.outbox.sending_mut().delivery.sender.send_fragment(part, last)
     }
 
     /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
     /// Messages go on arriving until the peer's Close frame does. [`close`](Self::close) discards them.
     pub fn queue_close(&mut self, body: impl Into<CloseBody>) {
-        self.whole.outbox.sending_mut().outlet.sender.close(body);
+        self.unshared.outbox.sending_mut().delivery.sender.close(body);
     }
 
     /// [`ready`](Self::ready), then [`queue`](Self::queue): it never finds the output full.
@@ -246,7 +246,7 @@ impl<S: Stream> WebSocket<S> {
     /// As these two.
     pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.ready_then(|sending| sending.outlet.sender.send(message))
+        self.ready_then(|sending| sending.delivery.sender.send(message))
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
@@ -264,7 +264,7 @@ impl<S: Stream> WebSocket<S> {
     /// As these three.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
         let part = part.into();
-        self.ready_then(|sending| sending.outlet.sender.send_fragment(part, last))?;
+        self.ready_then(|sending| sending.delivery.sender.send_fragment(part, last))?;
         self.flush()
     }
 
@@ -273,7 +273,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn flush(&mut self) -> Result<(), Error> {
-        flush(&mut self.whole, Goal::Flushed, Some(&mut self.inbox.receiver), |_| Ok(()))
+        flush(&mut self.unshared, Goal::Flushed, Some(&mut self.inbox.receiver), |_| Ok(()))
     }
 
     /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event, and [`round_trip_time`](Self::round_trip_time) tells
@@ -282,7 +282,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ready_then(|sending| sending.outlet.sender.ping(payload))?;
+        self.ready_then(|sending| sending.delivery.sender.ping(payload))?;
         self.flush()
     }
 
@@ -292,7 +292,7 @@ impl<S: Stream> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv), but whatever code the peer answers with is no error.
     pub fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
-        self.whole.outbox.sending_mut().outlet.sender.close(body);
+        self.unshared.outbox.sending_mut().delivery.sender.close(body);
         loop {
             match self.recv_ref() {
                 Ok(Some(_)) => {}
@@ -314,37 +314,37 @@ impl<S: Stream> WebSocket<S> {
     /// The stream.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.whole.stream
+        &self.unshared.stream
     }
 
     /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.whole.outbox.sending().outlet.sender.is_ready()
+        self.unshared.outbox.sending().delivery.sender.is_ready()
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.whole.outbox.sending().outlet.sender.queued_len()
+        self.unshared.outbox.sending().delivery.sender.queued_len()
     }
 
     /// Where the connection is between open and closed.
     #[must_use]
     pub fn state(&self) -> State {
-        self.inbox.receiver.state(&self.whole.outbox.sending().outlet.sender)
+        self.inbox.receiver.state(&self.unshared.outbox.sending().delivery.sender)
     }
 
     /// How the connection ended; `None` until it has.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
-        self.inbox.receiver.ending(&self.whole.outbox.sending().outlet.sender)
+        self.inbox.receiver.ending(&self.unshared.outbox.sending().delivery.sender)
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
-        self.whole.outbox.sending().outlet.sender.round_trip_time()
+        self.unshared.outbox.sending().delivery.sender.round_trip_time()
     }
 
     /// The subprotocol that the opening handshake settled on.

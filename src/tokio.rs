@@ -8,13 +8,14 @@
 //! The guide begins with a [first server](crate::guide::first_server) and a [first client](crate::guide::first_client).
 
 mod alarm;
-mod link;
+mod driver;
+mod inbox;
 mod open;
 mod pair;
-mod receive;
 mod shared;
 mod split;
 mod stream;
+mod transport;
 mod writer;
 
 use core::future::poll_fn;
@@ -24,15 +25,16 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use self::link::{Both, Goal, Link};
+use self::driver::Driver;
+use self::inbox::{Inbox, Recv, RecvRef};
 pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
 pub use self::pair::pair;
-use self::receive::{Receiving, Recv, RecvRef};
 pub use self::split::Reader;
 pub use self::stream::ClientStream;
+use self::transport::{Goal, Transport};
 pub use self::writer::Writer;
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, Outlet, Queue};
+use crate::adapter::{Delivery, Negotiated, Queue};
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
 };
@@ -72,16 +74,17 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    receiving: Receiving<Both<S>>,
-    inlet: PooledInput,
+    inbox: Inbox<Driver<S>>,
+    pooled: PooledInput,
     negotiated: Option<Arc<Negotiated>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    fn new(stream: S, connection: Connection, inlet: PooledInput, negotiated: Option<Negotiated>) -> Self {
+    fn new(stream: S, connection: Connection, pooled: PooledInput, negotiated: Option<Negotiated>) -> Self {
         let (receiver, sender) = connection.split();
-        let both = Both { link: Link::new(stream, sender.told()), outlet: Outlet::new(sender) };
-        Self { receiving: Receiving::new(receiver, both), inlet, negotiated: negotiated.map(Arc::new) }
+        let driver =
+            Driver { transport: Transport::new(stream, sender.told()), delivery: Delivery::new(sender) };
+        Self { inbox: Inbox::new(receiver, driver), pooled, negotiated: negotiated.map(Arc::new) }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.
@@ -97,9 +100,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        let Receiving { receiver, access: Both { link, mut outlet }, .. } = self.receiving;
-        outlet.sender.measure(link.now());
-        (link.stream, Connection::reunite(receiver, outlet.sender), self.inlet.into())
+        let Inbox { receiver, access: Driver { transport, mut delivery }, .. } = self.inbox;
+        delivery.sender.measure(transport.now());
+        (transport.stream, Connection::reunite(receiver, delivery.sender), self.pooled.into())
     }
 
     /// The next message; `None` when the connection has been closed: [`ending`](Self::ending) tells how.
@@ -124,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv { receiving: &mut self.receiving, inlet: &mut self.inlet }
+        Recv { inbox: &mut self.inbox, pooled: &mut self.pooled }
     }
 
     /// The next event, lent, with a [`Queue`] beside it: an echo needs no allocation. `None` when the connection has been closed.
@@ -155,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// ```
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<(Event<'_>, Queue<'_>)>, Error>> {
-        RecvRef { receiving: Some(&mut self.receiving), inlet: Some(&mut self.inlet) }
+        RecvRef { inbox: Some(&mut self.inbox), pooled: Some(&mut self.pooled) }
     }
 
     /// Waits until the output is below the high-water mark; then [`queue`](Self::queue) has room.
@@ -180,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     #[inline]
     pub fn queue<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
-        self.receiving.access.outlet.queue(message)
+        self.inbox.access.delivery.queue(message)
     }
 
     /// Queues a fragment of a message without waiting; `last` ends the message (RFC 6455 5.4).
@@ -189,14 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`Closed`](SendError::Closed), [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing
     /// is queued then.
     pub fn queue_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
-        self.receiving.access.outlet.sender.send_fragment(part, last)
+        self.inbox.access.delivery.sender.send_fragment(part, last)
     }
 
     /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     ///
     /// Messages go on arriving until the peer's Close frame does. [`close`](Self::close) discards them.
     pub fn queue_close(&mut self, body: impl Into<CloseBody>) {
-        self.receiving.access.outlet.sender.close(body);
+        self.inbox.access.delivery.sender.close(body);
     }
 
     /// [`ready`](Self::ready), then [`queue`](Self::queue): it never finds the output full.
@@ -210,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message.into());
         poll_fn(move |cx| {
-            let Receiving { receiver, access, .. } = &mut self.receiving;
+            let Inbox { receiver, access, .. } = &mut self.inbox;
             access.poll_feed(&mut message, Some(receiver), cx)
         })
     }
@@ -227,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message.into());
         poll_fn(move |cx| {
-            let Receiving { receiver, access, .. } = &mut self.receiving;
+            let Inbox { receiver, access, .. } = &mut self.inbox;
             ready!(access.poll_feed(&mut message, Some(receiver), cx))?;
             access.poll_flush(Goal::ALL, Some(receiver), cx)
         })
@@ -247,8 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Result<(), Error> {
         let part = part.into();
         self.ready().await?;
-        let outlet = &mut self.receiving.access.outlet;
-        outlet.sender.send_fragment(part, last).map_err(|error| outlet.explain(error))?;
+        let delivery = &mut self.inbox.access.delivery;
+        delivery.sender.send_fragment(part, last).map_err(|error| delivery.explain(error))?;
         self.flush().await
     }
 
@@ -275,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn ping(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Error>> {
         let mut payload = Some(payload);
         poll_fn(move |cx| {
-            let Receiving { receiver, access, .. } = &mut self.receiving;
+            let Inbox { receiver, access, .. } = &mut self.inbox;
             ready!(access.poll_ping(&mut payload, Some(receiver), cx))?;
             access.poll_flush(Goal::ALL, Some(receiver), cx)
         })
@@ -290,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     /// When the future is dropped after its first poll, the Close frame is queued; [`recv`](Self::recv) or another `close` goes on.
     pub async fn close(&mut self, body: impl Into<CloseBody>) -> Result<(), Error> {
-        self.receiving.access.outlet.sender.close(body);
+        self.inbox.access.delivery.sender.close(body);
         loop {
             match self.recv_ref().await {
                 Ok(Some(_)) => {}
@@ -305,7 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.receiving.poll_message(&mut self.inlet, cx)
+        self.inbox.poll_message(&mut self.pooled, cx)
     }
 
     /// [`ready`](Self::ready), for a future written by hand.
@@ -314,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`ready`](Self::ready).
     #[inline]
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Receiving { receiver, access, .. } = &mut self.receiving;
+        let Inbox { receiver, access, .. } = &mut self.inbox;
         access.poll_ready(Some(receiver), cx)
     }
 
@@ -324,7 +327,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`flush`](Self::flush).
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Receiving { receiver, access, .. } = &mut self.receiving;
+        let Inbox { receiver, access, .. } = &mut self.inbox;
         access.poll_flush(Goal::ALL, Some(receiver), cx)
     }
 
@@ -333,7 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Receiving { receiver, access, .. } = &mut self.receiving;
+        let Inbox { receiver, access, .. } = &mut self.inbox;
         access.poll_close(Some(receiver), cx)
     }
 
@@ -346,37 +349,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The stream.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.receiving.access.link.stream
+        &self.inbox.access.transport.stream
     }
 
     /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.receiving.access.outlet.sender.is_ready()
+        self.inbox.access.delivery.sender.is_ready()
     }
 
     /// How many bytes wait to be written.
     #[must_use]
     pub fn queued_len(&self) -> usize {
-        self.receiving.access.outlet.sender.queued_len()
+        self.inbox.access.delivery.sender.queued_len()
     }
 
     /// Where the connection is between open and closed.
     #[must_use]
     pub fn state(&self) -> State {
-        self.receiving.receiver.state(&self.receiving.access.outlet.sender)
+        self.inbox.receiver.state(&self.inbox.access.delivery.sender)
     }
 
     /// How the connection ended; `None` until it has.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
-        self.receiving.receiver.ending(&self.receiving.access.outlet.sender)
+        self.inbox.receiver.ending(&self.inbox.access.delivery.sender)
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
-        self.receiving.access.outlet.sender.round_trip_time()
+        self.inbox.access.delivery.sender.round_trip_time()
     }
 
     /// The subprotocol that the opening handshake settled on.

@@ -14,14 +14,14 @@ const MAX_SLICES: usize = 16;
 
 /// Fills the input with what one read finds, or with the end. `output`, if it is told, gets storage for the answer as well.
 pub(crate) fn fill(
-    inlet: &mut PooledInput,
+    pooled: &mut PooledInput,
     mut output: Option<&mut Output>,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
 ) -> Poll<io::Result<()>> {
     if let Some(output) = &mut output {
         pool::lend_storage(output);
     }
-    let input = inlet.borrow();
+    let input = pooled.borrow();
     let space = input.space();
     let len = space.len().min(MAX_READ_LEN);
     let polled = read(&mut space[..len]);
@@ -30,7 +30,7 @@ pub(crate) fn fill(
         // A stream may claim more than it was given room for, behind which the storage may hold what another connection has received.
         Poll::Ready(Ok(claimed)) => input.filled(claimed.min(len)),
         Poll::Ready(Err(_)) | Poll::Pending => {
-            inlet.give_back();
+            pooled.give_back();
             if let Some(output) = output {
                 pool::take_storage_back(output);
             }
@@ -73,29 +73,29 @@ mod tests {
 
     /// How long a read is that has `storage_len` bytes to go to.
     fn read_len(storage_len: usize) -> usize {
-        let (mut inlet, mut len) = (PooledInput::new(), 0);
-        inlet.input().adopt(vec![0; storage_len]);
-        let filled = fill(&mut inlet, None, |space| {
+        let (mut pooled, mut len) = (PooledInput::new(), 0);
+        pooled.input().adopt(vec![0; storage_len]);
+        let filled = fill(&mut pooled, None, |space| {
             len = space.len();
             Poll::Ready(Ok(len))
         });
         assert!(matches!(filled, Poll::Ready(Ok(()))));
-        assert_eq!(inlet.input().unread().len(), len);
+        assert_eq!(pooled.input().unread().len(), len);
         len
     }
 
     #[test]
     fn a_read_that_claims_more_than_its_room_shows_no_more_of_the_storage() {
         for claim in [MAX_READ_LEN + 1, 1 << 20, usize::MAX] {
-            let mut inlet = PooledInput::new();
+            let mut pooled = PooledInput::new();
             // What another connection has left behind.
-            inlet.input().adopt(vec![b'x'; 1 << 20]);
-            let filled = fill(&mut inlet, None, |space| {
+            pooled.input().adopt(vec![b'x'; 1 << 20]);
+            let filled = fill(&mut pooled, None, |space| {
                 space.fill(b'o');
                 Poll::Ready(Ok(claim))
             });
             assert!(matches!(filled, Poll::Ready(Ok(()))));
-            assert_eq!(inlet.input().unread(), [b'o'; MAX_READ_LEN]);
+            assert_eq!(pooled.input().unread(), [b'o'; MAX_READ_LEN]);
         }
     }
 

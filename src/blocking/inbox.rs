@@ -24,7 +24,7 @@ pub(super) trait ReadAccess: Access {
 }
 
 fn shut_down(access: &mut impl ReadAccess) {
-    if !mem::replace(&mut access.outbox().sending().outlet.is_shut, true) {
+    if !mem::replace(&mut access.outbox().sending().delivery.is_shut, true) {
         // An error means that the transport has ended, which reading shows as well.
         let _ = access.read(|stream| stream.shutdown_write());
     }
@@ -51,20 +51,20 @@ impl Inbox {
     #[inline(always)]
     pub(super) fn receive<'i>(
         &mut self,
-        inlet: &'i mut PooledInput,
+        pooled: &'i mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Event<'i>>, Error>> {
-        let ready = match inlet.get().and_then(|input| self.receiver.message_frame(input)) {
+        let ready = match pooled.get().and_then(|input| self.receiver.message_frame(input)) {
             Some(ready) => ready,
-            None => match self.advance(inlet, access, limit) {
+            None => match self.advance(pooled, access, limit) {
                 Poll::Ready(Ok(Some(ready))) => ready,
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             },
         };
-        match self.receiver.lend(inlet.input(), ready) {
+        match self.receiver.lend(pooled.input(), ready) {
             Ok(event) => Poll::Ready(Ok(Some(event))),
             // Whatever is read from now on is discarded at once.
             Err(_) => self.advance(&mut PooledInput::new(), access, limit).map_ok(|_| None),
@@ -74,12 +74,12 @@ impl Inbox {
     /// The next message; `None` when the transport has ended. Pending when there is none by `limit`.
     pub(super) fn receive_message(
         &mut self,
-        inlet: &mut PooledInput,
+        pooled: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            let Some(event) = ready!(self.receive(inlet, access, limit))? else {
+            let Some(event) = ready!(self.receive(pooled, access, limit))? else {
                 return Poll::Ready(Ok(None));
             };
             if let Some(message) = message(event)? {
@@ -91,14 +91,14 @@ impl Inbox {
     /// Runs the connection until an event is ready, to be lent by the receiver, or until the transport has ended.
     fn advance(
         &mut self,
-        inlet: &mut PooledInput,
+        pooled: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: &mut Limit,
     ) -> Poll<Result<Option<Ready>, Error>> {
         let short = if limit.at.is_some() { SHORTEST } else { SHORT };
         loop {
-            let reply = |reply: Reply<'_>| access.outbox().sending().outlet.sender.reply(reply);
-            if let Some(ready) = advance(&mut self.receiver, inlet, reply) {
+            let reply = |reply: Reply<'_>| access.outbox().sending().delivery.sender.reply(reply);
+            if let Some(ready) = advance(&mut self.receiver, pooled, reply) {
                 if ready.is_control() {
                     self.send_reply(access, short);
                 }
@@ -108,13 +108,13 @@ impl Inbox {
             let outbox = access.outbox();
             let mut sending = outbox.sending();
             let moment = sending.moment(outbox.now());
-            let action = sending.outlet.transport_action(&mut self.receiver, || moment);
+            let action = sending.delivery.transport_action(&mut self.receiver, || moment);
             drop(sending);
             match action {
                 TransportAction::KeepOpen | TransportAction::AwaitEof => {}
                 TransportAction::ShutdownWrite => shut_down(access),
                 TransportAction::Close => {
-                    let ended = access.outbox().sending().outlet.end(&self.receiver);
+                    let ended = access.outbox().sending().delivery.end(&self.receiver);
                     // The peer sees the end even if the stream is kept.
                     shut_down(access);
                     return Poll::Ready(ended.map(|()| None));
@@ -124,10 +124,10 @@ impl Inbox {
                 return Poll::Pending;
             }
             limit.has_read = true;
-            match self.read(inlet, access, limit.at) {
+            match self.read(pooled, access, limit.at) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    access.outbox().sending().outlet.read_failed(&self.receiver, inlet, error)?;
+                    access.outbox().sending().delivery.read_failed(&self.receiver, pooled, error)?;
                 }
                 Poll::Pending => self.handle_timeout(access.outbox()),
             }
@@ -138,8 +138,8 @@ impl Inbox {
     fn send_reply(&mut self, access: &mut impl Access, short: Duration) {
         let outbox = access.outbox();
         let mut sending = outbox.sending();
-        sending.outlet.hear(&self.receiver);
-        self.receiver.poll_timeout(outbox.now(), &mut sending.outlet.sender);
+        sending.delivery.hear(&self.receiver);
+        self.receiver.poll_timeout(outbox.now(), &mut sending.delivery.sender);
         drop(sending);
         // While the peer takes nothing, the next read waits for room.
         if !self.is_behind {
@@ -153,13 +153,13 @@ impl Inbox {
         let now = outbox.now();
         // While somebody writes, time stands still for the deadlines: nobody knows how much went since.
         let moment = sending.moment(now);
-        let _ = self.receiver.handle_timeout(moment, &mut sending.outlet.sender);
-        free_long(sending.outlet.sender.storage());
+        let _ = self.receiver.handle_timeout(moment, &mut sending.delivery.sender);
+        free_long(sending.delivery.sender.storage());
     }
 
     fn read(
         &mut self,
-        inlet: &mut PooledInput,
+        pooled: &mut PooledInput,
         access: &mut impl ReadAccess,
         limit: Option<Timestamp>,
     ) -> Poll<io::Result<()>> {
@@ -167,26 +167,26 @@ impl Inbox {
         let mut sending = outbox.sending();
         let now = outbox.now();
         let moment = sending.moment(now);
-        let deadline = self.receiver.poll_timeout(moment, &mut sending.outlet.sender);
+        let deadline = self.receiver.poll_timeout(moment, &mut sending.delivery.sender);
         let mut wait = until(deadline, now).min(self.max_wait);
         if sending.is_writing() {
             // No deadline passes before that write ends.
             wait = wait.max(SHORT);
         }
-        if is_long(inlet, sending.outlet.sender.storage()) {
+        if is_long(pooled, sending.delivery.sender.storage()) {
             wait = wait.min(REST);
         }
-        if sending.outlet.sender.owes() {
+        if sending.delivery.sender.owes() {
             wait = wait.min(if self.is_behind { Duration::ZERO } else { SHORT });
         }
         drop(sending);
         wait = wait.min(until(limit, now));
-        if inlet.is_eof() {
+        if pooled.is_eof() {
             // There is nothing to read, but perhaps something to write.
             std::thread::sleep(SHORT.min(wait.max(SHORTEST)));
             return Poll::Pending;
         }
-        access.read(|stream| read(stream, &mut self.reading, wait, inlet))
+        access.read(|stream| read(stream, &mut self.reading, wait, pooled))
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
         let mut outbox = Outbox::new(sender, &receiver);
         let mut inbox = Inbox::new(receiver, Duration::MAX);
         let now = outbox.now();
-        let sender = &mut outbox.sending_mut().outlet.sender;
+        let sender = &mut outbox.sending_mut().delivery.sender;
         sender.send("unread").expect("open");
         inbox.receiver.poll_timeout(now, sender);
         outbox.age(Duration::from_secs(3600));

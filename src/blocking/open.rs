@@ -149,9 +149,9 @@ where
     S: Stream,
 {
     let mut handshake = client_handshake(request, config)?;
-    let mut inlet = PooledInput::new();
-    let (connection, response) = open(&mut stream, &mut handshake, &mut inlet)?;
-    Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
+    let mut pooled = PooledInput::new();
+    let (connection, response) = open(&mut stream, &mut handshake, &mut pooled)?;
+    Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
 }
 
 /// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
@@ -212,7 +212,7 @@ where
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    inlet: PooledInput,
+    pooled: PooledInput,
     request: Request,
 }
 
@@ -259,61 +259,61 @@ impl<S: Stream> Incoming<S> {
                 (unsendable.into_refusal(), Err(reason.into()))
             }
         };
-        refuse(self.stream, connection, self.inlet);
+        refuse(self.stream, connection, self.pooled);
         result
     }
 }
 
 fn receive_request<S: Stream>(mut stream: S, mut handshake: ServerHandshake) -> Result<Incoming<S>, Error> {
-    let mut inlet = PooledInput::new();
-    match open(&mut stream, &mut handshake, &mut inlet) {
-        Ok(request) => Ok(Incoming { stream, inlet, request }),
+    let mut pooled = PooledInput::new();
+    match open(&mut stream, &mut handshake, &mut pooled) {
+        Ok(request) => Ok(Incoming { stream, pooled, request }),
         Err(error) => {
-            refuse(stream, handshake.into_refusal(), inlet);
+            refuse(stream, handshake.into_refusal(), pooled);
             Err(error)
         }
     }
 }
 
 fn accept_request<S: Stream>(
-    Incoming { stream, inlet, request }: Incoming<S>,
+    Incoming { stream, pooled, request }: Incoming<S>,
     subprotocol: Option<&str>,
     headers: &[(&str, &str)],
 ) -> Result<WebSocket<S>, Error> {
     match request.accept(subprotocol, headers) {
         Ok(connection) => {
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
-            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
+            let mut socket = WebSocket::new(stream, connection, pooled, negotiated);
             socket.flush()?;
             Ok(socket)
         }
         Err(unsendable) => {
             let reason = unsendable.reason().clone();
-            refuse(stream, unsendable.into_refusal(), inlet);
+            refuse(stream, unsendable.into_refusal(), pooled);
             Err(reason.into())
         }
     }
 }
 
 /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-fn refuse<S: Stream>(stream: S, connection: Connection, inlet: PooledInput) {
+fn refuse<S: Stream>(stream: S, connection: Connection, pooled: PooledInput) {
     // The client may be gone; there is nobody else to tell.
-    let _ = WebSocket::new(stream, connection, inlet, None).recv_ref();
+    let _ = WebSocket::new(stream, connection, pooled, None).recv_ref();
 }
 
 /// Runs an opening handshake to its end.
 fn open<H: Opening>(
     stream: &mut dyn Stream,
     handshake: &mut H,
-    inlet: &mut PooledInput,
+    pooled: &mut PooledInput,
 ) -> Result<H::Opened, Error> {
     stream.set_blocking()?;
     let start = Instant::now();
     let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
     let mut unflushed = false;
     loop {
-        if let Some(opened) = handshake.receive(inlet.borrow())? {
-            inlet.give_back();
+        if let Some(opened) = handshake.receive(pooled.borrow())? {
+            pooled.give_back();
             return Ok(opened);
         }
         let now = start.elapsed().into();
@@ -324,7 +324,7 @@ fn open<H: Opening>(
             let wait = wait.min(MAX_WRITE);
             unflushed = !write(stream, &mut writing, wait, handshake.output(), u64::MAX)?.is_ready();
         } else {
-            let _ = read(stream, &mut reading, wait, inlet)?;
+            let _ = read(stream, &mut reading, wait, pooled)?;
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::Stream;
 use super::timeout::{Timeout, until, write};
-use crate::adapter::{Handle, Handles, Outlet, lock};
+use crate::adapter::{Delivery, Handle, Handles, lock};
 use crate::{Error, Outgoing, Receiver, SendError, Sender, TimedOut, Timestamp};
 
 /// The longest write. A kernel holds a long one until its timeout, and tells only then how much of it went.
@@ -30,7 +30,7 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 pub(super) struct Sending {
-    pub(super) outlet: Outlet,
+    pub(super) delivery: Delivery,
     pub(super) handles: Handles,
     /// A write is under way since then. How much was written is known for that moment.
     writing_since: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub(super) struct Sending {
     pub(super) is_gone: bool,
 }
 
-/// The way to the stream to write to: whole, or shared by the halves.
+/// The way to the stream to write to: unshared, or shared by the halves.
 pub(super) trait Access {
     fn outbox(&self) -> &Outbox;
 
@@ -59,7 +59,7 @@ impl Outbox {
         Self {
             start: Instant::now(),
             first: sender.told(),
-            sending: Mutex::new(Sending::new(Outlet::new(sender))),
+            sending: Mutex::new(Sending::new(Delivery::new(sender))),
             write_timeout: timing.write_timeout.duration().unwrap_or(Duration::MAX),
             min_progress: timing.min_progress as usize,
         }
@@ -101,7 +101,7 @@ impl Outbox {
     /// Nobody reads any more.
     pub(super) fn give_up(&self) {
         let mut sending = self.sending();
-        sending.outlet.give_up();
+        sending.delivery.give_up();
         sending.is_gone = true;
     }
 
@@ -115,10 +115,10 @@ impl Outbox {
         let mut sending = self.sending();
         // What fails here shows when there is something to write.
         let _ = sending.recover();
-        let (outlet, flushed) = (sending.outlet.take(), sending.flushed);
+        let (delivery, flushed) = (sending.delivery.take(), sending.flushed);
         drop(sending);
         self.give_up();
-        Self { sending: Mutex::new(Sending { flushed, ..Sending::new(outlet) }), ..*self }
+        Self { sending: Mutex::new(Sending { flushed, ..Sending::new(delivery) }), ..*self }
     }
 
     /// The longest write: a fraction of the time after which a peer is given up that takes nothing.
@@ -137,12 +137,12 @@ impl Outbox {
     ) -> Poll<Result<(), Error>> {
         let mut sending = self.sending();
         sending.recover()?;
-        sending.outlet.check()?;
-        sending.outlet.sender.unflushed = true;
+        sending.delivery.check()?;
+        sending.delivery.sender.unflushed = true;
         let now = self.now();
         sending.writing_since = Some(now);
         // The output is out of the sender while the write blocks, so that others can queue.
-        let mut output = sending.outlet.sender.take_output(now);
+        let mut output = sending.delivery.sender.take_output(now);
         drop(sending);
         let written = write(stream, timeout, wait, &mut output, end);
         let mut sending = self.sending();
@@ -152,24 +152,24 @@ impl Outbox {
         if is_flushed {
             sending.flushed = output.written();
         }
-        let sender = &mut sending.outlet.sender;
+        let sender = &mut sending.delivery.sender;
         sender.unflushed = !is_flushed || !output.is_empty();
         sender.put_back_output(output);
         sender.wrote(now);
-        written.map_err(|error| sending.outlet.write_failed(&error))
+        written.map_err(|error| sending.delivery.write_failed(&error))
     }
 }
 
 impl Sending {
-    fn new(outlet: Outlet) -> Self {
-        Self { outlet, handles: Handles::default(), writing_since: None, flushed: 0, is_gone: false }
+    fn new(delivery: Delivery) -> Self {
+        Self { delivery, handles: Handles::default(), writing_since: None, flushed: 0, is_gone: false }
     }
 
     /// Fails if the last one who wrote has panicked: nobody knows how much went, so nothing may follow. Only for the caller who has the
     /// stream to write to.
     fn recover(&mut self) -> Result<(), Error> {
         match self.writing_since.take() {
-            Some(_) => Err(self.outlet.write_failed(&io::ErrorKind::Other.into())),
+            Some(_) => Err(self.delivery.write_failed(&io::ErrorKind::Other.into())),
             None => Ok(()),
         }
     }
@@ -180,7 +180,7 @@ impl Sending {
         part: Outgoing<'_>,
         last: bool,
     ) -> Result<(), SendError> {
-        self.handles.queue_fragment(handle, &mut self.outlet.sender, part, last)
+        self.handles.queue_fragment(handle, &mut self.delivery.sender, part, last)
     }
 
     pub(super) fn is_writing(&self) -> bool {
@@ -208,7 +208,7 @@ pub(super) fn ready_then(
     receiver: Option<&mut Receiver>,
     queue: impl FnOnce(&mut Sending) -> Result<(), SendError>,
 ) -> Result<(), Error> {
-    let rest = access.outbox().sending().outlet.sender.ready_len();
+    let rest = access.outbox().sending().delivery.sender.ready_len();
     flush(access, Goal::Room(rest), receiver, queue)
 }
 
@@ -226,17 +226,17 @@ pub(super) fn flush(
     loop {
         let outbox = access.outbox();
         let mut sending = outbox.sending();
-        sending.outlet.check()?;
+        sending.delivery.check()?;
         let (is_there, end) = match goal {
-            Goal::Room(rest) => (sending.outlet.sender.queued_len() <= rest, u64::MAX),
+            Goal::Room(rest) => (sending.delivery.sender.queued_len() <= rest, u64::MAX),
             Goal::Flushed => {
                 // Others may go on queueing for ever.
-                let end = *end.get_or_insert_with(|| sending.outlet.sender.end_of_output());
-                (!sending.outlet.sender.owes() || sending.flushed >= end, end)
+                let end = *end.get_or_insert_with(|| sending.delivery.sender.end_of_output());
+                (!sending.delivery.sender.owes() || sending.flushed >= end, end)
             }
         };
         if is_there {
-            return last(&mut sending).map_err(|error| sending.outlet.explain(error));
+            return last(&mut sending).map_err(|error| sending.delivery.explain(error));
         }
         if sending.is_gone {
             return Err(SendError::Closed.into());
@@ -244,7 +244,7 @@ pub(super) fn flush(
         let mut wait = outbox.max_write();
         let now = outbox.now();
         if let Some(receiver) = &mut receiver {
-            wait = wait.min(until(receiver.poll_firm_timeout(now, &sending.outlet.sender), now));
+            wait = wait.min(until(receiver.poll_firm_timeout(now, &sending.delivery.sender), now));
         } else if progress.is_stalled(&sending, outbox, now) {
             // The rest stays queued, so that the reader's deadline passes as well.
             return Err(TimedOut::Write.into());
@@ -262,7 +262,7 @@ pub(super) fn flush(
             && let Some(receiver) = &mut receiver
         {
             let outbox = access.outbox();
-            outbox.sending().outlet.handle_firm_timeout(receiver, outbox.now());
+            outbox.sending().delivery.handle_firm_timeout(receiver, outbox.now());
         }
     }
 }
@@ -281,7 +281,7 @@ impl Progress {
 
     /// True when less than [`min_progress`](crate::Config::min_progress) was written within the write timeout.
     fn is_stalled(&mut self, sending: &Sending, outbox: &Outbox, now: Timestamp) -> bool {
-        let sender = &sending.outlet.sender;
+        let sender = &sending.delivery.sender;
         let written = sender.written();
         if written < self.goal {
             return sending.moment(now).duration_since(self.since) >= outbox.write_timeout;
@@ -295,7 +295,7 @@ impl Progress {
 /// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
 pub(super) fn write_some(access: &mut impl Access, short: Duration) -> bool {
     let start = Instant::now();
-    while access.outbox().sending().outlet.sender.owes() && start.elapsed() < short {
+    while access.outbox().sending().delivery.sender.owes() && start.elapsed() < short {
         // An error waits: what the peer has said counts for more than that it does not listen.
         let written = access
             .write(false, |outbox, stream, timeout| outbox.write_once(stream, timeout, short, u64::MAX));
@@ -303,7 +303,7 @@ pub(super) fn write_some(access: &mut impl Access, short: Duration) -> bool {
             return false;
         }
     }
-    access.outbox().sending().outlet.sender.owes()
+    access.outbox().sending().delivery.sender.owes()
 }
 
 #[cfg(test)]
@@ -315,7 +315,7 @@ mod tests {
     fn a_peer_has_not_stalled_while_nobody_knows_how_much_it_has_taken() {
         let (receiver, sender) = Connection::server(Config::new()).split();
         let mut outbox = Outbox::new(sender, &receiver);
-        outbox.sending_mut().outlet.sender.send("unread").expect("open");
+        outbox.sending_mut().delivery.sender.send("unread").expect("open");
         let mut progress = Progress::new(outbox.now());
         let mut is_stalled = |outbox: &Outbox| progress.is_stalled(&outbox.sending(), outbox, outbox.now());
         assert!(!is_stalled(&outbox));

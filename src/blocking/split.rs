@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use super::inbox::{Inbox, Limit, ReadAccess, unlimited};
 use super::outbox::{Access, Outbox};
 use super::timeout::Timeout;
-use super::{Stream, WebSocket, Whole, Writer, transpose};
+use super::{Stream, Unshared, WebSocket, Writer, transpose};
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::config::Period;
@@ -83,7 +83,7 @@ impl<S> Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { inbox, inlet, whole: Whole { stream, writing, mut outbox }, negotiated } = socket;
+    let WebSocket { inbox, pooled, unshared: Unshared { stream, writing, mut outbox }, negotiated } = socket;
     let handle = outbox.sending_mut().handles.first();
     let stream = Arc::new(stream);
     let writing = Mutex::new(Writing { stream: Some(Arc::clone(&stream)), timeout: writing });
@@ -93,7 +93,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let timeouts = [timing.close_timeout, timing.write_timeout].into_iter().filter_map(Period::duration);
     let max_wait = timeouts.min().unwrap_or(Duration::MAX);
     let share = ReaderShare { stream, shared: Arc::clone(&shared) };
-    (Reader { inbox: Inbox::new(inbox.receiver, max_wait), inlet, share }, Writer::new(shared, handle))
+    (Reader { inbox: Inbox::new(inbox.receiver, max_wait), pooled, share }, Writer::new(shared, handle))
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -104,7 +104,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 #[derive(Debug)]
 pub struct Reader<S> {
     inbox: Inbox,
-    inlet: PooledInput,
+    pooled: PooledInput,
     share: ReaderShare<S>,
 }
 
@@ -158,7 +158,7 @@ where
     /// # Errors
     /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        unlimited(self.inbox.receive_message(&mut self.inlet, &mut self.share, &mut Limit::none()))
+        unlimited(self.inbox.receive_message(&mut self.pooled, &mut self.share, &mut Limit::none()))
     }
 
     /// [`recv`](Self::recv), for at most `timeout`: `Pending` when no message came in that time, and nothing is lost.
@@ -167,7 +167,7 @@ where
     /// As [`WebSocket::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Poll<Option<Message>>, Error> {
         let mut limit = Limit::at(self.share.shared.outbox.now() + timeout);
-        transpose(self.inbox.receive_message(&mut self.inlet, &mut self.share, &mut limit))
+        transpose(self.inbox.receive_message(&mut self.pooled, &mut self.share, &mut limit))
     }
 
     /// A message that has been read already, or else what one read brings, which lasts about a millisecond. `Pending` if there is none.
@@ -184,7 +184,7 @@ where
     /// As [`WebSocket::recv`].
     #[inline(always)]
     pub fn recv_ref(&mut self) -> Result<Option<Event<'_>>, Error> {
-        unlimited(self.inbox.receive(&mut self.inlet, &mut self.share, &mut Limit::none()))
+        unlimited(self.inbox.receive(&mut self.pooled, &mut self.share, &mut Limit::none()))
     }
 
     /// Puts the halves together again, whatever other writers there are: these fail with
@@ -196,7 +196,7 @@ where
         if !writer.is_of(&self.share.shared) {
             return Err(ReuniteError::new((self, writer)));
         }
-        let Self { inbox, inlet, share } = self;
+        let Self { inbox, pooled, share } = self;
         let (stream, shared) = (Arc::clone(&share.stream), Arc::clone(&share.shared));
         // Nobody begins a write from here on, and the one under way ends.
         shared.outbox.retire();
@@ -205,9 +205,9 @@ where
         let outbox = shared.outbox.take();
         drop(share);
         let stream = Arc::into_inner(stream).expect("writers have it only while they write");
-        let whole = Whole { stream, writing: mem::take(timeout), outbox };
+        let unshared = Unshared { stream, writing: mem::take(timeout), outbox };
         let inbox = Inbox::new(inbox.receiver, Duration::MAX);
-        Ok(WebSocket { inbox, inlet, whole, negotiated: shared.negotiated.clone() })
+        Ok(WebSocket { inbox, pooled, unshared, negotiated: shared.negotiated.clone() })
     }
 
     /// Where the connection is between open and closed.
@@ -241,6 +241,6 @@ where
     }
 
     fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
-        look(&self.share.shared.outbox.sending().outlet.sender)
+        look(&self.share.shared.outbox.sending().delivery.sender)
     }
 }

@@ -85,11 +85,11 @@ pub(super) fn read(
     stream: &mut dyn Stream,
     timeout: &mut Timeout,
     wait: Duration,
-    inlet: &mut PooledInput,
+    pooled: &mut PooledInput,
 ) -> Poll<io::Result<()>> {
     timeout.set(wait, |timeout| stream.set_read_timeout(timeout))?;
     let start = Instant::now();
-    fill(inlet, None, |space| timeout.poll(start, stream.read(space)))
+    fill(pooled, None, |space| timeout.poll(start, stream.read(space)))
 }
 
 /// One write, of at most `wait`, and all the way through the stream if that was the last of `output`, or its position is `end`.

@@ -52,7 +52,7 @@ where
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn queue<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        self.shared.outbox.sending().outlet.queue(message)
+        self.shared.outbox.sending().delivery.queue(message)
     }
 
     /// The fragment leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not
@@ -74,7 +74,7 @@ where
     /// It is queued without waiting, and begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     pub fn queue_close(&self, body: impl Into<CloseBody>) {
         let body = body.into();
-        self.shared.outbox.sending().outlet.sender.close(body);
+        self.shared.outbox.sending().delivery.sender.close(body);
     }
 
     /// The message leaves with the next `flush`, `send` or returning read: a thread that waits in the [`Reader`](super::Reader) is not woken.
@@ -85,7 +85,7 @@ where
     /// As these two.
     pub fn feed<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.ready_then(|sending| sending.outlet.queue(message))
+        self.ready_then(|sending| sending.delivery.queue(message))
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush). When that fails, the peer may have received the message or not.
@@ -121,7 +121,7 @@ where
     /// # Errors
     /// [`PingTooLong`](SendError::PingTooLong) above 125 bytes, and as [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.ready_then(|sending| sending.outlet.sender.ping(payload))?;
+        self.ready_then(|sending| sending.delivery.sender.ping(payload))?;
         self.flush()
     }
 
@@ -137,7 +137,7 @@ where
     /// Where the connection is between open and closed, as far as a writer can tell.
     #[must_use]
     pub fn state(&self) -> State {
-        self.shared.outbox.sending().outlet.state()
+        self.shared.outbox.sending().delivery.state()
     }
 
     /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
@@ -165,7 +165,7 @@ where
     }
 
     fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
-        look(&self.shared.outbox.sending().outlet.sender)
+        look(&self.shared.outbox.sending().delivery.sender)
     }
 
     fn ready_then(&self, queue: impl FnOnce(&mut Sending) -> Result<(), SendError>) -> Result<(), Error> {
@@ -201,8 +201,8 @@ impl<S> Clone for Writer<S> {
 
 impl<S> Drop for Writer<S> {
     fn drop(&mut self) {
-        let Sending { outlet, handles, .. } = &mut *self.shared.outbox.sending();
-        handles.remove(self.handle, &mut outlet.sender);
+        let Sending { delivery, handles, .. } = &mut *self.shared.outbox.sending();
+        handles.remove(self.handle, &mut delivery.sender);
     }
 }
 

@@ -7,7 +7,7 @@ use std::boxed::Box;
 use ::tokio::task::unconstrained;
 use ::tokio::time::{Sleep, sleep_until};
 
-use super::link::Clock;
+use super::transport::Clock;
 use crate::Timestamp;
 use crate::connection::timer::Deadline;
 

@@ -7,7 +7,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::TcpStream;
 use ::tokio::time::{Instant, timeout};
 
-use super::link::open;
+use super::transport::open;
 use super::{ClientStream, WebSocket};
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
@@ -138,9 +138,9 @@ where
 {
     boxed(async move {
         let mut handshake = client_handshake(request, config)?;
-        let mut inlet = PooledInput::new();
-        let (connection, response) = open(&mut stream, &mut handshake, &mut inlet).await?;
-        Ok(WebSocket::new(stream, connection, inlet, Some(Negotiated::Client(response))))
+        let mut pooled = PooledInput::new();
+        let (connection, response) = open(&mut stream, &mut handshake, &mut pooled).await?;
+        Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
     })
 }
 
@@ -213,7 +213,7 @@ where
 #[derive(Debug)]
 pub struct Incoming<S> {
     stream: S,
-    inlet: PooledInput,
+    pooled: PooledInput,
     request: Request,
 }
 
@@ -279,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
                     (unsendable.into_refusal(), Err(reason.into()))
                 }
             };
-            refuse(self.stream, connection, self.inlet).await;
+            refuse(self.stream, connection, self.pooled).await;
             result
         })
     }
@@ -289,40 +289,40 @@ async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut handshake: ServerHandshake,
 ) -> Result<Incoming<S>, Error> {
-    let mut inlet = PooledInput::new();
-    match open(&mut stream, &mut handshake, &mut inlet).await {
-        Ok(request) => Ok(Incoming { stream, inlet, request }),
+    let mut pooled = PooledInput::new();
+    match open(&mut stream, &mut handshake, &mut pooled).await {
+        Ok(request) => Ok(Incoming { stream, pooled, request }),
         Err(error) => {
-            refuse(stream, handshake.into_refusal(), inlet).await;
+            refuse(stream, handshake.into_refusal(), pooled).await;
             Err(error)
         }
     }
 }
 
 async fn accept_request<S: AsyncRead + AsyncWrite + Unpin>(
-    Incoming { stream, inlet, request }: Incoming<S>,
+    Incoming { stream, pooled, request }: Incoming<S>,
     subprotocol: Option<&str>,
     headers: &[(&str, &str)],
 ) -> Result<WebSocket<S>, Error> {
     match request.accept(subprotocol, headers) {
         Ok(connection) => {
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
-            let mut socket = WebSocket::new(stream, connection, inlet, negotiated);
+            let mut socket = WebSocket::new(stream, connection, pooled, negotiated);
             socket.flush().await?;
             Ok(socket)
         }
         Err(unsendable) => {
             let reason = unsendable.reason().clone();
-            refuse(stream, unsendable.into_refusal(), inlet).await;
+            refuse(stream, unsendable.into_refusal(), pooled).await;
             Err(reason.into())
         }
     }
 }
 
 /// Delivers the HTTP answer that `connection` holds and waits until the client has had time to read it.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, inlet: PooledInput) {
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, pooled: PooledInput) {
     // The client may be gone; there is nobody else to tell.
-    let _ = WebSocket::new(stream, connection, inlet, None).recv_ref().await;
+    let _ = WebSocket::new(stream, connection, pooled, None).recv_ref().await;
 }
 
 /// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.

@@ -10,11 +10,11 @@ use std::task::Wake;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::link::Both;
-use super::receive::Access;
+use super::driver::Driver;
+use super::inbox::Access;
 use crate::Event;
 use crate::adapter::pool;
-use crate::adapter::{Handle, Handles, Negotiated, Outlet, lock};
+use crate::adapter::{Delivery, Handle, Handles, Negotiated, lock};
 
 /// What the halves share. The lock is held to queue, and for one read or write; never while somebody waits, and never to decode.
 #[derive(Debug)]
@@ -28,30 +28,30 @@ pub(super) struct Shared<S> {
 
 #[derive(Debug)]
 struct State<S> {
-    both: Both<Shareable<S>>,
+    driver: Driver<Shareable<S>>,
     handles: Handles,
 }
 
 impl<S> Shared<S> {
-    pub(super) fn new(both: Both<S>, handles: Handles, negotiated: Option<Arc<Negotiated>>) -> Self {
+    pub(super) fn new(driver: Driver<S>, handles: Handles, negotiated: Option<Arc<Negotiated>>) -> Self {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        let state = Mutex::new(State { both: both.map(1, |stream| Shareable(Some(stream))), handles });
+        let state = Mutex::new(State { driver: driver.map(1, |stream| Shareable(Some(stream))), handles });
         Self { state, waiting, waker, negotiated }
     }
 
     /// Takes the connection back: from now on writers fail.
-    pub(super) fn take(&self) -> Both<S> {
-        let both = lock(&self.state).both.take(Shareable(None));
+    pub(super) fn take(&self) -> Driver<S> {
+        let driver = lock(&self.state).driver.take(Shareable(None));
         self.waiting.wake_writers();
-        both.map(usize::MAX, |stream| stream.0.expect("it is there as long as the reader is"))
+        driver.map(usize::MAX, |stream| stream.0.expect("it is there as long as the reader is"))
     }
 
     /// Nobody reads any more: from now on writers fail, and the stream is dropped.
     fn give_up(&self) {
         let mut state = lock(&self.state);
-        state.both.outlet.give_up();
-        let stream = state.both.link.stream.0.take();
+        state.driver.delivery.give_up();
+        let stream = state.driver.transport.stream.0.take();
         drop(state);
         drop(stream);
         self.waiting.forget_reader();
@@ -66,19 +66,19 @@ impl<S> Shared<S> {
     /// A writer is gone, which may have waited at `key`.
     pub(super) fn remove_handle(&self, handle: Handle, key: &mut Option<u64>) {
         self.waiting.remove(key);
-        self.run(|both, handles| handles.remove(handle, &mut both.outlet.sender));
+        self.run(|driver, handles| handles.remove(handle, &mut driver.delivery.sender));
     }
 
     /// Does something that needs no waiting, and wakes those whom it concerns.
-    pub(super) fn run<R>(&self, run: impl FnOnce(&mut Both<Shareable<S>>, &mut Handles) -> R) -> R {
+    pub(super) fn run<R>(&self, run: impl FnOnce(&mut Driver<Shareable<S>>, &mut Handles) -> R) -> R {
         let mut state = lock(&self.state);
-        let State { both, handles } = &mut *state;
-        let before = both.news();
+        let State { driver, handles } = &mut *state;
+        let before = driver.news();
         // A reader that waits gives nothing back, so storage is lent for this call only, unless something is left in it.
-        pool::lend_storage(both.outlet.sender.storage());
-        let result = run(both, handles);
-        pool::take_storage_back(both.outlet.sender.storage());
-        let after = both.news();
+        pool::lend_storage(driver.delivery.sender.storage());
+        let result = run(driver, handles);
+        pool::take_storage_back(driver.delivery.sender.storage());
+        let after = driver.news();
         drop(state);
         if after.is_for_reader(before) {
             wake(&self.waiting.reader);
@@ -90,8 +90,8 @@ impl<S> Shared<S> {
     }
 
     /// Looks at the sending side.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&Outlet) -> R) -> R {
-        look(&lock(&self.state).both.outlet)
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Delivery) -> R) -> R {
+        look(&lock(&self.state).driver.delivery)
     }
 }
 
@@ -158,16 +158,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for ReaderShare<S> {
     fn run<R>(
         &mut self,
         cx: &mut Context<'_>,
-        run: impl FnOnce(&mut Both<Shareable<S>>, &mut Context<'_>) -> R,
+        run: impl FnOnce(&mut Driver<Shareable<S>>, &mut Context<'_>) -> R,
     ) -> R {
         // Before anything is looked at: what a writer changes later wakes the reader.
         let shared = &*self.0;
         shared.waiting.wait_reader(cx.waker());
         let mut state = lock(&shared.state);
-        let before = state.both.news();
-        let result = run(&mut state.both, &mut Context::from_waker(&shared.waker));
-        let is_for_writers = state.both.news().is_for_writers(before);
-        let is_cut = state.both.take_cut();
+        let before = state.driver.news();
+        let result = run(&mut state.driver, &mut Context::from_waker(&shared.waker));
+        let is_for_writers = state.driver.news().is_for_writers(before);
+        let is_cut = state.driver.take_cut();
         drop(state);
         if is_for_writers {
             shared.waiting.wake_writers();
@@ -200,13 +200,13 @@ impl<'w, S: AsyncRead + AsyncWrite + Unpin> Waiter<'w, S> {
     pub(super) fn poll<R>(
         &mut self,
         cx: &Context<'_>,
-        mut run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+        mut run: impl FnMut(&mut Driver<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let Self { shared, key } = self;
         let mut poll = || {
-            shared.run(|both, handles| {
-                let polled = run(both, handles, &mut Context::from_waker(&shared.waker));
-                (polled, both.take_cut())
+            shared.run(|driver, handles| {
+                let polled = run(driver, handles, &mut Context::from_waker(&shared.waker));
+                (polled, driver.take_cut())
             })
         };
         let (mut polled, mut is_cut) = poll();
@@ -228,7 +228,7 @@ impl<'w, S: AsyncRead + AsyncWrite + Unpin> Waiter<'w, S> {
         shared: &'w Shared<S>,
         key: &mut Option<u64>,
         cx: &Context<'_>,
-        run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+        run: impl FnMut(&mut Driver<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         let mut waiter = Self { shared, key: key.take() };
         let polled = waiter.poll(cx, run);

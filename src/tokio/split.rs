@@ -1,4 +1,4 @@
-//! [`Reader`]: the receiving half of a connection, and how the halves part and meet.
+//! [`Reader`]: the inbox half of a connection, and how the halves part and meet.
 
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use super::receive::{Receiving, Recv, RecvRef};
+use super::inbox::{Inbox, Recv, RecvRef};
 use super::shared::{ReaderShare, Shared};
 use super::{WebSocket, Writer};
 use crate::adapter::pool::PooledInput;
@@ -14,23 +14,23 @@ use crate::adapter::{Handles, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { receiving: Receiving { receiver, access, .. }, inlet, negotiated } = socket;
+    let WebSocket { inbox: Inbox { receiver, access, .. }, pooled, negotiated } = socket;
     let mut handles = Handles::default();
     let handle = handles.first();
     let shared = Arc::new(Shared::new(access, handles, negotiated));
-    let reader = Reader { receiving: Receiving::new(receiver, ReaderShare(Arc::clone(&shared))), inlet };
+    let reader = Reader { inbox: Inbox::new(receiver, ReaderShare(Arc::clone(&shared))), pooled };
     (reader, Writer::new(shared, handle))
 }
 
-/// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
+/// The inbox half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
 /// [`recv`](Self::recv).
 ///
-/// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while a [`Writer`] is in use. Dropping it ends
+/// Without it there are no pongs, no deadlines and no closing handshake: keep inbox while a [`Writer`] is in use. Dropping it ends
 /// the connection: the stream is dropped, and writers fail with [`SendError::Closed`](crate::SendError::Closed).
 #[derive(Debug)]
 pub struct Reader<S> {
-    receiving: Receiving<ReaderShare<S>>,
-    inlet: PooledInput,
+    inbox: Inbox<ReaderShare<S>>,
+    pooled: PooledInput,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
@@ -43,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no message is lost.
     #[inline]
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        Recv { receiving: &mut self.receiving, inlet: &mut self.inlet }
+        Recv { inbox: &mut self.inbox, pooled: &mut self.pooled }
     }
 
     /// The next event, lent; `None` when the connection has been closed. As [`WebSocket::recv_ref`], but a [`Writer`] is what sends.
@@ -55,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// Cancel safe: no event is lost.
     #[inline]
     pub fn recv_ref(&mut self) -> impl Future<Output = Result<Option<Event<'_>>, Error>> {
-        RecvRef { receiving: Some(&mut self.receiving), inlet: Some(&mut self.inlet) }
+        RecvRef { inbox: Some(&mut self.inbox), pooled: Some(&mut self.pooled) }
     }
 
     /// [`recv`](Self::recv), for a future written by hand.
@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.receiving.poll_message(&mut self.inlet, cx)
+        self.inbox.poll_message(&mut self.pooled, cx)
     }
 
     /// Puts the halves together again, whatever other writers there are: these fail with
@@ -72,26 +72,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// # Errors
     /// [`ReuniteError`], with both halves in it, when they are of two connections.
     pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, ReuniteError<(Self, Writer<S>)>> {
-        if !writer.is_of(&self.receiving.access.0) {
+        if !writer.is_of(&self.inbox.access.0) {
             return Err(ReuniteError::new((self, writer)));
         }
-        let Self { receiving: Receiving { receiver, access, .. }, inlet } = self;
-        let both = access.0.take();
+        let Self { inbox: Inbox { receiver, access, .. }, pooled } = self;
+        let driver = access.0.take();
         let negotiated = access.0.negotiated.clone();
-        Ok(WebSocket { receiving: Receiving::new(receiver, both), inlet, negotiated })
+        Ok(WebSocket { inbox: Inbox::new(receiver, driver), pooled, negotiated })
     }
 
     /// Where the connection is between open and closed.
     #[must_use]
     pub fn state(&self) -> State {
-        let receiver = &self.receiving.receiver;
+        let receiver = &self.inbox.receiver;
         self.look(|sender| receiver.state(sender))
     }
 
     /// How the connection ended; `None` until it has.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
-        let receiver = &self.receiving.receiver;
+        let receiver = &self.inbox.receiver;
         self.look(|sender| receiver.ending(sender))
     }
 
@@ -104,16 +104,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// The subprotocol that the opening handshake settled on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.receiving.access.0.negotiated.as_ref()?.subprotocol()
+        self.inbox.access.0.negotiated.as_ref()?.subprotocol()
     }
 
     /// The server's response, on a client.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
-        self.receiving.access.0.negotiated.as_ref()?.response()
+        self.inbox.access.0.negotiated.as_ref()?.response()
     }
 
     fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
-        self.receiving.access.0.look(|outlet| look(&outlet.sender))
+        self.inbox.access.0.look(|delivery| look(&delivery.sender))
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
-use super::link::Both;
+use super::driver::Driver;
 use super::shared::{Shareable, Shared, Waiter};
-use crate::adapter::{Handle, Handles, Outlet};
+use crate::adapter::{Delivery, Handle, Handles};
 use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
 
 /// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.wait(|both, _, cx| both.poll_ready(None, cx)).await
+        self.wait(|driver, _, cx| driver.poll_ready(None, cx)).await
     }
 
     /// Queues a message without waiting. It wakes the reader, which writes the message.
@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn queue<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        self.shared.run(|both, _| both.outlet.queue(message))
+        self.shared.run(|driver, _| driver.delivery.queue(message))
     }
 
     /// Queues a fragment of a message without waiting; `last` ends the message (RFC 6455 5.4).
@@ -68,14 +68,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// [`MixedFragments`](SendError::MixedFragments) or [`OutputFull`](SendError::OutputFull); nothing is queued then.
     pub fn queue_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), SendError> {
         let part = part.into();
-        self.shared
-            .run(|both, handles| handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last))
+        self.shared.run(|driver, handles| {
+            handles.queue_fragment(self.handle, &mut driver.delivery.sender, part, last)
+        })
     }
 
     /// Queues a Close frame without waiting, which begins the closing handshake (RFC 6455 7.1.2). Does nothing the second time.
     pub fn queue_close(&self, body: impl Into<CloseBody>) {
         let body = body.into();
-        self.shared.run(|both, _| both.outlet.sender.close(body));
+        self.shared.run(|driver, _| driver.delivery.sender.close(body));
     }
 
     /// [`ready`](Self::ready) and [`queue`](Self::queue) in one: however many writers there are, it never finds the output full.
@@ -87,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// When the future is dropped before it is ready, the message is not queued.
     pub async fn feed<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.wait(|both, _, cx| both.poll_feed(&mut message, None, cx)).await
+        self.wait(|driver, _, cx| driver.poll_feed(&mut message, None, cx)).await
     }
 
     /// [`feed`](Self::feed), then [`flush`](Self::flush).
@@ -100,9 +101,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// matters, use `feed` and then `flush`.
     pub async fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let (mut message, mut end) = (Some(message.into()), None);
-        self.wait(|both, _, cx| {
-            ready!(both.poll_feed(&mut message, None, cx))?;
-            both.poll_flush_to(&mut end, cx)
+        self.wait(|driver, _, cx| {
+            ready!(driver.poll_feed(&mut message, None, cx))?;
+            driver.poll_flush_to(&mut end, cx)
         })
         .await
     }
@@ -116,15 +117,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// As [`send`](Self::send), for the fragment.
     pub async fn send_fragment<'m>(&self, part: impl Into<Outgoing<'m>>, last: bool) -> Result<(), Error> {
         let (mut part, mut end) = (Some(part.into()), None);
-        self.wait(|both, handles, cx| {
+        self.wait(|driver, handles, cx| {
             if part.is_some() {
-                ready!(both.poll_ready(None, cx))?;
+                ready!(driver.poll_ready(None, cx))?;
             }
             if let Some(part) = part.take() {
-                let queued = handles.queue_fragment(self.handle, &mut both.outlet.sender, part, last);
-                queued.map_err(|error| both.outlet.explain(error))?;
+                let queued = handles.queue_fragment(self.handle, &mut driver.delivery.sender, part, last);
+                queued.map_err(|error| driver.delivery.explain(error))?;
             }
-            both.poll_flush_to(&mut end, cx)
+            driver.poll_flush_to(&mut end, cx)
         })
         .await
     }
@@ -138,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// Cancel safe: what is not written stays queued.
     pub async fn flush(&self) -> Result<(), Error> {
         let mut end = None;
-        self.wait(|both, _, cx| both.poll_flush_to(&mut end, cx)).await
+        self.wait(|driver, _, cx| driver.poll_flush_to(&mut end, cx)).await
     }
 
     /// Sends a ping (RFC 6455 5.5.2) as soon as there is room. The pong is an event of the reader, and its `round_trip_time` tells how long
@@ -151,9 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// As [`send`](Self::send), for the ping.
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         let (mut payload, mut end) = (Some(payload), None);
-        self.wait(|both, _, cx| {
-            ready!(both.poll_ping(&mut payload, None, cx))?;
-            both.poll_flush_to(&mut end, cx)
+        self.wait(|driver, _, cx| {
+            ready!(driver.poll_ping(&mut payload, None, cx))?;
+            driver.poll_flush_to(&mut end, cx)
         })
         .await
     }
@@ -175,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// As [`ready`](Self::ready).
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_ready(None, cx))
+        Waiter::poll_at(&self.shared, &mut self.key, cx, |driver, _, cx| driver.poll_ready(None, cx))
     }
 
     /// [`flush`](Self::flush), for a future written by hand.
@@ -184,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// As [`flush`](Self::flush).
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Self { shared, key, end, .. } = self;
-        let polled = Waiter::poll_at(shared, key, cx, |both, _, cx| both.poll_flush_to(end, cx));
+        let polled = Waiter::poll_at(shared, key, cx, |driver, _, cx| driver.poll_flush_to(end, cx));
         if polled.is_ready() {
             *end = None;
         }
@@ -196,13 +197,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// # Errors
     /// As [`flush`](Self::flush).
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Waiter::poll_at(&self.shared, &mut self.key, cx, |both, _, cx| both.poll_close(None, cx))
+        Waiter::poll_at(&self.shared, &mut self.key, cx, |driver, _, cx| driver.poll_close(None, cx))
     }
 
     /// Where the connection is between open and closed, as far as a writer can tell.
     #[must_use]
     pub fn state(&self) -> State {
-        self.shared.look(Outlet::state)
+        self.shared.look(Delivery::state)
     }
 
     /// True while the output is below [`Config::high_water_len`](crate::Config::high_water_len): a good moment to queue.
@@ -230,12 +231,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     }
 
     fn look<R>(&self, look: impl FnOnce(&Sender) -> R) -> R {
-        self.shared.look(|outlet| look(&outlet.sender))
+        self.shared.look(|delivery| look(&delivery.sender))
     }
 
     async fn wait<R>(
         &self,
-        mut run: impl FnMut(&mut Both<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
+        mut run: impl FnMut(&mut Driver<Shareable<S>>, &mut Handles, &mut Context<'_>) -> Poll<R>,
     ) -> R {
         let mut waiter = Waiter::new(&self.shared);
         poll_fn(|cx| waiter.poll(cx, &mut run)).await

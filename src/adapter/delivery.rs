@@ -1,4 +1,4 @@
-//! [`Outlet`]: the sending side of a connection, and how it ends.
+//! [`Delivery`]: the sending side of a connection, and how it ends.
 
 use std::boxed::Box;
 use std::io;
@@ -14,7 +14,7 @@ const PATIENCE: u8 = 128;
 
 /// A sender, and why its output goes nowhere any more.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct Delivery {
     pub(crate) sender: Sender,
     /// The stream's write side is shut down.
     pub(crate) is_shut: bool,
@@ -48,7 +48,7 @@ impl From<Broken> for Error {
     }
 }
 
-impl Outlet {
+impl Delivery {
     pub(crate) fn new(sender: Sender) -> Self {
         Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false, refusal: None }
     }
@@ -138,11 +138,11 @@ impl Outlet {
     pub(crate) fn read_failed(
         &mut self,
         receiver: &Receiver,
-        inlet: &mut PooledInput,
+        pooled: &mut PooledInput,
         error: io::Error,
     ) -> Result<(), Error> {
         self.break_off(Broken::Io(error.kind()));
-        inlet.input().set_eof();
+        pooled.input().set_eof();
         if receiver.state(&self.sender) == State::Closed { Ok(()) } else { Err(error.into()) }
     }
 

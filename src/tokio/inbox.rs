@@ -1,4 +1,4 @@
-//! [`Receiving`]: from reads to events, and the futures of `recv_ref` and `recv`.
+//! [`Inbox`]: from reads to events, and the futures of `recv_ref` and `recv`.
 //!
 //! The futures are written by hand so that they are always inlined. Otherwise an event is returned through memory, and copied in other pieces than
 //! it was written in. The processor waits for that longer than all the rest takes.
@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 
-use super::link::Both;
+use super::driver::Driver;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Queue, advance, message};
 use crate::{Error, Event, Message, Ready, Receiver};
@@ -17,9 +17,9 @@ use crate::{Error, Event, Message, Ready, Receiver};
 /// An event that is ready, to be lent by the receiver, or the end of the transport.
 type Advanced = Result<Option<Ready>, Error>;
 
-/// The receiving side of a connection, but for the input, from which events are lent.
+/// The inbox side of a connection, but for the input, from which events are lent.
 #[derive(Debug)]
-pub(super) struct Receiving<A> {
+pub(super) struct Inbox<A> {
     pub(super) receiver: Receiver,
     turn: Turn,
     pub(super) access: A,
@@ -38,13 +38,13 @@ pub(super) trait Access {
     fn run<R>(
         &mut self,
         cx: &mut Context<'_>,
-        run: impl FnOnce(&mut Both<Self::Stream>, &mut Context<'_>) -> R,
+        run: impl FnOnce(&mut Driver<Self::Stream>, &mut Context<'_>) -> R,
     ) -> R;
 
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r>;
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Access for Both<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Access for Driver<S> {
     type Stream = S;
 
     type Lent<'r>
@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Access for Both<S> {
 
     #[inline(always)]
     fn lend<'r>(&'r mut self, event: Event<'r>) -> Self::Lent<'r> {
-        (event, Queue::new(&mut self.outlet.sender))
+        (event, Queue::new(&mut self.delivery.sender))
     }
 }
 
@@ -86,46 +86,47 @@ impl Turn {
     }
 }
 
-impl<A> Receiving<A> {
+impl<A> Inbox<A> {
     pub(super) fn new(receiver: Receiver, access: A) -> Self {
         Self { receiver, turn: Turn::WHOLE, access }
     }
 }
 
-impl<A: Access> Receiving<A> {
+impl<A: Access> Inbox<A> {
     /// The next event, to be lent by the receiver; `None` when the transport has ended.
     #[inline(always)]
-    fn poll_event(&mut self, inlet: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
+    fn poll_event(&mut self, pooled: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
         if self.turn.events == 0 {
             return self.turn.end(cx);
         }
         self.turn.events -= 1;
         // A shorter way to a message that has arrived.
-        if let Some(input) = inlet.get()
+        if let Some(input) = pooled.get()
             && input.has_unread()
             && let Some(ready) = self.receiver.message_frame(input)
         {
             return Poll::Ready(Ok(Some(ready)));
         }
-        self.poll_advance(inlet, cx)
+        self.poll_advance(pooled, cx)
     }
 
     /// Runs the connection until an event is ready, or until the transport has ended.
-    fn poll_advance(&mut self, inlet: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
+    fn poll_advance(&mut self, pooled: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
         let Self { receiver, turn, access } = self;
         loop {
-            let reply = |reply: crate::Reply<'_>| access.run(cx, |both, _| both.outlet.sender.reply(reply));
+            let reply =
+                |reply: crate::Reply<'_>| access.run(cx, |driver, _| driver.delivery.sender.reply(reply));
             // A write error waits: what the peer has said counts for more than that it does not listen.
-            if let Some(ready) = advance(receiver, inlet, reply) {
+            if let Some(ready) = advance(receiver, pooled, reply) {
                 if ready.is_control() {
-                    access.run(cx, |both, cx| both.send_reply(receiver, cx));
+                    access.run(cx, |driver, cx| driver.send_reply(receiver, cx));
                 }
                 return Poll::Ready(Ok(Some(ready)));
             }
             if turn.reads == 0 {
                 return turn.end(cx);
             }
-            match access.run(cx, |both, cx| both.poll_transfer(receiver, inlet, cx)) {
+            match access.run(cx, |driver, cx| driver.poll_transfer(receiver, pooled, cx)) {
                 Poll::Ready(Ok(true)) => turn.reads -= 1,
                 Poll::Ready(ended) => return Poll::Ready(ended.map(|_| None)),
                 Poll::Pending => {
@@ -140,15 +141,15 @@ impl<A: Access> Receiving<A> {
     #[inline(always)]
     pub(super) fn poll_message(
         &mut self,
-        inlet: &mut PooledInput,
+        pooled: &mut PooledInput,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            let Some(ready) = ready!(self.poll_event(inlet, cx))? else { return Poll::Ready(Ok(None)) };
+            let Some(ready) = ready!(self.poll_event(pooled, cx))? else { return Poll::Ready(Ok(None)) };
             if ready.is_control() {
                 continue;
             }
-            if let Ok(event) = self.receiver.lend(inlet.input(), ready) {
+            if let Ok(event) = self.receiver.lend(pooled.input(), ready) {
                 return Poll::Ready(message(event));
             }
         }
@@ -158,17 +159,17 @@ impl<A: Access> Receiving<A> {
 /// The future of `recv_ref`.
 pub(super) struct RecvRef<'r, A> {
     /// `None` when the future is ready.
-    pub(super) receiving: Option<&'r mut Receiving<A>>,
+    pub(super) inbox: Option<&'r mut Inbox<A>>,
     /// `None` also when what is there would be discarded, since the connection has failed.
-    pub(super) inlet: Option<&'r mut PooledInput>,
+    pub(super) pooled: Option<&'r mut PooledInput>,
 }
 
 impl<A: Access> RecvRef<'_, A> {
     /// Runs a connection that has failed to its end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let receiving = self.receiving.as_mut().expect("a future that is ready is not polled again");
+        let inbox = self.inbox.as_mut().expect("a future that is ready is not polled again");
         // Whatever is read is discarded at once.
-        let ended = ready!(receiving.poll_advance(&mut PooledInput::new(), cx));
+        let ended = ready!(inbox.poll_advance(&mut PooledInput::new(), cx));
         Poll::Ready(ended.map(drop))
     }
 }
@@ -179,22 +180,22 @@ impl<'r, A: Access> Future for RecvRef<'r, A> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(inlet) = this.inlet.take() else { return this.poll_end(cx).map_ok(|()| None) };
-        let receiving = this.receiving.take().expect("a future that is ready is not polled again");
+        let Some(pooled) = this.pooled.take() else { return this.poll_end(cx).map_ok(|()| None) };
+        let inbox = this.inbox.take().expect("a future that is ready is not polled again");
         // In so many words: with `?` or `map`, a short message takes half a nanosecond more.
-        let ready = match receiving.poll_event(inlet, cx) {
+        let ready = match inbox.poll_event(pooled, cx) {
             Poll::Ready(Ok(Some(ready))) => ready,
             Poll::Ready(Ok(None)) => return Poll::Ready(Ok(None)),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => {
-                (this.receiving, this.inlet) = (Some(receiving), Some(inlet));
+                (this.inbox, this.pooled) = (Some(inbox), Some(pooled));
                 return Poll::Pending;
             }
         };
-        match receiving.receiver.lend(inlet.input(), ready) {
-            Ok(event) => Poll::Ready(Ok(Some(receiving.access.lend(event)))),
+        match inbox.receiver.lend(pooled.input(), ready) {
+            Ok(event) => Poll::Ready(Ok(Some(inbox.access.lend(event)))),
             Err(_) => {
-                this.receiving = Some(receiving);
+                this.inbox = Some(inbox);
                 this.poll_end(cx).map_ok(|()| None)
             }
         }
@@ -203,8 +204,8 @@ impl<'r, A: Access> Future for RecvRef<'r, A> {
 
 /// The future of `recv`.
 pub(super) struct Recv<'r, A> {
-    pub(super) receiving: &'r mut Receiving<A>,
-    pub(super) inlet: &'r mut PooledInput,
+    pub(super) inbox: &'r mut Inbox<A>,
+    pub(super) pooled: &'r mut PooledInput,
 }
 
 impl<A: Access> Future for Recv<'_, A> {
@@ -212,8 +213,8 @@ impl<A: Access> Future for Recv<'_, A> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { receiving, inlet } = self.get_mut();
-        receiving.poll_message(inlet, cx)
+        let Self { inbox, pooled } = self.get_mut();
+        inbox.poll_message(pooled, cx)
     }
 }
 
@@ -225,9 +226,9 @@ mod tests {
 
     use ::tokio::io::ReadBuf;
 
-    use super::super::link::Link;
+    use super::super::transport::Transport;
     use super::*;
-    use crate::adapter::Outlet;
+    use crate::adapter::Delivery;
     use crate::{Config, Connection};
 
     const LEN: usize = 1 << 20;
@@ -269,7 +270,7 @@ mod tests {
 
     /// Counts the reads under one lock.
     struct Counted {
-        both: Both<Stream>,
+        driver: Driver<Stream>,
         most: usize,
     }
 
@@ -281,11 +282,11 @@ mod tests {
         fn run<R>(
             &mut self,
             cx: &mut Context<'_>,
-            run: impl FnOnce(&mut Both<Stream>, &mut Context<'_>) -> R,
+            run: impl FnOnce(&mut Driver<Stream>, &mut Context<'_>) -> R,
         ) -> R {
-            let before = self.both.link.stream.reads;
-            let result = run(&mut self.both, cx);
-            self.most = self.most.max(self.both.link.stream.reads - before);
+            let before = self.driver.transport.stream.reads;
+            let result = run(&mut self.driver, cx);
+            self.most = self.most.max(self.driver.transport.stream.reads - before);
             result
         }
 
@@ -299,19 +300,18 @@ mod tests {
         // A final binary frame of eight bytes of length (RFC 6455 5.2).
         let header = [&[0x82, 127][..], &(LEN as u64).to_be_bytes()].concat();
         let (receiver, sender) = Connection::client(Config::new(), [7; 32]).split();
-        let link = Link::new(Stream { header, reads: 0 }, sender.told());
-        let both = Both { link, outlet: Outlet::new(sender) };
-        let (mut receiving, mut inlet) =
-            (Receiving::new(receiver, Counted { both, most: 0 }), PooledInput::new());
+        let transport = Transport::new(Stream { header, reads: 0 }, sender.told());
+        let driver = Driver { transport, delivery: Delivery::new(sender) };
+        let (mut inbox, mut pooled) = (Inbox::new(receiver, Counted { driver, most: 0 }), PooledInput::new());
         let mut cx = Context::from_waker(Waker::noop());
         let message = loop {
-            if let Poll::Ready(message) = receiving.poll_message(&mut inlet, &mut cx) {
+            if let Poll::Ready(message) = inbox.poll_message(&mut pooled, &mut cx) {
                 break message.expect("a message");
             }
         };
         assert_eq!(message.map(|message| message.len()), Some(LEN));
-        let Counted { both, most } = receiving.access;
+        let Counted { driver, most } = inbox.access;
         assert_eq!(most, 1);
-        assert!(both.link.stream.reads > LEN / 1000);
+        assert!(driver.transport.stream.reads > LEN / 1000);
     }
 }
