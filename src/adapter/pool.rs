@@ -83,7 +83,7 @@ impl PooledInput {
             keep_input(Self(self.0.take()));
         } else if let Some(storage) = input.release_read() {
             let mut spare = Self::new();
-            spare.input().set_storage(storage);
+            spare.input().adopt(storage);
             keep_input(spare);
         }
     }

@@ -14,111 +14,6 @@ use crate::connection::message::DataKind;
 use crate::wire::utf8;
 use crate::{CloseFrame, Message, Outgoing, ProtocolError};
 
-/// An event is ready to be [lent](Input::lend).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Ready(pub(crate) Kind);
-
-impl Ready {
-    /// True for a ping, a pong or a Close frame; false for a message or a part of one.
-    #[must_use]
-    pub fn is_control(self) -> bool {
-        matches!(self.0, Kind::Ping | Kind::Pong | Kind::Close)
-    }
-}
-
-/// What an event is, and where its payload lies in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-// A word: where an error shares the place of a single byte, the compiler puts a word of the event together from parts, as below.
-#[repr(u64)]
-pub(crate) enum Kind {
-    /// A message that came whole in one frame: it lies just before the unread bytes.
-    Text,
-    Binary,
-    /// A message that was put together from several reads or fragments.
-    AssembledText,
-    AssembledBinary,
-    TextPart,
-    LastTextPart,
-    BinaryPart,
-    LastBinaryPart,
-    Ping,
-    Pong,
-    Close,
-}
-
-impl From<DataKind> for Kind {
-    #[inline]
-    fn from(kind: DataKind) -> Self {
-        match kind {
-            DataKind::Text => Self::Text,
-            DataKind::Binary => Self::Binary,
-        }
-    }
-}
-
-/// What the [`Sender`](crate::Sender) has to know of the peer's last frame: pass it to [`Sender::reply`](crate::Sender::reply).
-#[must_use]
-pub struct Reply<'i>(pub(crate) ReplyKind<'i>);
-
-pub(crate) enum ReplyKind<'i> {
-    /// A ping, to be answered.
-    Ping(&'i [u8]),
-    /// A pong, which may end the measurement of a round trip.
-    Pong(&'i [u8]),
-    /// A Close frame, to be echoed.
-    Close(&'i [u8]),
-    /// The connection has failed.
-    Failed(ProtocolError),
-}
-
-impl fmt::Debug for Reply<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            ReplyKind::Ping(_) => "Reply::Ping",
-            ReplyKind::Pong(_) => "Reply::Pong",
-            ReplyKind::Close(_) => "Reply::Close",
-            ReplyKind::Failed(_) => "Reply::Failed",
-        })
-    }
-}
-
-impl Input {
-    /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
-    ///
-    /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
-    #[inline]
-    pub fn lend(&mut self, ready: Ready) -> Event<'_> {
-        match ready.0 {
-            Kind::Binary => Event::Binary(Payload(self.lent())),
-            kind => self.lend_any(kind),
-        }
-    }
-
-    fn lend_any(&mut self, kind: Kind) -> Event<'_> {
-        match kind {
-            // Of a message under way nothing is lent before it is complete.
-            Kind::AssembledText if self.is_complete() => {
-                Event::Text(Text(TextStorage::Assembled(self.text())))
-            }
-            Kind::AssembledBinary if self.is_complete() => Event::Binary(Payload(self.message())),
-            Kind::Text | Kind::AssembledText => {
-                Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
-            }
-            Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload(self.lent())),
-            Kind::TextPart | Kind::LastTextPart => {
-                Event::TextPart(Part { payload: self.part(), is_last: kind == Kind::LastTextPart })
-            }
-            Kind::BinaryPart | Kind::LastBinaryPart => {
-                Event::BinaryPart(Part { payload: self.lent(), is_last: kind == Kind::LastBinaryPart })
-            }
-            Kind::Ping => Event::Ping(self.lent()),
-            Kind::Pong => Event::Pong(self.lent()),
-            Kind::Close => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
-        }
-    }
-}
-
 /// What the peer did, lent from the [`Input`].
 ///
 /// Pings and Close frames are answered already when they are reported.
@@ -262,6 +157,111 @@ impl<T: ?Sized> Deref for Part<'_, T> {
 
     fn deref(&self) -> &T {
         self.payload
+    }
+}
+
+/// An event is ready to be [lent](Input::lend).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ready(pub(crate) Kind);
+
+impl Ready {
+    /// True for a ping, a pong or a Close frame; false for a message or a part of one.
+    #[must_use]
+    pub fn is_control(self) -> bool {
+        matches!(self.0, Kind::Ping | Kind::Pong | Kind::Close)
+    }
+}
+
+/// What an event is, and where its payload lies in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// A word: where an error shares the place of a single byte, the compiler puts a word of the event together from parts, as below.
+#[repr(u64)]
+pub(crate) enum Kind {
+    /// A message that came whole in one frame: it lies just before the unread bytes.
+    Text,
+    Binary,
+    /// A message that was put together from several reads or fragments.
+    AssembledText,
+    AssembledBinary,
+    TextPart,
+    LastTextPart,
+    BinaryPart,
+    LastBinaryPart,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl From<DataKind> for Kind {
+    #[inline]
+    fn from(kind: DataKind) -> Self {
+        match kind {
+            DataKind::Text => Self::Text,
+            DataKind::Binary => Self::Binary,
+        }
+    }
+}
+
+/// What the [`Sender`](crate::Sender) has to know of the peer's last frame: pass it to [`Sender::reply`](crate::Sender::reply).
+#[must_use]
+pub struct Reply<'i>(pub(crate) ReplyKind<'i>);
+
+pub(crate) enum ReplyKind<'i> {
+    /// A ping, to be answered.
+    Ping(&'i [u8]),
+    /// A pong, which may end the measurement of a round trip.
+    Pong(&'i [u8]),
+    /// A Close frame, to be echoed.
+    Close(&'i [u8]),
+    /// The connection has failed.
+    Failed(ProtocolError),
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            ReplyKind::Ping(_) => "Reply::Ping",
+            ReplyKind::Pong(_) => "Reply::Pong",
+            ReplyKind::Close(_) => "Reply::Close",
+            ReplyKind::Failed(_) => "Reply::Failed",
+        })
+    }
+}
+
+impl Input {
+    /// The event that `ready` stands for, lent until the next call of `advance` or [`space`](Self::space).
+    ///
+    /// `ready` comes from the last [`advance`](crate::Connection::advance) with this input; with an older one the event is empty.
+    #[inline]
+    pub fn lend(&mut self, ready: Ready) -> Event<'_> {
+        match ready.0 {
+            Kind::Binary => Event::Binary(Payload(self.lent())),
+            kind => self.lend_any(kind),
+        }
+    }
+
+    fn lend_any(&mut self, kind: Kind) -> Event<'_> {
+        match kind {
+            // Of a message under way nothing is lent before it is complete.
+            Kind::AssembledText if self.is_complete() => {
+                Event::Text(Text(TextStorage::Assembled(self.text())))
+            }
+            Kind::AssembledBinary if self.is_complete() => Event::Binary(Payload(self.message())),
+            Kind::Text | Kind::AssembledText => {
+                Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
+            }
+            Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload(self.lent())),
+            Kind::TextPart | Kind::LastTextPart => {
+                Event::TextPart(Part { payload: self.part(), is_last: kind == Kind::LastTextPart })
+            }
+            Kind::BinaryPart | Kind::LastBinaryPart => {
+                Event::BinaryPart(Part { payload: self.lent(), is_last: kind == Kind::LastBinaryPart })
+            }
+            Kind::Ping => Event::Ping(self.lent()),
+            Kind::Pong => Event::Pong(self.lent()),
+            Kind::Close => Event::Close(CloseFrame::decode(self.lent()).unwrap_or_default()),
+        }
     }
 }
 

@@ -73,12 +73,6 @@ impl Input {
         self.storage.len() + self.text.capacity()
     }
 
-    /// Takes over storage where there is none.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
-    pub(crate) fn set_storage(&mut self, storage: Vec<u8>) {
-        self.storage = storage;
-    }
-
     /// The storage and everything in it.
     pub(crate) fn take_storage(&mut self) -> Vec<u8> {
         (self.start, self.end, self.lent_len) = (0, 0, 0);
