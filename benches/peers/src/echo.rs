@@ -1,20 +1,18 @@
 //! Echo servers on loopback TCP: what a message costs a server, all system calls included.
 //!
 //! The server is a process of its own on one core, the load generator is on another, and neither core ever sleeps. A figure is the CPU time that
-//! all threads of the server used over a window, user and system, divided by the messages that came back in that window. The servers take turns,
-//! each time as a fresh process, and so do the rows: a bad minute of the machine meets all of them. The median of the rounds counts, of each
-//! figure relative to its round: how many messages happen to wait when a server looks is a matter of luck in both directions.
+//! all threads of the server used over a window, user and system, divided by the messages that came back in that window.
 //!
 //! Not measured: latency, and throughput, which is the load generator's as well.
 
 use std::error::Error;
 use std::time::Duration;
 
-use crate::Effort;
-use crate::load::Crowd;
+use crate::load::{Crowd, Route};
 use crate::process::{self, Awake, Process};
-use crate::report::{self, Table};
-use crate::servers::{self, Role, Server, Setting};
+use crate::report;
+use crate::servers::{self, Contender, Role, Setting};
+use crate::{Effort, rounds};
 
 const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
@@ -31,10 +29,10 @@ const WARM_UP: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis
 
 /// What the connections of one cell do.
 #[derive(Clone, Copy, Debug)]
-struct Cell {
-    len: usize,
-    connections: usize,
-    depth: usize,
+pub(crate) struct Cell {
+    pub(crate) len: usize,
+    pub(crate) connections: usize,
+    pub(crate) depth: usize,
 }
 
 impl Cell {
@@ -54,26 +52,31 @@ impl Cell {
 
 /// Measures the section and prints it.
 pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
-    let servers = servers::servers_but(Role::Handshake, effort);
+    let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
     let rounds = effort.rounds(1, 25);
     println!("## Echo over loopback TCP\n");
     println!(
         "CPU time of the server per message, the median of {rounds} rounds, relative to each. How each is set up, with buffers of 16 KiB for messages below that and of 128 KiB for others, \
               where it can be told:\n"
     );
-    report::print_setups(servers.iter().map(|server| (server.column.name, server.setup)));
+    report::print_setups(servers::setups(&contenders));
 
     let (server_core, load_core) = process::two_cores()?;
     let _awake = Awake::keep([server_core, load_core]);
     let alone = Setting { core: Some(server_core), workers: 1, buffer_len: 0 };
     let title = "One thread: length × connections × messages in flight on each";
-    measure(&servers, title, cells(effort), alone, Some(load_core), rounds, effort)?;
+    let sample_alone =
+        |contender, cell| process::pinned(Some(load_core), || sample(contender, alone, cell, Route::Back))?;
+    measure(title, &contenders, cells(effort), rounds, effort, &sample_alone)?;
 
     let few = [(1 << 10, 64, 1), (1 << 10, 64, 16), (64 << 10, 64, 1)];
     let few = few.map(|(len, connections, depth)| Cell { len, connections, depth });
     let shared = Setting { core: None, workers: 2, buffer_len: 0 };
     let title = "Two worker threads, nothing pinned: length × connections × messages in flight on each";
-    measure(&servers, title, effort.choose(&few[..1], &few).to_vec(), shared, None, rounds, effort)
+    let mut scaling = contenders;
+    scaling.retain(|contender| contender.server.scales());
+    let sample_shared = |contender, cell| sample(contender, shared, cell, Route::Back);
+    measure(title, &scaling, effort.choose(&few[..1], &few).to_vec(), rounds, effort, &sample_shared)
 }
 
 fn cells(effort: Effort<'_>) -> Vec<Cell> {
@@ -92,51 +95,36 @@ fn cells(effort: Effort<'_>) -> Vec<Cell> {
     cells
 }
 
-fn measure(
-    servers: &[&Server],
+fn measure<'a>(
     title: &str,
-    mut cells: Vec<Cell>,
-    setting: Setting,
-    load_core: Option<usize>,
+    contenders: &[Contender<'a>],
+    cells: Vec<Cell>,
     rounds: usize,
     effort: Effort<'_>,
+    sample: &dyn Fn(Contender<'a>, Cell) -> Result<f64, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    cells.retain(|cell| effort.wants_row(&cell.name()));
-    if cells.is_empty() {
-        return Ok(());
+    let mut rows: Vec<_> = cells.into_iter().map(|cell| (cell.name(), cell)).collect();
+    rows.retain(|(name, _)| effort.wants_row(name));
+    if !rows.is_empty() {
+        rounds::measure(title, "µs per message", contenders, rows, rounds, sample)?.print();
     }
-    let columns = servers.iter().map(|server| server.column).collect();
-    let mut samples: Vec<_> = cells.iter().map(|_| vec![Vec::new(); servers.len()]).collect();
-    for round in 1..=rounds {
-        eprintln!("round {round} of {rounds}");
-        for (&cell, samples) in cells.iter().zip(&mut samples) {
-            for (server, samples) in servers.iter().zip(samples) {
-                if setting.workers == 1 || server.scales() {
-                    let sample = process::pinned(load_core, || sample(server, setting, cell))?;
-                    samples.push(
-                        sample
-                            .map_err(|error| format!("{}, {}: {error}", server.column.name, cell.name()))?,
-                    );
-                }
-            }
-        }
-    }
-    let mut table = Table::new(title, "µs per message", columns);
-    for (cell, samples) in cells.iter().zip(samples) {
-        table.push_rounds(cell.name(), samples);
-    }
-    table.print();
     Ok(())
 }
 
 /// Microseconds of the server's CPU time per message.
-fn sample(server: &Server, setting: Setting, cell: Cell) -> Result<f64, Box<dyn Error>> {
-    let mut process = Process::start(server, Setting { buffer_len: cell.buffer_len(), ..setting })?;
-    let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, server.frames())?;
-    crowd.begin(cell.depth)?;
-    crowd.keep_going(cell.warm_up())?;
-    let (cpu, echoes) = (process.cpu()?, crowd.echoes());
-    crowd.keep_going(WINDOW)?;
-    let (cpu, echoes) = (process.cpu()? - cpu, crowd.echoes() - echoes);
-    Ok(cpu.as_secs_f64() * 1e6 / echoes as f64)
+pub(crate) fn sample(
+    contender: Contender<'_>,
+    setting: Setting,
+    cell: Cell,
+    route: Route,
+) -> Result<f64, Box<dyn Error>> {
+    let mut process = Process::start(contender, Setting { buffer_len: cell.buffer_len(), ..setting })?;
+    let frames = contender.server.frames();
+    let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, frames)?;
+    crowd.begin(cell.depth, route)?;
+    crowd.keep_going(cell.warm_up(), route)?;
+    let (cpu, arrived) = (process.cpu()?, crowd.arrived());
+    crowd.keep_going(WINDOW, route)?;
+    let (cpu, arrived) = (process.cpu()? - cpu, crowd.arrived() - arrived);
+    Ok(cpu.as_secs_f64() * 1e6 / arrived as f64)
 }

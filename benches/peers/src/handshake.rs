@@ -17,9 +17,9 @@ use tidewire::{Config, Input, ServerHandshake};
 use crate::pipe::{self, Pipe, Sink};
 use crate::process::{self, Process};
 use crate::report::{self, Column, Kind, Table};
-use crate::servers::{self, Role, Server, Setting};
+use crate::servers::{self, Contender, Role, Setting};
 use crate::wire::{ANSWER, REQUEST};
-use crate::{Effort, clock, load};
+use crate::{Effort, clock, load, rounds};
 
 /// How many clients come at once, so that a server need not be woken for each step of each.
 const GROUP: usize = 20;
@@ -33,31 +33,24 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
 }
 
 fn over_tcp(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
-    let servers = servers::servers_but(Role::Echo, effort);
+    let contenders = servers::contenders(&[Role::All, Role::Handshake], effort);
     let (rounds, count) = (effort.rounds(1, 9), effort.choose(200, 2000));
     println!(
         "Over TCP, the median of {rounds} rounds, relative to each, of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
     );
-    let own = servers.iter().filter(|server| server.role == Role::Handshake);
-    report::print_setups(own.map(|server| (server.column.name, server.setup)));
+    report::print_setups(servers::setups(&servers::contenders(&[Role::Handshake], effort)));
     let (server_core, load_core) = process::two_cores()?;
     let setting = Setting { core: Some(server_core), workers: 1, buffer_len: 1 << 10 };
-    let mut figures = vec![Vec::new(); servers.len()];
-    for _ in 0..rounds {
-        for (server, figures) in servers.iter().zip(&mut figures) {
-            figures.push(process::pinned(Some(load_core), || sample(server, setting, count))??);
-        }
-    }
-    let columns = servers.iter().map(|server| server.column).collect();
-    let mut table = Table::new("Accept, handshake, end", "µs per connection", columns);
-    table.push_rounds("over TCP", figures);
-    table.print();
+    let rows = vec![("over TCP".to_owned(), ())];
+    let sample = |contender, ()| process::pinned(Some(load_core), || sample(contender, setting, count))?;
+    rounds::measure("Accept, handshake, end", "µs per connection", &contenders, rows, rounds, sample)?
+        .print();
     Ok(())
 }
 
 /// Microseconds of the server's CPU time per connection.
-fn sample(server: &Server, setting: Setting, count: usize) -> Result<f64, Box<dyn Error>> {
-    let mut process = Process::start(server, setting)?;
+fn sample(contender: Contender<'_>, setting: Setting, count: usize) -> Result<f64, Box<dyn Error>> {
+    let mut process = Process::start(contender, setting)?;
     open_and_reset(process.port, count / 10)?;
     let before = settled_cpu(&mut process)?;
     open_and_reset(process.port, count)?;
@@ -82,9 +75,9 @@ fn settled_cpu(process: &mut Process) -> Result<Duration, Box<dyn Error>> {
 }
 
 /// One way of answering a request in memory: its column, how it is done, and what does it once.
-type Contender = (Column, &'static str, Box<dyn FnMut(Pipe)>);
+type InMemory = (Column, &'static str, Box<dyn FnMut(Pipe)>);
 
-fn contenders() -> Vec<Contender> {
+fn contenders() -> Vec<InMemory> {
     let floor = |name| Column { name, kind: Kind::Floor };
     let own = |name| Column { name, kind: Kind::Own };
     let peer = |name| Column { name, kind: Kind::Peer };

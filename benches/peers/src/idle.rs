@@ -15,14 +15,14 @@ use crate::Effort;
 use crate::load::Crowd;
 use crate::process::{self, Process};
 use crate::report::Table;
-use crate::servers::{self, Role, Server, Setting};
+use crate::servers::{self, Contender, Role, Setting};
 
 /// File descriptors for everything but connections.
 const SPARE_FILES: u64 = 64;
 
 /// Measures the section and prints it.
 pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
-    let servers = servers::servers_but(Role::Handshake, effort);
+    let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
     println!("## Idle connections\n");
     println!(
         "Resident memory that the server's process keeps per connection, one task each, on one thread. Each is set up as for \
@@ -33,28 +33,28 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     let few = effort.choose(20, 200).min(limit);
     let quiet = Duration::from_secs(effort.choose(2, 15));
 
-    let columns = servers.iter().map(|server| server.column).collect();
+    let columns = contenders.iter().map(Contender::column).collect();
     let mut table = Table::new("What is kept", "bytes per connection", columns);
-    let small = kept(&servers, 1 << 10, many, Duration::from_secs(1))?;
+    let small = kept(&contenders, 1 << 10, many, Duration::from_secs(1))?;
     table.push(format!("{many} connections after 1 KiB"), small);
-    let large = kept(&servers, 1 << 20, few, quiet)?;
+    let large = kept(&contenders, 1 << 20, few, quiet)?;
     table.push(format!("{few} connections after 1 MiB and {} s", quiet.as_secs()), large);
     table.print();
     Ok(())
 }
 
-/// Bytes per connection, of each server, after `count` connections have each echoed `len` and been `quiet`.
+/// Bytes per connection, of each contender, after `count` connections have each echoed `len` and been `quiet`.
 fn kept(
-    servers: &[&Server],
+    contenders: &[Contender<'_>],
     len: usize,
     count: usize,
     quiet: Duration,
 ) -> Result<Vec<Option<f64>>, Box<dyn Error>> {
     let setting = Setting { core: None, workers: 1, buffer_len: 1 << 10 };
     let mut kept = Vec::new();
-    for server in servers {
-        let mut process = Process::start(server, setting)?;
-        let frames = server.frames();
+    for &contender in contenders {
+        let mut process = Process::start(contender, setting)?;
+        let frames = contender.server.frames();
         // What the first connection brings about is not the connections'.
         let mut first = Crowd::connect(process.port, 1, len, 1, frames)?;
         first.echo_once(1)?;

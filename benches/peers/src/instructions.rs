@@ -12,26 +12,27 @@ use crate::Effort;
 use crate::load::Crowd;
 use crate::process::Process;
 use crate::report::{self, Table};
-use crate::servers::{self, Role, Server, Setting};
+use crate::servers::{self, Contender, Role, Setting};
 
 const LENGTHS: [usize; 3] = [16, 125, 1 << 10];
 const DEPTHS: [usize; 2] = [1, 16];
 
 /// Measures the section and prints it.
 pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
-    let servers = servers::servers_but(Role::Handshake, effort);
+    let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
     println!("## Instructions of an echo\n");
     println!(
         "Outside the kernel, counted by callgrind, on one connection and one thread. Each is set up as for echo.\n"
     );
-    let columns = servers.iter().map(|server| server.column).collect();
+    let columns = contenders.iter().map(Contender::column).collect();
     let mut table = Table::new("Length × messages in flight", "instructions per message", columns);
     let rounds = effort.rounds(20, 200);
     for len in effort.choose(&LENGTHS[..1], &LENGTHS) {
         for depth in DEPTHS {
             let name = format!("{} × {depth}", report::length(*len));
             if effort.wants_row(&name) {
-                let counts = servers.iter().map(|server| count(server, *len, depth, rounds).map(Some));
+                let counts =
+                    contenders.iter().map(|&contender| count(contender, *len, depth, rounds).map(Some));
                 table.push(name, counts.collect::<Result<_, _>>()?);
             }
         }
@@ -41,10 +42,10 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
 }
 
 /// The server's instructions per message.
-fn count(server: &Server, len: usize, depth: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
+fn count(contender: Contender<'_>, len: usize, depth: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
     let setting = Setting { core: None, workers: 1, buffer_len: 16 << 10 };
-    let mut process = Process::start_counted(server, setting)?;
-    let mut crowd = Crowd::connect(process.port, 1, len, depth, server.frames())?;
+    let mut process = Process::start_counted(contender, setting)?;
+    let mut crowd = Crowd::connect(process.port, 1, len, depth, contender.server.frames())?;
     // Until buffers have grown.
     for _ in 0..rounds {
         crowd.echo_once(depth)?;

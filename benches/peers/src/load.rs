@@ -1,7 +1,7 @@
 //! The load generator: connections that send frames made beforehand and count the bytes that come back.
 //!
 //! It does less than any server: it masks nothing, parses nothing and copies nothing. And it never sleeps, since it is the server that would
-//! have to wake it up, which costs more than many a message. The first echo of each connection is compared
+//! have to wake it up, which costs more than many a message. The first message that arrives on each connection is compared
 //! byte by byte, the others are known by their length.
 
 use std::io::{self, Read as _, Write as _};
@@ -46,20 +46,40 @@ pub(crate) fn read_answer(mut stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// Where a server sends what has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Back on the same connection.
+    Back,
+    /// Out on the other connection of a pair. The first of each pair sends, the second receives.
+    Across,
+}
+
+impl Route {
+    /// A sender and its receiver are this many connections apart.
+    fn distance(self) -> usize {
+        match self {
+            Self::Back => 0,
+            Self::Across => 1,
+        }
+    }
+}
+
 /// Connections that all send the same message.
 pub(crate) struct Crowd {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     message: Message,
     buffer: Vec<u8>,
-    echoes: u64,
+    arrived: u64,
 }
 
 struct Message {
     frame_len: usize,
     /// As many frames as may be in flight, and one more, since the first may be cut.
     frames: Vec<u8>,
-    echo: Vec<u8>,
+    /// What the server makes of one.
+    answer: Vec<u8>,
 }
 
 struct Connection {
@@ -67,16 +87,16 @@ struct Connection {
     /// How much is to be written, and how much of the frame under way has been.
     owed: usize,
     sent: usize,
-    /// How much of the echo under way has come.
+    /// How much of the message under way has come.
     received: usize,
-    /// The first echo, until it has come.
+    /// The first message, until it has come.
     first: Option<Vec<u8>>,
     is_blocked: bool,
 }
 
 impl Crowd {
     /// `count` open connections for binary messages of `len`, at most `depth` of them in flight each. A server that `frames`
-    /// sends messages back, any other the bytes.
+    /// sends messages, any other the bytes that came.
     pub(crate) fn connect(
         port: u16,
         count: usize,
@@ -86,15 +106,15 @@ impl Crowd {
     ) -> io::Result<Self> {
         let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
         let frame = wire::masked_frame(BINARY, &payload);
-        let mut echo = Vec::new();
+        let mut answer = Vec::new();
         if frames {
             let (header, header_len) = wire::header(BINARY, len, None);
-            echo.extend_from_slice(&header[..header_len]);
-            echo.extend_from_slice(&payload);
+            answer.extend_from_slice(&header[..header_len]);
+            answer.extend_from_slice(&payload);
         } else {
-            echo.clone_from(&frame);
+            answer.clone_from(&frame);
         }
-        let message = Message { frame_len: frame.len(), frames: frame.repeat(depth + 1), echo };
+        let message = Message { frame_len: frame.len(), frames: frame.repeat(depth + 1), answer };
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
@@ -106,42 +126,46 @@ impl Crowd {
             let first = Some(Vec::new());
             connections.push(Connection { stream, owed: 0, sent: 0, received: 0, first, is_blocked: false });
         }
-        Ok(Self { epoll, connections, message, buffer: vec![0; 256 << 10], echoes: 0 })
+        Ok(Self { epoll, connections, message, buffer: vec![0; 256 << 10], arrived: 0 })
     }
 
-    /// How many messages have come back.
-    pub(crate) fn echoes(&self) -> u64 {
-        self.echoes
+    /// How many messages have come from the server.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
     }
 
     /// Every connection echoes `depth` messages that are sent at once, one connection after the other.
     pub(crate) fn echo_once(&mut self, depth: usize) -> io::Result<()> {
-        for index in 0..self.connections.len() {
-            let goal = self.echoes + depth as u64;
-            self.send(index, depth)?;
-            while self.echoes < goal {
-                self.turn(false)?;
-            }
+        (0..self.connections.len()).try_for_each(|index| self.send_and_wait(index, depth, depth))
+    }
+
+    /// One connection sends `messages` at once. Returns when the server has sent `answers` to whomever.
+    pub(crate) fn send_and_wait(&mut self, index: usize, messages: usize, answers: usize) -> io::Result<()> {
+        let goal = self.arrived + answers as u64;
+        self.send(index, messages)?;
+        while self.arrived < goal {
+            self.turn(None)?;
         }
         Ok(())
     }
 
-    /// Brings `depth` messages of each connection under way.
-    pub(crate) fn begin(&mut self, depth: usize) -> io::Result<()> {
-        (0..self.connections.len()).try_for_each(|index| self.send(index, depth))
+    /// Brings `depth` messages of each sender under way.
+    pub(crate) fn begin(&mut self, depth: usize, route: Route) -> io::Result<()> {
+        let mut senders = (0..self.connections.len()).step_by(1 + route.distance());
+        senders.try_for_each(|index| self.send(index, depth))
     }
 
-    /// Answers echoes with new messages for that long.
-    pub(crate) fn keep_going(&mut self, time: Duration) -> io::Result<()> {
+    /// Sends new messages for those that arrive, for that long.
+    pub(crate) fn keep_going(&mut self, time: Duration, route: Route) -> io::Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            self.turn(true)?;
+            self.turn(Some(route))?;
         }
         Ok(())
     }
 
-    /// Handles what is there.
-    fn turn(&mut self, again: bool) -> io::Result<()> {
+    /// Handles what is there, and sends as many messages as have arrived if there is a route.
+    fn turn(&mut self, again: Option<Route>) -> io::Result<()> {
         let mut events = Vec::with_capacity(256);
         epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&Timespec::default()))?;
         for event in events {
@@ -150,35 +174,35 @@ impl Crowd {
                 self.send(index, 0)?;
             }
             if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-                let echoes = self.receive(index)?;
-                self.echoes += echoes as u64;
-                if again && echoes > 0 {
-                    self.send(index, echoes)?;
+                let arrived = self.receive(index)?;
+                self.arrived += arrived as u64;
+                if let (Some(route), 1..) = (again, arrived) {
+                    self.send(index - route.distance(), arrived)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Reads once, and counts the echoes that are complete with it.
+    /// Reads once, and counts the messages that are complete with it.
     fn receive(&mut self, index: usize) -> io::Result<usize> {
-        let (connection, echo) = (&mut self.connections[index], &self.message.echo);
+        let (connection, answer) = (&mut self.connections[index], &self.message.answer);
         let len = connection.stream.read(&mut self.buffer)?;
         if len == 0 {
             return Err(io::Error::other("the server has closed the connection"));
         }
         if let Some(first) = &mut connection.first {
             first.extend_from_slice(&self.buffer[..len]);
-            if let Some(first) = first.get(..echo.len()) {
-                if first != echo {
-                    return Err(io::Error::other("the server has sent something else back"));
+            if let Some(first) = first.get(..answer.len()) {
+                if first != answer {
+                    return Err(io::Error::other("the server has sent something else"));
                 }
                 connection.first = None;
             }
         }
         let received = connection.received + len;
-        connection.received = received % echo.len();
-        Ok(received / echo.len())
+        connection.received = received % answer.len();
+        Ok(received / answer.len())
     }
 
     /// Sends so many messages more, as far as the socket takes them.

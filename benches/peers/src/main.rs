@@ -8,19 +8,25 @@
 //!
 //! - `codec`: frames in memory, nanoseconds of CPU time each.
 //! - `echo`: servers on loopback TCP, microseconds of CPU time per message.
+//! - `forward`: the same for what arrives on one connection and leaves on another.
+//! - `broadcast`: the same for what arrives on one connection and leaves on many.
 //! - `instructions`: of the same servers, outside the kernel: exact.
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.
 //!
 //! Options: `--quick` for a smoke run, whose figures mean nothing, `--rounds N` for how often every contender gets its turn, and, as often as one
 //! likes, `--only NAME` for the contenders that are wanted and `--row BEGINNING` for the rows.
+//! `--against PROGRAM` compares two versions of tidewire: PROGRAM is this program built with the other one. Its servers take turns
+//! with those of this build wherever servers are processes, which is everywhere but in memory.
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
-//! Needs Linux; `echo` and `handshake` want two cores that are idle otherwise, `instructions` wants valgrind.
+//! Needs Linux; all that measures CPU time over TCP wants two cores that are idle otherwise, `instructions` wants valgrind.
 
 mod bare;
+mod broadcast;
 mod clock;
 mod codec;
 mod echo;
+mod forward;
 mod handshake;
 mod idle;
 mod instructions;
@@ -28,10 +34,12 @@ mod load;
 mod pipe;
 mod process;
 mod report;
+mod rounds;
 mod servers;
 mod wire;
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use crate::servers::Setting;
 use crate::wire::READ_LEN;
@@ -44,6 +52,8 @@ pub(crate) struct Effort<'a> {
     /// The contenders that are wanted, and how the names of the rows begin that are; all if there is none.
     only: &'a [String],
     rows: &'a [String],
+    /// The program with the other build's servers.
+    against: Option<&'a Path>,
 }
 
 impl Effort<'_> {
@@ -67,9 +77,11 @@ impl Effort<'_> {
 
 type Section = fn(Effort<'_>) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("codec", codec::report),
     ("echo", echo::report),
+    ("forward", forward::report),
+    ("broadcast", broadcast::report),
     ("instructions", instructions::report),
     ("idle", idle::report),
     ("handshake", handshake::report),
@@ -79,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     use lexopt::prelude::*;
     let (mut quick, mut rounds) = (false, None);
     let (mut chosen, mut only, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    let mut served = None;
+    let (mut served, mut against) = (None, None);
     let mut setting = Setting { core: None, workers: 1, buffer_len: READ_LEN };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -88,6 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Long("rounds") => rounds = Some(arguments.value()?.parse()?),
             Long("only") => only.push(arguments.value()?.string()?),
             Long("row") => rows.push(arguments.value()?.string()?),
+            Long("against") => against = Some(PathBuf::from(arguments.value()?).canonicalize()?),
             Long("serve") => served = Some(arguments.value()?.string()?),
             Long("core") => setting.core = Some(arguments.value()?.parse()?),
             Long("workers") => setting.workers = arguments.value()?.parse()?,
@@ -100,7 +113,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return process::serve(&id, setting);
     }
     process::keep_freed_memory()?;
-    let effort = Effort { quick, rounds, only: &only, rows: &rows };
+    let effort = Effort { quick, rounds, only: &only, rows: &rows, against: against.as_deref() };
     println!("# tidewire and its peers\n");
     for (name, section) in SECTIONS {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {

@@ -1,6 +1,6 @@
 //! Servers in processes of their own, so that their CPU time and memory can be told from the load generator's.
 //!
-//! The parent starts this program again with `--serve`. The child prints the port that it listens on and then answers each
+//! The parent starts this program again, or another build of it, with `--serve`. The child prints the port that it listens on and then answers each
 //! line on its standard input with one number: `cpu` with the nanoseconds of CPU time of all its threads, `memory`
 //! with its resident bytes, `count` with zero, from where valgrind counts its instructions if it runs there. It ends with `end`, or with its
 //! standard input.
@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::clock;
-use crate::servers::{SERVERS, Server, Setting};
+use crate::servers::{self, Contender, Setting};
 
 /// A server that runs until this is dropped.
 pub(crate) struct Process {
@@ -30,21 +30,26 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
-        Self::spawn(Command::new(std::env::current_exe()?), server, setting)
+    pub(crate) fn start(contender: Contender<'_>, setting: Setting) -> Result<Self, Box<dyn Error>> {
+        Self::spawn(Command::new(contender.program()?), contender, setting)
     }
 
     /// One whose instructions are counted.
-    pub(crate) fn start_counted(server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start_counted(contender: Contender<'_>, setting: Setting) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        command.arg(format!("--zero-before=*{COUNT_FROM_HERE}*")).arg(std::env::current_exe()?);
+        command.arg(format!("--zero-before=*{COUNT_FROM_HERE}*")).arg(contender.program()?);
         command.stderr(Stdio::piped());
-        Self::spawn(command, server, setting)
+        Self::spawn(command, contender, setting)
     }
 
-    fn spawn(mut command: Command, server: &Server, setting: Setting) -> Result<Self, Box<dyn Error>> {
-        command.args(["--serve", server.id(), "--workers", &setting.workers.to_string()]);
+    fn spawn(
+        mut command: Command,
+        contender: Contender<'_>,
+        setting: Setting,
+    ) -> Result<Self, Box<dyn Error>> {
+        // Options that another build may not know break the comparison with it.
+        command.args(["--serve", &contender.server.id(), "--workers", &setting.workers.to_string()]);
         command.args(["--buffer-len", &setting.buffer_len.to_string()]);
         if let Some(core) = setting.core {
             command.args(["--core", &core.to_string()]);
@@ -104,7 +109,7 @@ impl Drop for Process {
 
 /// What the child does: serves until the parent closes its standard input.
 pub(crate) fn serve(id: &str, setting: Setting) -> Result<(), Box<dyn Error>> {
-    let server = SERVERS.iter().find(|server| server.id() == id).ok_or("there is no such server")?;
+    let server = servers::all().find(|server| server.id() == id).ok_or("there is no such server")?;
     if let Some(core) = setting.core {
         pin(core)?;
     }

@@ -1,7 +1,5 @@
 //! Tables of what was measured, and of how it compares.
 
-use std::fmt::Write as _;
-
 /// What a column of a table stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -9,6 +7,8 @@ pub(crate) enum Kind {
     Floor,
     /// tidewire, in one of its forms.
     Own,
+    /// tidewire in one of its forms, from the other build.
+    Other,
     /// Another crate.
     Peer,
 }
@@ -49,12 +49,13 @@ impl Table {
         self.rows.push(Row { name: name.into(), rounds });
     }
 
-    /// The figures, then for each form of tidewire how many times the floors and the best peer it costs.
+    /// The figures, then for each form of tidewire how many times the floors and the best peer it costs, and how many times the other build.
     pub(crate) fn print(&self) {
         println!("### {}\n", self.title);
         let names = self.columns.iter().map(|column| match column.kind {
             Kind::Floor => format!("_{}_", column.name),
             Kind::Own => format!("**{}**", column.name),
+            Kind::Other => format!("{}, other build", column.name),
             Kind::Peer => column.name.to_owned(),
         });
         print_row([self.unit.to_owned()].into_iter().chain(names));
@@ -63,7 +64,12 @@ impl Table {
             print_row([row.name.clone()].into_iter().chain(medians(&row.rounds).into_iter().map(number)));
         }
         println!();
-        self.print_ratios();
+        if !self.of(Kind::Floor).is_empty() || !self.of(Kind::Peer).is_empty() {
+            self.print_ratios();
+        }
+        if !self.of(Kind::Other).is_empty() {
+            self.print_builds();
+        }
     }
 
     fn print_ratios(&self) {
@@ -87,12 +93,35 @@ impl Table {
             let mut cells = vec![row.name.clone()];
             for own in self.of(Kind::Own) {
                 let others = floors.iter().copied().map(Some).chain([best]);
-                let ratios = others.map(|other| ratio(&row.rounds[own], &row.rounds[other?]));
-                let ratios: Vec<_> = ratios.map(|ratio| ratio.unwrap_or_else(|| "–".to_owned())).collect();
+                let ratios = others.map(|other| Ratio::of(&row.rounds[own], &row.rounds[other?]));
+                let ratios: Vec<_> =
+                    ratios.map(|ratio| ratio.map_or("–".to_owned(), |ratio| ratio.with_width())).collect();
                 cells.push(ratios.join(" · "));
             }
             cells.push(best.map_or("–", |at| self.columns[at].name).to_owned());
             print_row(cells);
+        }
+        println!();
+    }
+
+    /// The two builds side by side, which take their turns one after the other.
+    fn print_builds(&self) {
+        let pairs: Vec<_> = self
+            .of(Kind::Other)
+            .into_iter()
+            .filter_map(|other| {
+                let name = self.columns[other].name;
+                let own = self.of(Kind::Own).into_iter().find(|&own| self.columns[own].name == name)?;
+                Some((own, other))
+            })
+            .collect();
+        let names = pairs.iter().map(|&(own, _)| self.columns[own].name.to_owned());
+        print_row(["this build ÷ other, from – to".to_owned()].into_iter().chain(names));
+        print_rule(pairs.len());
+        for row in &self.rows {
+            let ratios = pairs.iter().map(|&(own, other)| Ratio::of(&row.rounds[own], &row.rounds[other]));
+            let ratios = ratios.map(|ratio| ratio.map_or("–".to_owned(), |ratio| ratio.with_bounds()));
+            print_row([row.name.clone()].into_iter().chain(ratios));
         }
         println!();
     }
@@ -153,20 +182,38 @@ fn medians(rounds: &[Vec<f64>]) -> Vec<Option<f64>> {
     rounds.iter().map(|figures| Some(median(&relative(figures))? * usual)).collect()
 }
 
-/// How many times as much one contender costs as another: the ratio in the middle of those of each round. With it, if there are enough of
-/// them, comes half the width of the interval that has the true one with 95 %, whatever the noise looks like.
-fn ratio(rounds: &[f64], other: &[f64]) -> Option<String> {
-    let ratios = sorted(rounds.iter().zip(other).map(|(one, other)| one / other));
-    let mut shown = format!("{:.2}", median(&ratios)?);
-    // How often a ratio is below the true median is binomial: its half plus or minus 1.96 times half the root.
-    let (count, root) = (ratios.len() as f64, (ratios.len() as f64).sqrt());
-    let outside = (count / 2.0 - 0.98 * root).floor();
-    if outside >= 1.0 {
-        let outside = outside as usize;
-        let width = ratios[ratios.len() - 1 - outside] - ratios[outside];
-        write!(shown, " ±{:.2}", width / 2.0).expect("a string takes everything");
+/// How many times as much one contender costs as another.
+struct Ratio {
+    /// The one in the middle of those of each round.
+    median: f64,
+    /// The interval that has the true one with 95 %, whatever the noise looks like, if there are enough rounds.
+    interval: Option<(f64, f64)>,
+}
+
+impl Ratio {
+    fn of(rounds: &[f64], other: &[f64]) -> Option<Self> {
+        let ratios = sorted(rounds.iter().zip(other).map(|(one, other)| one / other));
+        // How often a ratio is below the true median is binomial: its half plus or minus 1.96 times half the root.
+        let (count, root) = (ratios.len() as f64, (ratios.len() as f64).sqrt());
+        let outside = (count / 2.0 - 0.98 * root).floor();
+        let interval = (outside >= 1.0).then(|| {
+            let outside = outside as usize;
+            (ratios[outside], ratios[ratios.len() - 1 - outside])
+        });
+        Some(Self { median: median(&ratios)?, interval })
     }
-    Some(shown)
+
+    /// With half the width of the interval.
+    fn with_width(&self) -> String {
+        let width = self.interval.map(|(lower, upper)| format!(" ±{:.2}", (upper - lower) / 2.0));
+        format!("{:.2}{}", self.median, width.unwrap_or_default())
+    }
+
+    /// With the bounds of the interval, and with one more digit: two builds differ by little.
+    fn with_bounds(&self) -> String {
+        let bounds = self.interval.map(|(lower, upper)| format!(", {lower:.3} – {upper:.3}"));
+        format!("{:.3}{}", self.median, bounds.unwrap_or_default())
+    }
 }
 
 fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {

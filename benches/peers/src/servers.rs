@@ -1,7 +1,9 @@
-//! Echo servers: every contender over TCP, each written the way its documentation says is fast, on one task per connection.
+//! Servers: every contender over TCP, each written the way its documentation says is fast. Those that echo run one task per connection.
 //!
 //! All of them turn `TCP_NODELAY` on and use the system's allocator.
 
+mod broadcast;
+mod forward;
 mod hyper;
 mod raw;
 mod streams;
@@ -10,6 +12,8 @@ mod tidewire;
 use std::error::Error;
 use std::io;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -17,8 +21,10 @@ use tokio::runtime::Builder;
 use crate::Effort;
 use crate::report::{Column, Kind};
 
+type Failure = Box<dyn Error + Send + Sync>;
+
 /// What a connection ends with.
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+type Outcome = Result<(), Failure>;
 
 /// How a server is run.
 #[derive(Clone, Copy, Debug)]
@@ -43,21 +49,29 @@ pub(crate) struct Server {
 /// Where a server takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Everywhere.
+    /// Where messages are echoed, and where opening handshakes are measured.
     All,
     /// Where messages are echoed: its opening handshake is done by hand.
     Echo,
     /// Where opening handshakes are measured.
     Handshake,
+    /// Where messages go from one connection of a pair to the other.
+    Forward,
+    /// Where messages go from the first connection to all others.
+    Broadcast,
 }
 
 impl Server {
     /// Its name on the command line.
-    pub(crate) fn id(&self) -> &'static str {
-        self.column.name
+    pub(crate) fn id(&self) -> String {
+        match self.role {
+            Role::All | Role::Echo | Role::Handshake => self.column.name.to_owned(),
+            Role::Forward => format!("{}, forward", self.column.name),
+            Role::Broadcast => format!("{}, broadcast", self.column.name),
+        }
     }
 
-    /// Whether it sends frames back, rather than the bytes that came.
+    /// Whether it sends frames, rather than the bytes that came.
     pub(crate) fn frames(&self) -> bool {
         !matches!(self.column.name, RAW_EPOLL | RAW_TOKIO)
     }
@@ -82,7 +96,7 @@ const fn server(
 }
 
 /// In the order of the report's columns.
-pub(crate) const SERVERS: &[Server] = &[
+const SERVERS: &[Server] = &[
     server(
         Kind::Floor,
         RAW_EPOLL,
@@ -181,13 +195,54 @@ pub(crate) const SERVERS: &[Server] = &[
     ),
 ];
 
-/// The servers that are wanted, but for those of a role.
-pub(crate) fn servers_but(role: Role, effort: Effort<'_>) -> Vec<&'static Server> {
-    SERVERS.iter().filter(|server| server.role != role && effort.wants(server.column.name)).collect()
+/// Every server.
+pub(crate) fn all() -> impl Iterator<Item = &'static Server> {
+    SERVERS.iter().chain(forward::SERVERS).chain(broadcast::SERVERS)
+}
+
+/// A server, of this build or of another.
+#[derive(Clone, Copy)]
+pub(crate) struct Contender<'a> {
+    pub(crate) server: &'static Server,
+    other_build: Option<&'a Path>,
+}
+
+impl Contender<'_> {
+    pub(crate) fn column(&self) -> Column {
+        let Column { name, kind } = self.server.column;
+        Column { name, kind: if self.other_build.is_some() { Kind::Other } else { kind } }
+    }
+
+    /// The program that it is in.
+    pub(crate) fn program(&self) -> io::Result<PathBuf> {
+        self.other_build.map_or_else(std::env::current_exe, |program| Ok(program.to_owned()))
+    }
+}
+
+/// The servers of some roles that are wanted. With another build to compare with, each of tidewire's is followed by its twin.
+pub(crate) fn contenders<'a>(roles: &[Role], effort: Effort<'a>) -> Vec<Contender<'a>> {
+    let mut contenders = Vec::new();
+    for server in all().filter(|server| roles.contains(&server.role) && effort.wants(server.column.name)) {
+        contenders.push(Contender { server, other_build: None });
+        if server.column.kind == Kind::Own && effort.against.is_some() {
+            contenders.push(Contender { server, other_build: effort.against });
+        }
+    }
+    contenders
+}
+
+/// How they are set up, for the report.
+pub(crate) fn setups(contenders: &[Contender<'_>]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let here = contenders.iter().filter(|contender| contender.other_build.is_none());
+    here.map(|contender| (contender.server.column.name, contender.server.setup))
 }
 
 /// Accepts connections, and spawns `serve` for each.
-fn on_tokio<F>(listener: TcpListener, setting: Setting, serve: fn(TcpStream, Setting) -> F) -> io::Result<()>
+fn on_tokio<F>(
+    listener: TcpListener,
+    setting: Setting,
+    serve: impl Fn(TcpStream, Setting) -> F + Send + 'static,
+) -> io::Result<()>
 where
     F: Future<Output = Outcome> + Send + 'static,
 {
@@ -202,8 +257,9 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
+            let served = serve(stream, setting);
             // How it ends is the load generator's choice.
-            tokio::spawn(async move { drop(serve(stream, setting).await) });
+            tokio::spawn(async move { drop(served.await) });
         }
     };
     match setting.workers {
@@ -211,4 +267,8 @@ where
         // On a worker, where accepting costs no change of threads.
         _ => runtime.block_on(runtime.spawn(accept))?,
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,10 +12,12 @@ use std::task::{Context, Poll, ready};
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{Outcome, Setting};
+use super::broadcast::Room;
+use super::{Failure, Outcome, Setting, lock};
 use crate::bare::{parse, xor_copy};
 use crate::wire::{ANSWER, MAX_HEADER_LEN, READ_LEN, header, is_whole_head};
 
@@ -86,8 +88,59 @@ pub(super) async fn bare(mut stream: TcpStream, _: Setting) -> Outcome {
     }
 }
 
+/// A connection for two tasks.
+pub(super) async fn halves(
+    mut stream: TcpStream,
+    _: Setting,
+) -> Result<(OwnedReadHalf, OwnedWriteHalf), Failure> {
+    handshake(&mut stream).await?;
+    Ok(stream.into_split())
+}
+
+pub(super) async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> Outcome {
+    loop {
+        let passed = poll_fn(|cx| {
+            BUFFERS.with_borrow_mut(|Buffers { read, .. }| {
+                let len = ready!(poll_read(&mut from, cx, read))?;
+                poll_write(&mut to, cx, &read[..len])
+            })
+        });
+        let rest = passed.await?;
+        to.write_all(&rest).await?;
+    }
+}
+
+pub(super) async fn publish(mut from: OwnedReadHalf, room: Room<OwnedWriteHalf>) -> Outcome {
+    let (mut buffer, mut peers) = (vec![0; READ_LEN], Vec::new());
+    loop {
+        let len = from.read(&mut buffer).await?;
+        if len == 0 {
+            return Ok(());
+        }
+        peers.append(&mut lock(&room));
+        for peer in &mut peers {
+            peer.write_all(&buffer[..len]).await?;
+        }
+    }
+}
+
+pub(super) async fn subscribe(
+    mut reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    room: Room<OwnedWriteHalf>,
+) -> Outcome {
+    lock(&room).push(writer);
+    // Until the connection ends.
+    reader.read_u8().await?;
+    Ok(())
+}
+
 /// Reads something.
-fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+fn poll_read(
+    stream: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
     let mut space = ReadBuf::new(buffer);
     ready!(Pin::new(stream).poll_read(cx, &mut space))?;
     Poll::Ready(match space.filled().len() {
@@ -97,7 +150,11 @@ fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut [u8]) ->
 }
 
 /// Writes once; what is left over is ready: nothing, and no allocation, unless the socket is full.
-fn poll_write(stream: &mut TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<Vec<u8>>> {
+fn poll_write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<Vec<u8>>> {
     let written = match Pin::new(stream).poll_write(cx, bytes) {
         Poll::Ready(written) => written?,
         Poll::Pending => 0,

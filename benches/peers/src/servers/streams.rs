@@ -3,14 +3,18 @@
 use std::future::poll_fn;
 use std::task::{Poll, ready};
 
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use sockudo_ws::server::WebSocketServer;
+use sockudo_ws::{SplitReader, SplitWriter};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite;
 use tokio_websockets::ServerBuilder;
 use tungstenite::protocol::WebSocketConfig;
 
-use super::{Outcome, Setting, raw};
+use super::broadcast::Room;
+use super::{Failure, Outcome, Setting, lock, raw};
 use crate::wire::READ_LEN;
 
 /// Feeds the messages that are there, and flushes when there are no more: many that came in one read leave in one write.
@@ -34,21 +38,114 @@ where
     }
 }
 
-pub(super) async fn tungstenite(stream: TcpStream, setting: Setting) -> Outcome {
-    // It clears the read buffer before every read: a longer one than is filled costs.
-    let config = WebSocketConfig::default().read_buffer_size(setting.buffer_len);
-    let socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
-    Ok(echo(socket, |message| message.ok().filter(|message| message.is_text() || message.is_binary()))
-        .await?)
+/// As [`echo`], with a sink that is another connection's.
+pub(super) async fn pass_on<S, K, T, M>(mut from: S, mut to: K, message: impl Fn(T) -> Option<M>) -> Outcome
+where
+    S: Stream<Item = T> + Unpin,
+    K: Sink<M, Error: Into<Failure>> + Unpin,
+{
+    loop {
+        let next = poll_fn(|cx| match from.poll_next_unpin(cx) {
+            Poll::Ready(item) => Poll::Ready(Ok(item)),
+            Poll::Pending => match ready!(to.poll_flush_unpin(cx)) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+        });
+        let Some(item) = next.await.map_err(Into::into)? else { return Ok(()) };
+        if let Some(message) = message(item) {
+            to.feed(message).await.map_err(Into::into)?;
+        }
+    }
 }
 
-pub(super) async fn yawc(mut stream: TcpStream, setting: Setting) -> Outcome {
+/// Puts every message into the channels of all others.
+pub(super) async fn publish<T, M: Clone>(
+    mut from: impl Stream<Item = T> + Unpin,
+    room: Room<UnboundedSender<M>>,
+    message: impl Fn(T) -> Option<M>,
+) -> Outcome {
+    while let Some(item) = from.next().await {
+        if let Some(message) = message(item) {
+            lock(&room).retain(|peer| peer.send(message.clone()).is_ok());
+        }
+    }
+    Ok(())
+}
+
+/// Feeds the messages that are in the channel, and flushes when there are no more. Another task receives.
+pub(super) async fn subscribe<M>(
+    mut stream: impl Stream + Unpin + Send + 'static,
+    mut sink: impl Sink<M, Error: Into<Failure>> + Unpin,
+    room: Room<UnboundedSender<M>>,
+) -> Outcome {
+    let (sender, mut channel) = unbounded_channel();
+    lock(&room).push(sender);
+    tokio::spawn(async move { while stream.next().await.is_some() {} });
+    while let Some(message) = channel.recv().await {
+        sink.feed(message).await.map_err(Into::into)?;
+        while let Ok(message) = channel.try_recv() {
+            sink.feed(message).await.map_err(Into::into)?;
+        }
+        sink.flush().await.map_err(Into::into)?;
+    }
+    Ok(())
+}
+
+type Tungstenite = tokio_tungstenite::WebSocketStream<TcpStream>;
+type Yawc = yawc::WebSocket<TcpStream>;
+type TokioWebSockets = tokio_websockets::WebSocketStream<TcpStream>;
+type Sockudo = sockudo_ws::WebSocketStream<TcpStream>;
+
+/// A connection for two tasks.
+type Halves<S, M> = (SplitStream<S>, SplitSink<S, M>);
+
+fn halves<S: Stream + Sink<M>, M>(socket: S) -> Halves<S, M> {
+    let (sink, stream) = socket.split();
+    (stream, sink)
+}
+
+pub(super) async fn tungstenite(stream: TcpStream, setting: Setting) -> Outcome {
+    Ok(echo(open_tungstenite(stream, setting).await?, tungstenite_data).await?)
+}
+
+async fn open_tungstenite(stream: TcpStream, setting: Setting) -> Result<Tungstenite, tungstenite::Error> {
+    // It clears the read buffer before every read: a longer one than is filled costs.
+    let config = WebSocketConfig::default().read_buffer_size(setting.buffer_len);
+    tokio_tungstenite::accept_async_with_config(stream, Some(config)).await
+}
+
+pub(super) async fn tungstenite_halves(
+    stream: TcpStream,
+    setting: Setting,
+) -> Result<Halves<Tungstenite, tungstenite::Message>, Failure> {
+    Ok(halves(open_tungstenite(stream, setting).await?))
+}
+
+pub(super) fn tungstenite_data(
+    message: tungstenite::Result<tungstenite::Message>,
+) -> Option<tungstenite::Message> {
+    message.ok().filter(|message| message.is_text() || message.is_binary())
+}
+
+pub(super) async fn yawc(stream: TcpStream, setting: Setting) -> Outcome {
+    Ok(echo(open_yawc(stream, setting).await?, yawc_data).await?)
+}
+
+async fn open_yawc(mut stream: TcpStream, setting: Setting) -> Result<Yawc, Failure> {
     raw::handshake(&mut stream).await?;
-    let socket = yawc::WebSocket::from_stream(stream, yawc::Role::Server, yawc_options(setting))?;
-    Ok(echo(socket, |frame: yawc::Frame| {
-        matches!(frame.opcode(), yawc::OpCode::Text | yawc::OpCode::Binary).then_some(frame)
-    })
-    .await?)
+    Ok(Yawc::from_stream(stream, yawc::Role::Server, yawc_options(setting))?)
+}
+
+pub(super) async fn yawc_halves(
+    stream: TcpStream,
+    setting: Setting,
+) -> Result<Halves<Yawc, yawc::Frame>, Failure> {
+    Ok(halves(open_yawc(stream, setting).await?))
+}
+
+pub(super) fn yawc_data(frame: yawc::Frame) -> Option<yawc::Frame> {
+    matches!(frame.opcode(), yawc::OpCode::Text | yawc::OpCode::Binary).then_some(frame)
 }
 
 pub(super) fn yawc_options(setting: Setting) -> yawc::Options {
@@ -61,8 +158,7 @@ pub(super) fn yawc_options(setting: Setting) -> yawc::Options {
 }
 
 pub(super) async fn tokio_websockets(stream: TcpStream, _: Setting) -> Outcome {
-    let config = tokio_websockets::Config::default().flush_threshold(READ_LEN);
-    let (_, mut socket) = ServerBuilder::new().config(config).accept(stream).await?;
+    let mut socket = open_tokio_websockets(stream).await?;
     let (mut batch, mut batch_len) = (Vec::new(), 0);
     loop {
         // The first message is waited for, the others are taken if they are there.
@@ -92,14 +188,56 @@ pub(super) async fn tokio_websockets(stream: TcpStream, _: Setting) -> Outcome {
     }
 }
 
+async fn open_tokio_websockets(stream: TcpStream) -> Result<TokioWebSockets, tokio_websockets::Error> {
+    let config = tokio_websockets::Config::default().flush_threshold(READ_LEN);
+    Ok(ServerBuilder::new().config(config).accept(stream).await?.1)
+}
+
+pub(super) async fn tokio_websockets_halves(
+    stream: TcpStream,
+    _: Setting,
+) -> Result<Halves<TokioWebSockets, tokio_websockets::Message>, Failure> {
+    Ok(halves(open_tokio_websockets(stream).await?))
+}
+
+pub(super) fn tokio_websockets_data(
+    message: Result<tokio_websockets::Message, tokio_websockets::Error>,
+) -> Option<tokio_websockets::Message> {
+    message.ok().filter(|message| message.is_text() || message.is_binary())
+}
+
 pub(super) async fn sockudo(stream: TcpStream, setting: Setting) -> Outcome {
-    let config = sockudo_ws::Config::builder().write_buffer_size(setting.buffer_len.min(16 << 10));
-    let server = WebSocketServer::<sockudo_ws::Http1>::new(config.build());
-    let (mut socket, _) = server.accept_raw(stream).await?;
+    let mut socket = open_sockudo(stream, setting).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
         if message.is_text() || message.is_binary() {
             socket.feed(message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn open_sockudo(stream: TcpStream, setting: Setting) -> sockudo_ws::Result<Sockudo> {
+    let config = sockudo_ws::Config::builder().write_buffer_size(setting.buffer_len.min(16 << 10));
+    let server = WebSocketServer::<sockudo_ws::Http1>::new(config.build());
+    Ok(server.accept_raw(stream).await?.0)
+}
+
+pub(super) async fn sockudo_halves(
+    stream: TcpStream,
+    setting: Setting,
+) -> Result<(SplitReader<TcpStream>, SplitWriter<TcpStream>), Failure> {
+    Ok(open_sockudo(stream, setting).await?.split())
+}
+
+pub(super) async fn pass_on_sockudo(
+    mut from: SplitReader<TcpStream>,
+    mut to: SplitWriter<TcpStream>,
+) -> Outcome {
+    while let Some(message) = from.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            to.send(message).await?;
         }
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! tidewire on tokio.
 
-use tidewire::Event;
+use futures_util::FutureExt as _;
+use tidewire::tokio::{Reader, Writer};
+use tidewire::{Event, Prepared};
 use tokio::net::TcpStream;
 
-use super::{Outcome, Setting};
+use super::broadcast::Room;
+use super::{Failure, Outcome, Setting, lock};
 
 pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
     let mut socket = tidewire::tokio::accept(stream).await?;
@@ -23,5 +26,68 @@ pub(super) async fn owned(stream: TcpStream, _: Setting) -> Outcome {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
     }
+    Ok(())
+}
+
+/// A connection for two tasks.
+pub(super) async fn halves(
+    stream: TcpStream,
+    _: Setting,
+) -> Result<(Reader<TcpStream>, Writer<TcpStream>), Failure> {
+    Ok(tidewire::tokio::accept(stream).await?.split())
+}
+
+pub(super) async fn pass_on_lent(mut from: Reader<TcpStream>, to: Writer<TcpStream>) -> Outcome {
+    while let Some(event) = from.recv_ref().await? {
+        match event {
+            Event::Text(text) => to.feed(text).await?,
+            Event::Binary(payload) => to.feed(payload).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn pass_on_owned(mut from: Reader<TcpStream>, to: Writer<TcpStream>) -> Outcome {
+    while let Some(message) = from.recv().await? {
+        to.feed(message).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn publish_queued(mut from: Reader<TcpStream>, room: Room<Writer<TcpStream>>) -> Outcome {
+    while let Some(message) = from.recv().await? {
+        let message = Prepared::new(message);
+        lock(&room).retain(|peer| peer.queue(&message).is_ok());
+    }
+    Ok(())
+}
+
+pub(super) async fn publish_flushed(mut from: Reader<TcpStream>, room: Room<Writer<TcpStream>>) -> Outcome {
+    let mut peers = Vec::new();
+    loop {
+        let received = match from.recv().now_or_never() {
+            Some(received) => received,
+            None => {
+                for peer in &peers {
+                    Writer::flush(peer).await?;
+                }
+                from.recv().await
+            }
+        };
+        let Some(message) = received? else { return Ok(()) };
+        let message = Prepared::new(message);
+        peers.append(&mut lock(&room));
+        peers.retain(|peer| peer.queue(&message).is_ok());
+    }
+}
+
+pub(super) async fn subscribe(
+    mut reader: Reader<TcpStream>,
+    writer: Writer<TcpStream>,
+    room: Room<Writer<TcpStream>>,
+) -> Outcome {
+    lock(&room).push(writer);
+    while reader.recv_ref().await?.is_some() {}
     Ok(())
 }
