@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::Crowd;
 use crate::process::{self, Awake, Process};
-use crate::report;
+use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
 use crate::{Effort, rounds};
 
@@ -30,15 +30,16 @@ struct Cell {
     burst: usize,
 }
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::Broadcast], effort);
     let rounds = effort.rounds(1, 25);
-    println!("## Broadcast over loopback TCP\n");
-    println!(
-        "CPU time of the server per message and subscriber, the median of {rounds} rounds, relative to each, on one thread. How each is set up, with buffers of 16 KiB where it can be told:\n"
-    );
-    report::print_setups(servers::setups(&contenders));
+    report.say("## Broadcast over loopback TCP");
+    report.say(format!(
+        "CPU time of the server per message and subscriber, on one thread, the median of {rounds} rounds. How each is set up, with \
+         buffers of 16 KiB where it can be told:"
+    ));
+    report.say_setups(servers::setups(&contenders));
     let mut rows = Vec::new();
     for len in LENGTHS {
         for &subscribers in effort.choose(&SUBSCRIBERS[..1], &SUBSCRIBERS) {
@@ -55,7 +56,7 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     let setting = Setting { core: Some(server_core), workers: 1, buffer_len: 16 << 10 };
     let sample = |contender, cell| process::pinned(Some(load_core), || sample(contender, setting, cell))?;
     let title = "Length × subscribers × messages at once";
-    rounds::measure(title, "µs per message and subscriber", &contenders, rows, rounds, sample)?.print();
+    report.add(rounds::measure(title, "µs per message and subscriber", &contenders, rows, rounds, sample)?);
     Ok(())
 }
 

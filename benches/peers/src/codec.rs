@@ -25,11 +25,15 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 
 use crate::pipe::{self, Sink};
-use crate::report::{self, Column, Table};
+use crate::report::{self, Report};
+use crate::table::{Column, Table};
 use crate::wire::{self, BINARY, READ_LEN, TEXT};
 use crate::{Effort, clock};
 
-const LENGTHS: [usize; 7] = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20];
+/// The title of the first table.
+pub(crate) const DECODE_BINARY: &str = "Decode binary, as a server";
+
+pub(crate) const LENGTHS: [usize; 7] = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20];
 
 /// How many reads a batch of received frames fills, so that most reads end in the middle of a frame.
 const READS: usize = 4;
@@ -157,20 +161,20 @@ fn contenders() -> Vec<Box<dyn Contender>> {
     ]
 }
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut contenders = contenders();
     contenders.retain(|contender| effort.wants(contender.column().name));
     let rounds = effort.rounds(3, 100);
     let mut lengths = effort.choose(&LENGTHS[..3], &LENGTHS).to_vec();
     lengths.retain(|len| effort.wants_row(&report::length(*len)));
-    println!("## Codec\n");
-    println!("CPU time per frame, the least of {rounds} rounds. How each is set up:\n");
-    report::print_setups(contenders.iter().map(|contender| (contender.column().name, contender.setup())));
-    let measure = |title: &str, cell: &dyn Fn(usize) -> Cell| {
-        measure(&contenders, title, &lengths, rounds, cell);
+    report.say("## Codec");
+    report.say(format!("CPU time per frame, the least of {rounds} rounds. How each is set up:"));
+    report.say_setups(contenders.iter().map(|contender| (contender.column().name, contender.setup())));
+    let mut measure = |title: &str, cell: &dyn Fn(usize) -> Cell| {
+        report.add(measure(&contenders, title, &lengths, rounds, cell));
     };
-    measure("Decode binary, as a server", &|len| decoding(BINARY, binary(len)));
+    measure(DECODE_BINARY, &|len| decoding(BINARY, binary(len)));
     measure("Decode ASCII text, as a server", &|len| decoding(TEXT, ascii(len).into_bytes()));
     measure("Decode multi-byte text, as a server", &|len| decoding(TEXT, multi_byte(len).into_bytes()));
     measure("Encode binary, as a server", &|len| encoding(Role::Server, len));
@@ -197,7 +201,7 @@ fn measure(
     lengths: &[usize],
     rounds: usize,
     cell: &dyn Fn(usize) -> Cell,
-) {
+) -> Table {
     let columns = contenders.iter().map(|contender| contender.column()).collect();
     let mut table = Table::new(title, "ns per frame", columns);
     for &len in lengths {
@@ -214,7 +218,7 @@ fn measure(
             least.into_iter().map(|figure| Some(figure / cell.count as f64)).collect(),
         );
     }
-    table.print();
+    table
 }
 
 /// Leaves holes of many lengths in the heap, for as long as the blocks between them are kept.

@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use crate::load::{Crowd, Route};
 use crate::process::{self, Awake, Process};
-use crate::report;
+use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
+use crate::table::Table;
 use crate::{Effort, rounds};
 
-const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+/// The title of the table of all cells.
+pub(crate) const ALONE: &str = "One thread: length × connections × messages in flight on each";
+
+pub(crate) const LENGTHS: [usize; 5] = [16, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
 const DEPTHS: [usize; 2] = [1, 16];
 
@@ -45,29 +49,30 @@ impl Cell {
         WARM_UP[usize::from(self.len >= 64 << 10)]
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} × {} × {}", report::length(self.len), self.connections, self.depth)
     }
 }
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
     let rounds = effort.rounds(1, 25);
-    println!("## Echo over loopback TCP\n");
-    println!(
-        "CPU time of the server per message, the median of {rounds} rounds, relative to each. How each is set up, with buffers of 16 KiB for messages below that and of 128 KiB for others, \
-              where it can be told:\n"
-    );
-    report::print_setups(servers::setups(&contenders));
+    report.say("## Echo over loopback TCP");
+    report.say(format!(
+        "CPU time of the server per message, the median of {rounds} rounds. How each is set up, with buffers of 16 KiB for messages \
+         below that and of 128 KiB for others, where it can be told:"
+    ));
+    report.say_setups(servers::setups(&contenders));
 
     let (server_core, load_core) = process::two_cores()?;
     let _awake = Awake::keep([server_core, load_core]);
     let alone = Setting { core: Some(server_core), workers: 1, buffer_len: 0 };
-    let title = "One thread: length × connections × messages in flight on each";
     let sample_alone =
         |contender, cell| process::pinned(Some(load_core), || sample(contender, alone, cell, Route::Back))?;
-    measure(title, &contenders, cells(effort), rounds, effort, &sample_alone)?;
+    if let Some(table) = measure(ALONE, &contenders, cells(effort), rounds, effort, &sample_alone)? {
+        report.add(table);
+    }
 
     let few = [(1 << 10, 64, 1), (1 << 10, 64, 16), (64 << 10, 64, 1)];
     let few = few.map(|(len, connections, depth)| Cell { len, connections, depth });
@@ -76,12 +81,16 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
     let mut scaling = contenders;
     scaling.retain(|contender| contender.server.scales());
     let sample_shared = |contender, cell| sample(contender, shared, cell, Route::Back);
-    measure(title, &scaling, effort.choose(&few[..1], &few).to_vec(), rounds, effort, &sample_shared)
+    let few = effort.choose(&few[..1], &few).to_vec();
+    if let Some(table) = measure(title, &scaling, few, rounds, effort, &sample_shared)? {
+        report.add(table);
+    }
+    Ok(())
 }
 
 fn cells(effort: Effort<'_>) -> Vec<Cell> {
     if effort.quick {
-        return [(16, 64, 1), (16, 64, 16), (1 << 20, 1, 1)]
+        return [(16, 64, 1), (16, 64, 16), (1 << 10, 64, 1), (1 << 10, 64, 16), (1 << 20, 1, 1)]
             .map(|(len, connections, depth)| Cell { len, connections, depth })
             .to_vec();
     }
@@ -102,13 +111,13 @@ fn measure<'a>(
     rounds: usize,
     effort: Effort<'_>,
     sample: &dyn Fn(Contender<'a>, Cell) -> Result<f64, Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<Option<Table>, Box<dyn Error>> {
     let mut rows: Vec<_> = cells.into_iter().map(|cell| (cell.name(), cell)).collect();
     rows.retain(|(name, _)| effort.wants_row(name));
-    if !rows.is_empty() {
-        rounds::measure(title, "µs per message", contenders, rows, rounds, sample)?.print();
+    if rows.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    rounds::measure(title, "µs per message", contenders, rows, rounds, sample).map(Some)
 }
 
 /// Microseconds of the server's CPU time per message.

@@ -7,7 +7,7 @@ use std::error::Error;
 use crate::echo::{self, Cell};
 use crate::load::Route;
 use crate::process::{self, Awake};
-use crate::report;
+use crate::report::{self, Report};
 use crate::servers::{self, Role, Setting};
 use crate::{Effort, rounds};
 
@@ -15,15 +15,16 @@ const LENGTHS: [usize; 4] = [16, 1 << 10, 16 << 10, 64 << 10];
 const PAIRS: [usize; 2] = [1, 32];
 const DEPTHS: [usize; 2] = [1, 16];
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::Forward], effort);
     let rounds = effort.rounds(1, 25);
-    println!("## Forwarding over loopback TCP\n");
-    println!(
-        "CPU time of the server per message, the median of {rounds} rounds, relative to each, on one thread, with one task per direction. Each is set up as for echo, and:\n"
-    );
-    report::print_setups(servers::setups(&contenders));
+    report.say("## Forwarding over loopback TCP");
+    report.say(format!(
+        "CPU time of the server per message, on one thread, the median of {rounds} rounds. There is one task per direction. Each is \
+         set up as for echo, and:"
+    ));
+    report.say_setups(servers::setups(&contenders));
     let mut rows = Vec::new();
     for &len in effort.choose(&LENGTHS[..2], &LENGTHS) {
         for pairs in PAIRS {
@@ -41,6 +42,6 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
         process::pinned(Some(load_core), || echo::sample(contender, setting, cell, Route::Across))?
     };
     let title = "Length × pairs of connections × messages in flight on each";
-    rounds::measure(title, "µs per message", &contenders, rows, rounds, sample)?.print();
+    report.add(rounds::measure(title, "µs per message", &contenders, rows, rounds, sample)?);
     Ok(())
 }

@@ -16,35 +16,36 @@ use tidewire::{Config, Input, ServerHandshake};
 
 use crate::pipe::{self, Pipe, Sink};
 use crate::process::{self, Process};
-use crate::report::{self, Column, Kind, Table};
+use crate::report::Report;
 use crate::servers::{self, Contender, Role, Setting};
+use crate::table::{Column, Kind, Table};
 use crate::wire::{ANSWER, REQUEST};
 use crate::{Effort, clock, load, rounds};
 
 /// How many clients come at once, so that a server need not be woken for each step of each.
 const GROUP: usize = 20;
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
-    println!("## Opening handshake\n");
-    over_tcp(effort)?;
-    in_memory(effort);
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    report.say("## Opening handshake");
+    over_tcp(effort, report)?;
+    in_memory(effort, report);
     Ok(())
 }
 
-fn over_tcp(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+fn over_tcp(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::All, Role::Handshake], effort);
     let (rounds, count) = (effort.rounds(1, 9), effort.choose(200, 2000));
-    println!(
-        "Over TCP, the median of {rounds} rounds, relative to each, of {count} connections, {GROUP} at a time. Set up as for idle connections, and:\n"
-    );
-    report::print_setups(servers::setups(&servers::contenders(&[Role::Handshake], effort)));
+    report.say(format!(
+        "Over TCP, the median of {rounds} rounds of {count} connections, {GROUP} at a time. Set up as for idle connections, and:"
+    ));
+    report.say_setups(servers::setups(&servers::contenders(&[Role::Handshake], effort)));
     let (server_core, load_core) = process::two_cores()?;
     let setting = Setting { core: Some(server_core), workers: 1, buffer_len: 1 << 10 };
     let rows = vec![("over TCP".to_owned(), ())];
     let sample = |contender, ()| process::pinned(Some(load_core), || sample(contender, setting, count))?;
-    rounds::measure("Accept, handshake, end", "µs per connection", &contenders, rows, rounds, sample)?
-        .print();
+    let title = "Accept, handshake, end";
+    report.add(rounds::measure(title, "µs per connection", &contenders, rows, rounds, sample)?);
     Ok(())
 }
 
@@ -148,14 +149,14 @@ fn contenders() -> Vec<InMemory> {
     ]
 }
 
-fn in_memory(effort: Effort<'_>) {
+fn in_memory(effort: Effort<'_>, report: &mut Report) {
     let rounds = effort.rounds(3, 200);
     let mut contenders = contenders();
     contenders.retain(|(column, ..)| effort.wants(column.name));
-    println!(
-        "In memory, the least of {rounds} rounds; fastwebsockets and yawc leave the handshake to hyper, which wants a runtime:\n"
-    );
-    report::print_setups(contenders.iter().map(|(column, setup, _)| (column.name, *setup)));
+    report.say(format!(
+        "In memory, the least of {rounds} rounds. fastwebsockets and yawc leave the handshake to hyper, which wants a runtime:"
+    ));
+    report.say_setups(contenders.iter().map(|(column, setup, _)| (column.name, *setup)));
     let columns = contenders.iter().map(|(column, ..)| *column).collect();
     let source: Rc<[u8]> = REQUEST.into();
     let mut runs: Vec<Box<dyn FnMut() + '_>> = Vec::new();
@@ -168,5 +169,5 @@ fn in_memory(effort: Effort<'_>) {
     let figures = clock::take_turns(&mut runs, rounds);
     let mut table = Table::new("Handshake and connection", "ns per handshake", columns);
     table.push("in memory", figures.into_iter().map(Some).collect());
-    table.print();
+    report.add(table);
 }

@@ -2,8 +2,8 @@
 //!
 //! First with many connections that have each echoed a small message, then with fewer that have each echoed a large one and
 //! been quiet for long enough that idle timers have run. One connection after the other sends, so that no server needs memory for
-//! many messages at once. What the allocator keeps of freed memory counts, since nobody else can have it. Each figure is from one
-//! run: memory does not vary as time does.
+//! many messages at once. What the allocator keeps of freed memory counts, since nobody else can have it. There are few rounds: memory
+//! does not vary as time does, but a buffer more or less of the server itself is a matter of luck.
 //!
 //! Not measured: the kernel's memory.
 
@@ -14,32 +14,50 @@ use std::time::Duration;
 use crate::Effort;
 use crate::load::Crowd;
 use crate::process::{self, Process};
-use crate::report::Table;
+use crate::report::Report;
 use crate::servers::{self, Contender, Role, Setting};
+use crate::table::Table;
+
+/// The title of the table.
+pub(crate) const KEPT: &str = "What is kept";
 
 /// File descriptors for everything but connections.
-const SPARE_FILES: u64 = 64;
+const SPARE_FILES: u64 = 128;
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
-    println!("## Idle connections\n");
-    println!(
-        "Resident memory that the server's process keeps per connection, one task each, on one thread. Each is set up as for \
-              echo, but with buffers of 1 KiB where it can be told.\n"
-    );
+    report.say("## Idle connections");
+    let rounds = effort.rounds(1, 5);
+    report.say(format!(
+        "Resident memory that the server's process keeps per connection, one task each, on one thread, the median of {rounds} rounds. \
+         Each is set up as for echo, but with buffers of 1 KiB where it can be told."
+    ));
     let limit = usize::try_from(process::raise_file_limit()?.saturating_sub(SPARE_FILES))?;
     let many = effort.choose(500, 10_000).min(limit);
     let few = effort.choose(20, 200).min(limit);
     let quiet = Duration::from_secs(effort.choose(2, 15));
 
     let columns = contenders.iter().map(Contender::column).collect();
-    let mut table = Table::new("What is kept", "bytes per connection", columns);
-    let small = kept(&contenders, 1 << 10, many, Duration::from_secs(1))?;
-    table.push(format!("{many} connections after 1 KiB"), small);
-    let large = kept(&contenders, 1 << 20, few, quiet)?;
-    table.push(format!("{few} connections after 1 MiB and {} s", quiet.as_secs()), large);
-    table.print();
+    let mut table = Table::new(KEPT, "bytes per connection", columns);
+    let rows = [
+        (format!("{many} connections after 1 KiB"), 1 << 10, many, Duration::from_secs(1)),
+        (format!("{few} connections after 1 MiB and {} s", quiet.as_secs()), 1 << 20, few, quiet),
+    ];
+    for (name, len, count, quiet) in rows.into_iter().filter(|(name, ..)| effort.wants_row(name)) {
+        let mut figures = vec![Vec::new(); contenders.len()];
+        for round in 1..=rounds {
+            eprintln!("{name}, round {round} of {rounds}");
+            // As many servers at once as there may be connections: they only wait meanwhile.
+            let at_once = (limit / count).max(1);
+            for (contenders, figures) in contenders.chunks(at_once).zip(figures.chunks_mut(at_once)) {
+                let kept = kept(contenders, len, count, quiet)?;
+                figures.iter_mut().zip(kept).for_each(|(figures, kept)| figures.push(kept));
+            }
+        }
+        table.push_rounds(name, figures);
+    }
+    report.add(table);
     Ok(())
 }
 
@@ -49,9 +67,9 @@ fn kept(
     len: usize,
     count: usize,
     quiet: Duration,
-) -> Result<Vec<Option<f64>>, Box<dyn Error>> {
+) -> Result<Vec<f64>, Box<dyn Error>> {
     let setting = Setting { core: None, workers: 1, buffer_len: 1 << 10 };
-    let mut kept = Vec::new();
+    let mut running = Vec::new();
     for &contender in contenders {
         let mut process = Process::start(contender, setting)?;
         let frames = contender.server.frames();
@@ -61,9 +79,15 @@ fn kept(
         let before = process.memory()?;
         let mut crowd = Crowd::connect(process.port, count, len, 1, frames)?;
         crowd.echo_once(1)?;
-        sleep(quiet);
-        let after = process.memory()?;
-        kept.push(Some(after.saturating_sub(before) as f64 / count as f64));
+        running.push((process, before, (first, crowd)));
     }
-    Ok(kept)
+    sleep(quiet);
+    running
+        .iter_mut()
+        .map(|(process, before, _)| {
+            // Something, or else there would be no ratio.
+            let kept = process.memory()?.saturating_sub(*before).max(1);
+            Ok(kept as f64 / count as f64)
+        })
+        .collect()
 }

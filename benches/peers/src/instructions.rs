@@ -11,19 +11,18 @@ use std::error::Error;
 use crate::Effort;
 use crate::load::Crowd;
 use crate::process::Process;
-use crate::report::{self, Table};
+use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
+use crate::table::Table;
 
 const LENGTHS: [usize; 3] = [16, 125, 1 << 10];
 const DEPTHS: [usize; 2] = [1, 16];
 
-/// Measures the section and prints it.
-pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
+/// Measures the section.
+pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let contenders = servers::contenders(&[Role::All, Role::Echo], effort);
-    println!("## Instructions of an echo\n");
-    println!(
-        "Outside the kernel, counted by callgrind, on one connection and one thread. Each is set up as for echo.\n"
-    );
+    report.say("## Instructions of an echo");
+    report.say("Outside the kernel, counted by callgrind, on one connection and one thread. Each is set up as for echo.");
     let columns = contenders.iter().map(Contender::column).collect();
     let mut table = Table::new("Length × messages in flight", "instructions per message", columns);
     let rounds = effort.rounds(20, 200);
@@ -37,7 +36,7 @@ pub(crate) fn report(effort: Effort<'_>) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    table.print();
+    report.add(table);
     Ok(())
 }
 

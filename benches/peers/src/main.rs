@@ -18,11 +18,14 @@
 //! likes, `--only NAME` for the contenders that are wanted and `--row BEGINNING` for the rows.
 //! `--against PROGRAM` compares two versions of tidewire: PROGRAM is this program built with the other one. Its servers take turns
 //! with those of this build wherever servers are processes, which is everywhere but in memory.
+//! `--pages DIR` writes `performance-tables.md` and its charts there. The page has every table, so it takes a whole run: no SECTION, and none of the
+//! options that leave something out.
 //! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
 //! Needs Linux; all that measures CPU time over TCP wants two cores that are idle otherwise, `instructions` wants valgrind.
 
 mod bare;
 mod broadcast;
+mod chart;
 mod clock;
 mod codec;
 mod echo;
@@ -31,16 +34,19 @@ mod handshake;
 mod idle;
 mod instructions;
 mod load;
+mod pages;
 mod pipe;
 mod process;
 mod report;
 mod rounds;
 mod servers;
+mod table;
 mod wire;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use crate::report::Report;
 use crate::servers::Setting;
 use crate::wire::READ_LEN;
 
@@ -75,7 +81,7 @@ impl Effort<'_> {
     }
 }
 
-type Section = fn(Effort<'_>) -> Result<(), Box<dyn Error>>;
+type Section = fn(Effort<'_>, &mut Report) -> Result<(), Box<dyn Error>>;
 
 const SECTIONS: [(&str, Section); 7] = [
     ("codec", codec::report),
@@ -91,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     use lexopt::prelude::*;
     let (mut quick, mut rounds) = (false, None);
     let (mut chosen, mut only, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut served, mut against) = (None, None);
+    let (mut served, mut against, mut pages) = (None, None, None);
     let mut setting = Setting { core: None, workers: 1, buffer_len: READ_LEN };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -101,6 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Long("only") => only.push(arguments.value()?.string()?),
             Long("row") => rows.push(arguments.value()?.string()?),
             Long("against") => against = Some(PathBuf::from(arguments.value()?).canonicalize()?),
+            Long("pages") => pages = Some(PathBuf::from(arguments.value()?).canonicalize()?),
             Long("serve") => served = Some(arguments.value()?.string()?),
             Long("core") => setting.core = Some(arguments.value()?.parse()?),
             Long("workers") => setting.workers = arguments.value()?.parse()?,
@@ -112,13 +119,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(id) = served {
         return process::serve(&id, setting);
     }
+    let is_whole = chosen.is_empty() && only.is_empty() && rows.is_empty() && against.is_none();
+    if pages.is_some() && !is_whole {
+        return Err("--pages wants a whole run: no SECTION, --only, --row or --against".into());
+    }
     process::keep_freed_memory()?;
     let effort = Effort { quick, rounds, only: &only, rows: &rows, against: against.as_deref() };
-    println!("# tidewire and its peers\n");
+    let mut report = Report::default();
     for (name, section) in SECTIONS {
         if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
-            section(effort)?;
+            section(effort, &mut report)?;
         }
+    }
+    if let Some(directory) = pages {
+        pages::write(&directory, &report, quick)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@
 
 use std::error::Error;
 
-use crate::report::Table;
 use crate::servers::Contender;
+use crate::table::Table;
 
 /// A table of what `sample` gives for each contender and row.
 pub(crate) fn measure<'a, R: Copy>(

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
 use crate::Effort;
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -5,7 +5,7 @@ use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as Side, We
 
 use super::{Batch, Contender, Role, Tally, receiving};
 use crate::pipe::{Pipe, Sink, run};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 
 pub(super) struct FastWebSockets;
 

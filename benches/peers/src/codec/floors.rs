@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Batch, Contender, Role, Tally};
 use crate::bare::{parse, xor, xor_copy};
 use crate::pipe::{Pipe, Sink};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 use crate::wire::{BINARY, KEY, MAX_HEADER_LEN, READ_LEN, TEXT, header};
 
 pub(super) const PASSES: &str = "passes";

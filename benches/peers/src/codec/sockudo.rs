@@ -7,7 +7,7 @@ use sockudo_ws::{Config, Message, Role as Side, WebSocketStream};
 
 use super::{Batch, Contender, Role, Tally, feeding, receiving};
 use crate::pipe::{Pipe, Sink};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 use crate::wire::READ_LEN;
 
 fn add(tally: &mut Tally, message: &Message) {

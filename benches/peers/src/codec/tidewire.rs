@@ -5,7 +5,7 @@ use tidewire::{Bytes, Config, Connection, Event, Input, Message};
 
 use super::{Batch, Contender, Role, Tally, receiving};
 use crate::pipe::{Pipe, Sink, run};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 
 fn connection(role: Role) -> Connection {
     role.choose(Connection::server(Config::new()), Connection::client(Config::new(), [7; 32]))

@@ -6,7 +6,7 @@ use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder};
 
 use super::{Batch, Contender, Role, Tally, feeding, receiving};
 use crate::pipe::{Pipe, Sink};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 use crate::wire::READ_LEN;
 
 pub(super) struct TokioWebSockets;

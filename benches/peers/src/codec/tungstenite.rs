@@ -6,7 +6,7 @@ use tungstenite::protocol::{Role as Side, WebSocket, WebSocketConfig};
 
 use super::{Batch, Contender, Role, Tally};
 use crate::pipe::{Pipe, Sink};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 use crate::wire::READ_LEN;
 
 pub(super) struct Tungstenite;

@@ -5,7 +5,7 @@ use yawc::{Frame, OpCode, Options, Role as Side, WebSocket};
 
 use super::{Batch, Contender, Role, Tally, feeding, receiving};
 use crate::pipe::{Pipe, Sink};
-use crate::report::{Column, Kind};
+use crate::table::{Column, Kind};
 use crate::wire::READ_LEN;
 
 pub(super) struct Yawc;

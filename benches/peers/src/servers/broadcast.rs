@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 
 use super::{Failure, Outcome, RAW_TOKIO, Role, Server, Setting, on_tokio, raw, server, streams, tidewire};
-use crate::report::Kind;
+use crate::table::Kind;
 
 /// In the order of the report's columns.
 pub(super) const SERVERS: &[Server] = &[

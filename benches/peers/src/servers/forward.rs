@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::{
     Failure, Outcome, RAW_TOKIO, Role, Server, Setting, lock, on_tokio, raw, server, streams, tidewire,
 };
-use crate::report::Kind;
+use crate::table::Kind;
 
 /// In the order of the report's columns.
 pub(super) const SERVERS: &[Server] = &[
