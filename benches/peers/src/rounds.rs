@@ -21,7 +21,12 @@ pub(crate) fn measure<'a, R: Copy>(
     for round in 1..=rounds {
         eprintln!("{title}, round {round} of {rounds}");
         for ((name, row), samples) in rows.iter().zip(&mut samples) {
-            for (&contender, samples) in contenders.iter().zip(samples) {
+            let mut turns: Vec<_> = contenders.iter().zip(samples).collect();
+            // Whoever comes before another comes after it in the next round.
+            if round % 2 == 0 {
+                turns.reverse();
+            }
+            for (&contender, samples) in turns {
                 let figure = sample(contender, *row);
                 samples.push(figure.map_err(|error| format!("{}, {name}: {error}", contender.server.id()))?);
             }

@@ -241,7 +241,7 @@ pub(crate) fn setups(contenders: &[Contender<'_>]) -> impl Iterator<Item = (&'st
 fn on_tokio<F>(
     listener: TcpListener,
     setting: Setting,
-    serve: impl Fn(TcpStream, Setting) -> F + Send + 'static,
+    serve: impl Fn(TcpStream, Setting) -> F + Clone + Send + Sync + 'static,
 ) -> io::Result<()>
 where
     F: Future<Output = Outcome> + Send + 'static,
@@ -257,9 +257,9 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let served = serve(stream, setting);
-            // How it ends is the load generator's choice.
-            tokio::spawn(async move { drop(served.await) });
+            let serve = serve.clone();
+            // How it ends is the load generator's choice. The future is made in the task: one that is moved there takes its room twice.
+            tokio::spawn(async move { drop(serve(stream, setting).await) });
         }
     };
     match setting.workers {
