@@ -1,8 +1,8 @@
 //! Instructions per frame, counted by valgrind's callgrind: exact, so that a slow-down is seen in the change that causes it.
 //!
 //! ```text
-//! cargo bench --features tokio --bench instructions              # counts, and compares with figures.txt
-//! cargo bench --features tokio --bench instructions -- --bless   # counts, and writes figures.txt
+//! cargo run --release --manifest-path benches/instructions/Cargo.toml              # counts, and compares with figures.txt
+//! cargo run --release --manifest-path benches/instructions/Cargo.toml -- --bless   # counts, and writes figures.txt
 //! ```
 //!
 //! Each cell runs in a process of its own, of which only the work itself is counted: not starting, not feeding.
@@ -22,10 +22,10 @@ const TOLERANCE: f64 = 0.03;
 /// The same for figures of another compiler, which may only show that nothing went badly wrong.
 const COMPILER_TOLERANCE: f64 = 0.25;
 
-const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/figures.txt");
+const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.txt");
 
 fn main() -> ExitCode {
-    let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => compare(),
         ["--bless"] => bless(),
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: cargo bench --features tokio --bench instructions [-- --bless]");
+            eprintln!("usage: tidewire-instructions [--bless]");
             ExitCode::FAILURE
         }
     }
