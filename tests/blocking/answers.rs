@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::blocking::WebSocket;
 use tidewire::{CloseCode, Config, Error, Event, Input, SendError};
 
-use crate::stream::Scripted;
-use crate::wire::{self, CLOSE, FIN, Frame, PING, PONG, Role};
+use support::blocking_stream::Scripted;
+use support::wire::{self, CLOSE, FIN, Frame, PING, PONG, Role};
 
 #[test]
 fn control_frames_are_events_and_their_replies_leave_at_once() -> Result<(), Error> {

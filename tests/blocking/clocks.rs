@@ -7,8 +7,8 @@ use tidewire::blocking::WebSocket;
 use tidewire::{CloseCode, Config, Connection, Error, Event, Input, TimedOut, Timestamp};
 
 use crate::pairs::{ends, open};
-use crate::stream::{Call, Scripted, wait_until};
-use crate::wire::{self, FIN, PING, Role};
+use support::blocking_stream::{Call, Scripted, wait_until};
+use support::wire::{self, FIN, PING, Role};
 
 const SHORT: Duration = Duration::from_millis(40);
 const LONG: Duration = Duration::from_secs(3600);

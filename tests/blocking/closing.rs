@@ -3,8 +3,8 @@
 use tidewire::blocking::WebSocket;
 use tidewire::{CloseCode, CloseFrame, Config, Error, Input, Party, ProtocolError, SendError, State};
 
-use crate::stream::Scripted;
-use crate::wire::{self, BINARY, CLOSE, FIN, Frame, Role, TEXT};
+use support::blocking_stream::Scripted;
+use support::wire::{self, BINARY, CLOSE, FIN, Frame, Role, TEXT};
 
 fn open(stream: &Scripted, role: Role) -> WebSocket<Scripted> {
     WebSocket::from_parts(stream.clone(), role.connection(Config::new()), Input::new())

@@ -10,8 +10,8 @@ use tidewire::{
 };
 
 use crate::http::{accepting, parse_answer, request};
-use crate::stream::{Call, Scripted};
-use crate::wire::{self, CLOSE, FIN, Length, PING, Role};
+use support::blocking_stream::{Call, Scripted};
+use support::wire::{self, CLOSE, FIN, Length, PING, Role};
 
 const SHORT: Duration = Duration::from_millis(30);
 

@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use tidewire::blocking::WebSocket;
 use tidewire::{Config, Error, Input, Message};
 
-use crate::scenarios::play_all;
-use crate::stream::{Fault, Scripted};
-use crate::wire::{self, Role};
+use support::blocking_scenarios::play_all;
+use support::blocking_stream::{Fault, Scripted};
+use support::wire::{self, Role};
 
 #[test]
 fn a_fault_at_the_nth_call_is_an_error_and_loses_nothing_that_had_arrived() {

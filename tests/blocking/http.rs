@@ -2,7 +2,7 @@
 
 use tidewire::accept_key;
 
-use crate::stream::Scripted;
+use support::blocking_stream::Scripted;
 
 /// A valid request with further header lines.
 pub(crate) fn request(lines: &str) -> String {

@@ -6,8 +6,8 @@ use tidewire::blocking::{WebSocket, accept, client};
 use tidewire::{ClientRequest, CloseCode, Config, Error, Event, Input};
 
 use crate::http::{accepting, request, response_to_request};
-use crate::stream::{Fault, Scripted};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use support::blocking_stream::{Fault, Scripted};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
 
 const KINDS: [ErrorKind; 3] = [ErrorKind::Interrupted, ErrorKind::WouldBlock, ErrorKind::TimedOut];
 

@@ -1,16 +1,15 @@
 //! The blocking adapter, one behaviour per file: over a scripted stream in memory, and its halves over real sockets.
-#![cfg(feature = "blocking")]
 
+mod answers;
 #[cfg(unix)]
 mod clocks;
-mod close_codes;
 mod closing;
-mod control_frames;
 mod deadlines;
 mod failures;
 mod interruptions;
 mod messages;
 mod opening;
+mod orderly_end;
 mod parts;
 mod queueing;
 mod queues;
@@ -31,35 +30,17 @@ mod split_closing;
 #[cfg(unix)]
 mod split_replies;
 #[cfg(unix)]
-mod split_storm;
+mod storm_of_threads;
 #[cfg(unix)]
-mod split_under_load;
+mod threads_under_load;
 mod types_are_send;
 #[cfg(unix)]
 mod waiting;
 #[cfg(unix)]
 mod writers;
 
-mod player;
-mod scenarios;
-
 #[cfg(unix)]
 mod duplex;
 mod http;
 #[cfg(unix)]
 mod pairs;
-mod stream;
-#[path = "../core/wire.rs"]
-#[allow(dead_code)]
-mod wire;
-use self::wire as core_wire;
-#[cfg(unix)]
-#[path = "../handshake/kind.rs"]
-#[allow(dead_code)]
-mod kind;
-#[path = "../conversation/load.rs"]
-mod load;
-#[path = "../conversation/scenario.rs"]
-mod scenario;
-#[path = "../conversation/written.rs"]
-mod written;

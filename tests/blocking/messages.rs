@@ -3,8 +3,8 @@
 use tidewire::blocking::WebSocket;
 use tidewire::{Config, Error, Event, Input, Message, ProtocolError};
 
-use crate::stream::Scripted;
-use crate::wire::{self, BINARY, FIN, Frame, Role, TEXT};
+use support::blocking_stream::Scripted;
+use support::wire::{self, BINARY, FIN, Frame, Role, TEXT};
 
 fn payload(len: usize) -> Vec<u8> {
     (0..len).map(|i| b'!' + (i % 89) as u8).collect()
@@ -74,7 +74,12 @@ fn an_echo_that_lends_answers_one_read_with_one_write() -> Result<(), Error> {
         }
         assert!(stream.take_written().is_empty());
         assert!(matches!(socket.recv(), Err(Error::Protocol(_))), "the end without a Close frame");
-        let writes = stream.state().calls.iter().filter(|call| **call == crate::stream::Call::Write).count();
+        let writes = stream
+            .state()
+            .calls
+            .iter()
+            .filter(|call| **call == support::blocking_stream::Call::Write)
+            .count();
         assert_eq!(writes, 1);
         let echoed: Vec<_> =
             wire::parse(role, &stream.take_written()).into_iter().map(|frame| frame.payload).collect();

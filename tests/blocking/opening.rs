@@ -4,9 +4,9 @@ use tidewire::blocking::{Incoming, accept, client};
 use tidewire::{ClientRequest, Config, Error, HandshakeError, Origins, ServerHandshake};
 
 use crate::http::{accepting, answering, parse_answer, request, response_to_request};
-use crate::kind::kind;
-use crate::stream::Scripted;
-use crate::wire::{self, Role};
+use support::blocking_stream::Scripted;
+use support::kind::kind;
+use support::wire::{self, Role};
 
 const LENS: [(usize, usize); 4] = [(usize::MAX, usize::MAX), (1, 1), (3, 64), (64, 3)];
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tidewire::blocking::WebSocket;
 use tidewire::{CloseCode, CloseFrame, Config, Error, Input, SendError};
 
-use crate::stream::Scripted;
-use crate::wire::{self, CLOSE, FIN, Role};
+use support::blocking_stream::Scripted;
+use support::wire::{self, CLOSE, FIN, Role};
 
 const CODES: [Option<u16>; 10] = [
     None,

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use tidewire::blocking::{Stream, WebSocket};
 use tidewire::{Config, Input};
 
-use crate::load::watched;
-use crate::wire::Role;
+use support::load::watched;
+use support::wire::Role;
 
 /// A socket that can be split and sent to threads.
 pub(crate) trait Socket: Stream + Send + Sync + Sized + 'static

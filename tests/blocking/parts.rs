@@ -6,8 +6,8 @@ use tidewire::blocking::{Untimed, WebSocket, accept};
 use tidewire::{Config, Error, Input, State};
 
 use crate::http::{request, response_to_request};
-use crate::stream::Scripted;
-use crate::wire::{self, Role};
+use support::blocking_stream::Scripted;
+use support::wire::{self, Role};
 
 #[test]
 fn a_connection_goes_on_with_what_was_read_before() -> Result<(), Error> {

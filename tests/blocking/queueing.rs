@@ -3,8 +3,8 @@
 use tidewire::blocking::WebSocket;
 use tidewire::{Config, Error, Input, Prepared, SendError};
 
-use crate::stream::Scripted;
-use crate::wire::{self, CONTINUATION, FIN, Frame, Role, TEXT};
+use support::blocking_stream::Scripted;
+use support::wire::{self, CONTINUATION, FIN, Frame, Role, TEXT};
 
 fn open(role: Role, config: Config) -> (Scripted, WebSocket<Scripted>) {
     let stream = Scripted::new([]).with_lens(usize::MAX, 100);

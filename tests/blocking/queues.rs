@@ -2,8 +2,8 @@
 
 use tidewire::{Config, Event, SendError};
 
-use crate::stream::Scripted;
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, Role, TEXT};
+use support::blocking_stream::Scripted;
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, Role, TEXT};
 
 #[test]
 fn a_queue_lent_in_the_middle_of_a_frame_adds_whole_frames_behind_it() {

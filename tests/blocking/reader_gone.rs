@@ -9,8 +9,8 @@ use tidewire::blocking::{Stream, Writer};
 use tidewire::{CloseCode, Config, Error, SendError, State};
 
 use crate::pairs::{Socket, ends, open};
-use crate::stream::{Scripted, wait_until};
-use crate::wire::{self, Role};
+use support::blocking_stream::{Scripted, wait_until};
+use support::wire::{self, Role};
 
 #[track_caller]
 fn assert_is_over<S>(writer: &Writer<S>)

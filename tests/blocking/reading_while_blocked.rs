@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::blocking::WebSocket;
 use tidewire::{Config, Error, Event, Input, Message};
 
-use crate::stream::Scripted;
-use crate::wire::{self, FIN, Frame, PONG, Role};
+use support::blocking_stream::Scripted;
+use support::wire::{self, FIN, Frame, PONG, Role};
 
 #[test]
 fn messages_arrive_while_the_output_is_blocked() -> Result<(), Error> {

@@ -7,8 +7,8 @@ use tidewire::blocking::{Reader, WebSocket, Writer};
 use tidewire::{Config, Error, Event, Message, ProtocolError, TimedOut};
 
 use crate::pairs::open;
-use crate::stream::{Call, Fault, Scripted};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, PONG, Role, TEXT};
+use support::blocking_stream::{Call, Fault, Scripted};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, PONG, Role, TEXT};
 
 const SHORT: Duration = Duration::from_millis(30);
 

@@ -4,7 +4,7 @@ use tidewire::blocking::{Incoming, accept};
 use tidewire::{Config, Error, ServerHandshake};
 
 use crate::http::{parse_answer, request};
-use crate::stream::Scripted;
+use support::blocking_stream::Scripted;
 
 #[test]
 fn a_request_that_breaks_a_rule_gets_its_answer_before_the_end() {

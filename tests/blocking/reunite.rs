@@ -7,8 +7,8 @@ use tidewire::blocking::Writer;
 use tidewire::{CloseCode, Config, Error, SendError, State};
 
 use crate::pairs::{ends, open};
-use crate::stream::{Call, Scripted, wait_until};
-use crate::wire::{self, Role};
+use support::blocking_stream::{Call, Scripted, wait_until};
+use support::wire::{self, Role};
 
 #[track_caller]
 fn assert_is_gone(writer: &Writer<Scripted>) {

@@ -7,8 +7,8 @@ use tidewire::blocking::{Reader, WebSocket, Writer};
 use tidewire::{CloseCode, Config, Error, Message, TimedOut};
 
 use crate::pairs::{ends, open};
-use crate::stream::{Scripted, wait_until};
-use crate::wire::{self, Role};
+use support::blocking_stream::{Scripted, wait_until};
+use support::wire::{self, Role};
 
 const WRITE_TIMEOUT: Duration = Duration::from_millis(400);
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tidewire::{Config, Error, Event, TimedOut};
 
 use crate::pairs::{ends, open};
-use crate::stream::{Call, Scripted, wait_until};
-use crate::wire::{self, BINARY, FIN, Role};
+use support::blocking_stream::{Call, Scripted, wait_until};
+use support::wire::{self, BINARY, FIN, Role};
 
 /// A pong with 125 bytes, as `role` sends it.
 fn pong_len(role: Role) -> usize {

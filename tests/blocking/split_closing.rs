@@ -9,8 +9,8 @@ use tidewire::blocking::Stream;
 use tidewire::{CloseCode, CloseFrame, Config, Error, Event, Party, SendError, State, TimedOut};
 
 use crate::pairs::{Socket, ends, open};
-use crate::stream::{Scripted, wait_until};
-use crate::wire::{self, CLOSE, FIN, Role};
+use support::blocking_stream::{Scripted, wait_until};
+use support::wire::{self, CLOSE, FIN, Role};
 
 #[test]
 fn the_writer_closes_while_the_reader_waits() {

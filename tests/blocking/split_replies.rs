@@ -11,7 +11,7 @@ use tidewire::blocking::Stream;
 use tidewire::{Config, Error, Event, ProtocolError, SendError, State, TimedOut};
 
 use crate::pairs::{Socket, ends, open};
-use crate::wire::{self, BINARY, CLOSE, FIN, Frame, PONG, Role, TEXT};
+use support::wire::{self, BINARY, CLOSE, FIN, Frame, PONG, Role, TEXT};
 
 /// More than the buffers of both sockets hold.
 const BLOCKS: usize = 24 << 20;

@@ -11,9 +11,9 @@ use tidewire::blocking::{Reader, Stream, Writer};
 use tidewire::{CloseCode, Config, Error, Event};
 
 use crate::duplex::Duplex;
-use crate::load::{BURST, Progress, Purpose, message, rounds, watched};
 use crate::pairs::{Socket, open};
-use crate::wire::Role;
+use support::load::{BURST, Progress, Purpose, message, rounds, watched};
+use support::wire::Role;
 
 /// What the reader tells the writer of its side.
 enum Note {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tidewire::blocking::{Reader, Stream, Writer};
 use tidewire::{CloseCode, Config, Error, Event};
 
-use crate::load::{Progress, rounds, watched};
 use crate::pairs::{Socket, open};
-use crate::wire::Role;
+use support::load::{Progress, rounds, watched};
+use support::wire::Role;
 
 /// The messages of a round, 256 KiB together, with a frame for each way in which it may be sent.
 const BURST: [usize; 6] = [200 << 10, 40 << 10, 16 << 10, 1000, 0, 1];

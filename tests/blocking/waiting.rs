@@ -13,8 +13,8 @@ use tidewire::{ClientRequest, Config, Error, Event, Input, Message, ServerHandsh
 
 use crate::http::{accepting, key, request, response};
 use crate::pairs::{Socket, ends, open};
-use crate::stream::{Call, Scripted, wait_until};
-use crate::wire::{self, CONTINUATION, FIN, Role, TEXT};
+use support::blocking_stream::{Call, Scripted, wait_until};
+use support::wire::{self, CONTINUATION, FIN, Role, TEXT};
 
 /// A stream that in so many calls in a row came to nothing before it should does not wait.
 const MAX_EARLY: usize = 16;

@@ -12,8 +12,8 @@ use tidewire::{ClientRequest, CloseCode, Config, Error, Event, Input, SendError,
 
 use crate::http::{accepting, request};
 use crate::pairs::{Socket, ends, open};
-use crate::stream::{Scripted, wait_until};
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, Role, TEXT};
+use support::blocking_stream::{Scripted, wait_until};
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, Role, TEXT};
 
 fn halves(role: Role) -> (Scripted, Reader<Scripted>, Writer<Scripted>) {
     let stream = Scripted::new([]).without_end();

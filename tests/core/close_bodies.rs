@@ -2,8 +2,8 @@
 
 use tidewire::{CloseBody, CloseCode, CloseFrame, InvalidCloseCode, ProtocolError};
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, CLOSE, FIN, Frame, Role};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, CLOSE, FIN, Frame, Role};
 
 #[test]
 fn a_valid_code_is_reported_and_echoed_with_its_reason() {
@@ -96,7 +96,7 @@ fn a_reason_to_send_is_cut_at_a_character_boundary() {
         assert_eq!((frame.code(), frame.reason()), (CloseCode::GOING_AWAY, &reason[..len]));
         for role in Role::BOTH {
             let outcome =
-                crate::scenario::Scenario::new(role, b"").after(&|it| it.close(frame.clone())).run();
+                support::chunked::Scenario::new(role, b"").after(&|it| it.close(frame.clone())).run();
             assert_eq!(outcome.output, [Frame::new(FIN | CLOSE, wire::close_body(1001, &reason[..len]))]);
         }
     }
@@ -108,7 +108,8 @@ fn close_takes_a_code_a_reason_a_frame_or_nothing() {
     let long = "€".repeat(50);
     for role in Role::BOTH {
         let sent = |body: CloseBody| {
-            let outcome = crate::scenario::Scenario::new(role, b"").after(&|it| it.close(body.clone())).run();
+            let outcome =
+                support::chunked::Scenario::new(role, b"").after(&|it| it.close(body.clone())).run();
             assert_eq!(outcome.output.len(), 1);
             assert_eq!(outcome.output[0].first, FIN | CLOSE);
             outcome.output[0].payload.clone()

@@ -2,8 +2,8 @@
 
 use tidewire::{CloseCode, CloseFrame, Connection, Party, SendError, State, TransportAction};
 
-use crate::scenario::{Outcome, Scenario, Seen, receive_all};
-use crate::wire::{self, BINARY, CLOSE, FIN, Frame, PONG, Role, TEXT};
+use support::chunked::{Outcome, Scenario, Seen, receive_all};
+use support::wire::{self, BINARY, CLOSE, FIN, Frame, PONG, Role, TEXT};
 
 fn close_frame(code: u16, reason: &str) -> Frame {
     Frame::new(FIN | CLOSE, wire::close_body(code, reason))

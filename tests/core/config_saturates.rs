@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use tidewire::{Config, Timestamp};
 
-use crate::clock::secs;
-use crate::scenario::{Scenario, Seen};
-use crate::wire::{self, Role};
+use support::chunked::{Scenario, Seen};
+use support::clock::secs;
+use support::wire::{self, Role};
 
 const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
 

@@ -1,7 +1,7 @@
 //! RFC 6455 5.4 and 5.5: control frames carry up to 125 bytes and may come between fragments.
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PONG, Role, TEXT};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Frame, PONG, Role, TEXT};
 
 #[test]
 fn carry_up_to_125_bytes() {

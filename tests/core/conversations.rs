@@ -2,10 +2,10 @@
 
 use tidewire::{CloseCode, CloseFrame, Config, Party, ProtocolError, SendError, State, TimedOut};
 
-use crate::clock::secs;
-use crate::pair::{Cut, Pair};
-use crate::scenario::Seen;
-use crate::wire;
+use crate::link::{Cut, Pair};
+use support::chunked::Seen;
+use support::clock::secs;
+use support::wire;
 
 const CUTS: [Cut; 4] = [Cut::Whole, Cut::ByteByByte, Cut::Random(1), Cut::Random(2)];
 

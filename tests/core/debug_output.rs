@@ -2,8 +2,8 @@
 
 use tidewire::{CloseCode, CloseFrame, Config, Event, Input, Message, Outgoing, Prepared};
 
-use crate::clock::{Clocked, secs};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use support::clock::{Clocked, secs};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
 
 fn connection(role: Role, status: &str, output_len: usize, closed: &str) -> String {
     let is_server = role == Role::Server;

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{CloseCode, Config, Connection, Input, Party, ProtocolError, State, TransportAction};
 
-use crate::scenario::{Scenario, Seen};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use support::chunked::{Scenario, Seen};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
 
 fn drain(connection: &mut Connection) {
     let output = connection.output();

@@ -2,8 +2,8 @@
 
 use tidewire::ProtocolError;
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
 
 /// A message in fragments, as its peer sends it to `role`.
 fn fragments(role: Role, opcode: u8, parts: &[&[u8]]) -> Vec<u8> {

@@ -8,10 +8,10 @@ use tidewire::{
     TimedOut, Timestamp, TransportAction,
 };
 
-use crate::clock::secs;
-use crate::properties::frames::cases;
-use crate::scenario::{Chunking, Seen, receive_all};
-use crate::wire::{self, CONTINUATION, FIN, Frame, PONG, Role, TEXT};
+use crate::splits::frames::cases;
+use support::chunked::{Chunking, Seen, receive_all};
+use support::clock::secs;
+use support::wire::{self, CONTINUATION, FIN, Frame, PONG, Role, TEXT};
 
 /// Everything that a connection and its halves can be asked for.
 #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use tidewire::{Config, Connection, Event, Input};
 
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Role, TEXT};
 
 /// Reads once: as much of `bytes` as the space takes. Returns how much that was.
 fn read(input: &mut Input, bytes: &[u8]) -> usize {

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use tidewire::{Config, Input, State, TimedOut, Timestamp, TransportAction};
 
-use crate::clock::{Clocked, quiet, secs};
-use crate::scenario::Seen;
-use crate::wire::{self, BINARY, FIN, Length, Role, TEXT};
+use support::chunked::Seen;
+use support::clock::{Clocked, quiet, secs};
+use support::wire::{self, BINARY, FIN, Length, Role, TEXT};
 
 /// What the first keepalive ping carries.
 const KEEPALIVE_PAYLOAD: [u8; 4] = [0; 4];

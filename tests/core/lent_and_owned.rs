@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use tidewire::{Config, Connection, Event, Input, Message};
 
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, Role, TEXT};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Frame, Role, TEXT};
 
 /// The one message in `bytes`, read in chunks of `read_len`.
 fn message(role: Role, bytes: &[u8], read_len: usize) -> (Message, Input) {

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, Input, ProtocolError};
 
-use crate::scenario::{Outcome, Scenario, Seen};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Length, Role, TEXT};
+use support::chunked::{Outcome, Scenario, Seen};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Length, Role, TEXT};
 
 fn receive(role: Role, config: Config, parts: &[Vec<u8>]) -> Outcome {
     Scenario::new(role, &parts.concat()).with_config(config).run()

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bytes::Buf;
 use tidewire::{Config, Connection, Input, ProtocolError, TimedOut, Timestamp, TransportAction};
 
-use crate::scenario::Seen;
-use crate::wire::{Rng, Role};
+use support::chunked::Seen;
+use support::wire::{Rng, Role};
 
 /// No test needs more steps than this.
 const MAX_STEPS: usize = 1_000_000;

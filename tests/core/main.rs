@@ -4,13 +4,10 @@
     reason = "borrowed and owned payloads are sent in different ways"
 )]
 
-mod clock;
+mod link;
 mod model;
-mod pair;
-mod scenario;
-mod wire;
 
-mod close_codes;
+mod close_bodies;
 mod closing_handshake;
 mod config_saturates;
 mod control_frames;
@@ -32,7 +29,9 @@ mod pings_are_answered;
 mod properties;
 mod rfc_examples;
 mod sending;
+mod sizes;
 mod slow_peers;
+mod splits;
 mod strict;
 mod text_is_utf8;
 mod values;

@@ -2,8 +2,8 @@
 
 use tidewire::ProtocolError;
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, KEY, Length, PING, PONG, Role, TEXT};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, KEY, Length, PING, PONG, Role, TEXT};
 
 /// Receives a message and then a header, which fails with `error`.
 #[track_caller]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Buf;
 use tidewire::{Config, Connection, Input};
 
-use crate::wire::{self, Role};
+use support::wire::{self, Role};
 
 fn take_keys(client: &mut Connection) -> Vec<[u8; 4]> {
     let output = client.output();

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, Input, Ready, Timestamp};
 
-use crate::scenario::Seen;
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Rng, Role, TEXT};
+use support::chunked::Seen;
+use support::wire::{self, BINARY, CONTINUATION, FIN, Rng, Role, TEXT};
 
 fn frames(role: Role) -> Vec<Vec<u8>> {
     vec![

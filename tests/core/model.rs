@@ -2,8 +2,8 @@
 
 use tidewire::{Config, ProtocolError};
 
-use crate::scenario::Seen;
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, PING, PONG, Role, TEXT};
+use support::chunked::Seen;
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, PING, PONG, Role, TEXT};
 
 /// What a connection has to make of `bytes`.
 pub(crate) fn receive(role: Role, config: &Config, bytes: &[u8]) -> (Vec<Seen>, Option<ProtocolError>) {

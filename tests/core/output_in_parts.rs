@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::Buf;
 use tidewire::{Config, Connection, SendError};
 
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
 
 /// Copied and chained payloads in every order, at the front and at the end.
 fn fill(connection: &mut Connection) -> Result<(), SendError> {

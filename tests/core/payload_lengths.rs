@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, ProtocolError, SendError};
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, BINARY, FIN, Frame, Length, Role, TEXT};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, BINARY, FIN, Frame, Length, Role, TEXT};
 
 const BOUNDARIES: [usize; 8] = [0, 1, 125, 126, 127, 65535, 65536, 65537];
 

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, Connection, Input};
 
-use crate::scenario::receive_all;
-use crate::wire::{self, FIN, Frame, PONG, Role};
+use support::chunked::receive_all;
+use support::wire::{self, FIN, Frame, PONG, Role};
 
 fn take_frames(role: Role, connection: &mut Connection) -> Vec<Frame> {
     let mut bytes = Vec::new();

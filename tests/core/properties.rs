@@ -4,15 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidewire::{CloseCode, CloseFrame, Config, ProtocolError, State};
 
-use self::frames::{cases, encode, role};
+use crate::link::{Cut, Pair};
 use crate::model;
-use crate::pair::{Cut, Pair};
-use crate::scenario::{Scenario, Seen};
-use crate::wire::{self, CLOSE, FIN, Frame, PONG, Role};
-
-#[path = "../splits/frames.rs"]
-#[allow(dead_code)]
-pub(crate) mod frames;
+use crate::splits::frames::{self, cases, encode, role};
+use support::chunked::{Scenario, Seen};
+use support::wire::{self, CLOSE, FIN, Frame, PONG, Role};
 
 fn payload(max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => vec(any::<u8>(), 0..max), 1 => (max..40 * max).prop_map(wire::noise)]

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, Connection, SendError};
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{Frame, Role};
+use support::chunked::{Seen, receive_all};
+use support::wire::{Frame, Role};
 
 const MASKED_HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 

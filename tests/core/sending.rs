@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use tidewire::{Config, Connection, Message, Outgoing, Prepared, SendError};
 
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
+use support::wire::{self, BINARY, CONTINUATION, FIN, Frame, PING, Role, TEXT};
 
 fn take_frames(role: Role, connection: &mut Connection) -> Vec<Frame> {
     let output = connection.output();

@@ -6,8 +6,8 @@ use tidewire::{
     CloseCode, Config, Input, ProtocolError, SendError, State, TimedOut, Timestamp, TransportAction,
 };
 
-use crate::clock::{Clocked, quiet, secs};
-use crate::wire::{self, FIN, Role, TEXT};
+use support::clock::{Clocked, quiet, secs};
+use support::wire::{self, FIN, Role, TEXT};
 
 /// 30 s to write, 10 s to close: the defaults, spelled out, without keepalive.
 fn config() -> Config {

@@ -4,28 +4,6 @@
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod adapters;
 mod connection;
-mod frames;
+pub(crate) mod frames;
 mod heads;
 mod invariance;
-
-#[path = "../handshake/mod.rs"]
-mod handshake;
-#[path = "../core/scenario.rs"]
-#[allow(dead_code)]
-mod scenario;
-#[path = "../core/wire.rs"]
-#[allow(dead_code)]
-mod wire;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-#[path = "../conversation/written.rs"]
-#[allow(dead_code)]
-mod written;
-
-#[cfg(feature = "blocking")]
-#[path = "../blocking/stream.rs"]
-#[allow(dead_code)]
-mod blocking_stream;
-#[cfg(feature = "tokio")]
-#[path = "../tokio/stream.rs"]
-#[allow(dead_code)]
-mod tokio_stream;

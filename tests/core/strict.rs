@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{CloseCode, Config, Input, ProtocolError, SendError};
 
-use crate::scenario::{Scenario, Seen, receive_all};
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, Role, TEXT};
+use support::chunked::{Scenario, Seen, receive_all};
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, Role, TEXT};
 
 /// Receives everything at once: for more cases than there is time for every chunking.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use tidewire::ProtocolError;
 
-use crate::scenario::{Seen, receive_all};
-use crate::wire::{self, CONTINUATION, FIN, Length, Role, TEXT};
+use support::chunked::{Seen, receive_all};
+use support::wire::{self, CONTINUATION, FIN, Length, Role, TEXT};
 
 const VALID: [&str; 8] = [
     "κόσμε",

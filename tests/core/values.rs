@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use tidewire::{Config, Event, Input, Message};
 
-use crate::wire::{self, Role};
+use support::wire::{self, Role};
 
 #[test]
 fn a_message_tells_its_kind_and_gives_its_content() {

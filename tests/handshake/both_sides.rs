@@ -1,10 +1,8 @@
 //! The client's handshake against the server's, and both against arbitrary bytes.
 
-mod handshake;
-
 use bytes::Buf;
-use handshake::{NONCE, RESPONSE, chunkings, connect};
 use proptest::prelude::*;
+use support::handshake::{self, NONCE, RESPONSE, chunkings, connect};
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError, Input, Origins, ServerHandshake};
 
 fn plain() -> ClientRequest {

@@ -1,17 +1,14 @@
 //! The client's part of the opening handshake: what it sends, and which responses open a connection (RFC 6455 3 and 4.1).
 
-#[path = "../handshake/mod.rs"]
-mod handshake;
-
-mod frames;
-mod limits;
+mod failure_sentences;
+mod first_frames;
 mod refused;
 mod request;
 mod response;
-mod sentences;
+mod response_limits;
 
 use bytes::Buf;
-use handshake::{NONCE, connect, failure};
+use support::handshake::{NONCE, connect, failure};
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError, Response, State};
 
 fn plain() -> ClientRequest {

@@ -1,8 +1,6 @@
 //! What client and server agree on: origins and extensions, on plain strings and in a request (RFC 6455 9.1 and 10.2).
 
-mod handshake;
-
-use handshake::{REQUEST, failure, kind, replaced, serve, with};
+use support::handshake::{REQUEST, failure, kind, replaced, serve, with};
 use tidewire::handshake::negotiate;
 use tidewire::{Config, Origins};
 

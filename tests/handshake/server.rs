@@ -1,17 +1,14 @@
 //! The server's part of the opening handshake: what it accepts, what it refuses, and with which answer (RFC 6455 4.2).
 
-#[path = "../handshake/mod.rs"]
-mod handshake;
-
 mod accepting;
 mod every_byte;
 mod headers;
-mod limits;
+mod refusal_sentences;
 mod refusing;
+mod request_limits;
 mod request_line;
-mod sentences;
 
-use handshake::{failure, serve};
+use support::handshake::{failure, serve};
 use tidewire::{Config, Origins, Request};
 
 #[track_caller]

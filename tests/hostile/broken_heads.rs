@@ -4,9 +4,9 @@ use core::fmt::Debug;
 
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError, Input, Origins, ServerHandshake};
 
-use crate::counting::Meter;
-use crate::handshake::{NONCE, REQUEST, RESPONSE, connect, failure, kind, replaced, serve, with};
-use crate::wire::Role;
+use support::counting::Meter;
+use support::handshake::{NONCE, REQUEST, RESPONSE, connect, failure, kind, replaced, serve, with};
+use support::wire::Role;
 
 const KIB: usize = 1024;
 

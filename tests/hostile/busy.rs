@@ -2,9 +2,9 @@
 
 use tidewire::{Config, TimedOut, TransportAction};
 
-use crate::clock::{Clocked, secs};
-use crate::scenario::Seen;
-use crate::wire::{self, Role};
+use support::chunked::Seen;
+use support::clock::{Clocked, secs};
+use support::wire::{self, Role};
 
 #[test]
 fn a_caller_that_was_busy_finds_the_pong_before_it_looks_at_the_deadline() {
@@ -46,8 +46,8 @@ mod blocking {
     use tidewire::blocking::WebSocket;
     use tidewire::{Config, Error, Event, Input, TimedOut};
 
-    use crate::blocking_stream::{Call, Scripted};
-    use crate::wire::{self, Role};
+    use support::blocking_stream::{Call, Scripted};
+    use support::wire::{self, Role};
 
     const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -81,8 +81,8 @@ mod tokio {
     use tidewire::tokio::WebSocket;
     use tidewire::{Config, Event, Input};
 
-    use crate::tokio_stream::{Script, scripted};
-    use crate::wire::{self, Role};
+    use support::tokio_stream::{Script, scripted};
+    use support::wire::{self, Role};
 
     /// Counts how often it is woken.
     #[derive(Default)]

@@ -3,7 +3,7 @@
 use bytes::Buf;
 use tidewire::{CloseCode, CloseFrame, Config, Event, Input, ProtocolError};
 
-use crate::wire::{self, CLOSE, FIN, Frame, PING, PONG, Role};
+use support::wire::{self, CLOSE, FIN, Frame, PING, PONG, Role};
 
 fn take_frames(role: Role, connection: &mut tidewire::Connection) -> Vec<Frame> {
     let output = connection.output();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tidewire::frame::{Header, OpCode};
 use tidewire::{Config, Connection, Input, State, TimedOut, Timestamp};
 
-use crate::wire::{self, BINARY, FIN, Length, Role};
+use support::wire::{self, BINARY, FIN, Length, Role};
 
 // In seconds, and bytes.
 const INTERVAL: u64 = 10;

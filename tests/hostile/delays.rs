@@ -2,8 +2,8 @@
 
 use tidewire::{Config, TimedOut, TransportAction};
 
-use crate::clock::{Clocked, secs};
-use crate::wire::{self, Role};
+use support::clock::{Clocked, secs};
+use support::wire::{self, Role};
 
 #[test]
 fn a_peer_that_always_has_something_to_read_is_not_given_up_for_a_ping_that_waits() {
@@ -52,8 +52,8 @@ mod blocking {
     use tidewire::blocking::WebSocket;
     use tidewire::{CloseCode, Config, Error, Input, ProtocolError};
 
-    use crate::blocking_stream::Scripted;
-    use crate::wire::{self, Role};
+    use support::blocking_stream::Scripted;
+    use support::wire::{self, Role};
 
     const SHORT: Duration = Duration::from_millis(50);
 
@@ -104,8 +104,8 @@ mod tokio {
     use tidewire::tokio::WebSocket;
     use tidewire::{CloseCode, Config, Input};
 
-    use crate::tokio_stream::{Peer, Script, Stream, block_on, scripted};
-    use crate::wire::{self, Role};
+    use support::tokio_stream::{Peer, Script, Stream, block_on, scripted};
+    use support::wire::{self, Role};
 
     const SECOND: Duration = Duration::from_secs(1);
 

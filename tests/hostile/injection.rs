@@ -3,7 +3,7 @@
 use bytes::Buf;
 use tidewire::{ClientHandshake, ClientRequest, Config, Input, InvalidRequest, Request, ServerHandshake};
 
-use crate::handshake::{NONCE, REQUEST, drain, kind, with};
+use support::handshake::{NONCE, REQUEST, drain, kind, with};
 
 /// All that fit into a byte, and some that become a line end or a NUL when they are cut to one, or when somebody normalises them.
 fn characters() -> impl Iterator<Item = char> {

@@ -2,9 +2,9 @@
 
 use tidewire::{Config, Input, ProtocolError};
 
-use crate::counting::Meter;
-use crate::scenario::{Scenario, Seen, receive_all};
-use crate::wire::{self, BINARY, CONTINUATION, FIN, KEY, Length, PING, Role, TEXT};
+use support::chunked::{Scenario, Seen, receive_all};
+use support::counting::Meter;
+use support::wire::{self, BINARY, CONTINUATION, FIN, KEY, Length, PING, Role, TEXT};
 
 const KIB: usize = 1024;
 

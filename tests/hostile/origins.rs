@@ -2,7 +2,7 @@
 
 use tidewire::{Config, Origins};
 
-use crate::handshake::{REQUEST, failure, replaced, serve};
+use support::handshake::{REQUEST, failure, replaced, serve};
 
 /// How a server at `host` refuses a page from `origin`, if it does.
 fn knock(origins: &Origins, host: &str, origin: &str) -> String {

@@ -2,8 +2,8 @@
 
 use tidewire::{Config, Event, Input};
 
-use crate::counting::Meter;
-use crate::wire::{self, BINARY, CONTINUATION, FIN, Length, Role, TEXT};
+use support::counting::Meter;
+use support::wire::{self, BINARY, CONTINUATION, FIN, Length, Role, TEXT};
 
 #[test]
 fn a_payload_is_unmasked_whatever_the_reads_are() {

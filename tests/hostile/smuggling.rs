@@ -5,8 +5,8 @@ use tidewire::{
     TransportAction,
 };
 
-use crate::handshake::{REQUEST, RESPONSE, connect, drain, failure, kind, replaced, with};
-use crate::wire::{self, Role};
+use support::handshake::{REQUEST, RESPONSE, connect, drain, failure, kind, replaced, with};
+use support::wire::{self, Role};
 
 /// Reads `refused` and everything that could follow, in reads of `read_len` bytes; returns the error, and the connection that
 /// delivers the answer.
@@ -117,7 +117,7 @@ fn a_length_in_a_101_makes_no_body() {
 fn nobody_is_let_in_by_repeating_what_was_refused() {
     // The second head is in order, but the first one was the request.
     let bad = replaced(REQUEST, "Sec-WebSocket-Key", "Sec-WebSocket-Key: short\r\n");
-    let outcome = crate::handshake::serve(
+    let outcome = support::handshake::serve(
         Config::new(),
         &Origins::any(),
         &[bad, with(REQUEST, "")].concat().into_bytes(),

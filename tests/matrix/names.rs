@@ -10,21 +10,14 @@ use crate::source::{Token, tokens};
 pub(crate) struct Names(BTreeMap<String, BTreeSet<PathBuf>>);
 
 impl Names {
-    /// The tests of the crate and of everything in `tests/` that Cargo builds.
+    /// The tests of the crate, and of every program in `tests/` that Cargo builds.
     pub(crate) fn of_project(root: &Path) -> Self {
         let mut names = Self(BTreeMap::new());
-        let mut crates = vec![PathBuf::from("src/lib.rs")];
-        for entry in fs::read_dir(root.join("tests")).expect("tests/ is there") {
-            let name = PathBuf::from("tests").join(entry.expect("tests/ can be read").file_name());
-            let main = name.join("main.rs");
-            if name.extension().is_some_and(|extension| extension == "rs") {
-                crates.push(name);
-            } else if root.join(&main).exists() {
-                crates.push(main);
-            }
-        }
-        for file in crates {
-            names.add(root, &file, true);
+        names.add(root, Path::new("src/lib.rs"), true);
+        let manifest = fs::read_to_string(root.join("tests/Cargo.toml")).expect("tests/Cargo.toml");
+        let paths = manifest.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"'));
+        for main in paths.filter(|path| path.ends_with("/main.rs")) {
+            names.add(root, &Path::new("tests").join(main), true);
         }
         names
     }
@@ -55,41 +48,18 @@ impl Names {
         let is_directory = is_root || file.ends_with("mod.rs");
         let below = if is_directory { beside.into() } else { file.with_extension("") };
         for module in found.modules {
-            let file = match module.path {
-                Some(path) => normal(&beside.join(path)),
-                None => {
-                    let file = below.join(&module.name).with_extension("rs");
-                    if root.join(&file).exists() { file } else { below.join(&module.name).join("mod.rs") }
-                }
-            };
+            let file = below.join(&module).with_extension("rs");
+            let file = if root.join(&file).exists() { file } else { below.join(&module).join("mod.rs") };
             self.add(root, &file, false);
         }
     }
-}
-
-/// Without `..`, so that a file that two crates declare is one.
-fn normal(path: &Path) -> PathBuf {
-    path.components().fold(PathBuf::new(), |mut normal, component| {
-        match component {
-            std::path::Component::ParentDir => _ = normal.pop(),
-            component => normal.push(component),
-        }
-        normal
-    })
 }
 
 /// What a file declares.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     tests: Vec<String>,
-    modules: Vec<Module>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Module {
-    name: String,
-    /// As its attribute tells it.
-    path: Option<String>,
+    modules: Vec<String>,
 }
 
 /// Finds the functions that an attribute makes tests, also within macros, and the modules in files of their own.
@@ -110,7 +80,7 @@ fn find(tokens: &[Token]) -> Found {
             _ if !attributes.is_empty() && (first.is('(') || first.is(')')) => continue,
             (Some("fn"), [Token::Word(name), ..]) if is_test(&attributes) => found.tests.push(name.clone()),
             (Some("mod"), [Token::Word(name), end, ..]) if end.is(';') => {
-                found.modules.push(Module { name: name.clone(), path: path(&attributes) });
+                found.modules.push(name.clone());
             }
             _ => {}
         }
@@ -140,16 +110,6 @@ fn is_test(attributes: &[&[Token]]) -> bool {
     };
     let names: Vec<_> = attributes.iter().filter_map(name).collect();
     names.iter().any(|name| name == "test") && !names.iter().any(|name| name == "ignore")
-}
-
-/// The file of `#[path = "file"]`.
-fn path(attributes: &[&[Token]]) -> Option<String> {
-    attributes.iter().find_map(|attribute| match attribute {
-        [name, equals, Token::Text(path)] if name.word() == Some("path") && equals.is('=') => {
-            Some(path.clone())
-        }
-        _ => None,
-    })
 }
 
 #[cfg(test)]
@@ -205,28 +165,15 @@ mod tests {
             "##,
         );
         assert_eq!(found.tests, ["plain", "asynchronous", "nested", "property"]);
-        assert_eq!(found.modules, []);
+        assert_eq!(found.modules, [""; 0]);
     }
 
     #[test]
-    fn modules_in_files_are_found_with_their_paths() {
+    fn modules_in_files_are_found() {
         let found = find_in(
-            r##"
-            mod plain;
-            pub(crate) mod visible;
-            mod inline { fn a() {} }
-            #[path = "../core/wire.rs"]
-            #[allow(dead_code)]
-            mod wire;
-            // mod commented_out;
-            "##,
+            "mod plain; #[cfg(unix)] pub(crate) mod visible; mod inline { fn a() {} } // mod commented_out;",
         );
-        let module =
-            |name: &str, path: Option<&str>| Module { name: name.into(), path: path.map(Into::into) };
-        assert_eq!(
-            found.modules,
-            [module("plain", None), module("visible", None), module("wire", Some("../core/wire.rs"))]
-        );
+        assert_eq!(found.modules, ["plain", "visible"]);
     }
 
     #[test]
@@ -234,18 +181,12 @@ mod tests {
         let names = Names::of_project(&crate::root());
         let files = |name: &str| names.files(name).map(|file| file.display().to_string()).collect::<Vec<_>>();
         assert_eq!(files("the_project_is_searched_file_by_file"), ["tests/matrix/names.rs"]);
-        // In a module of a module, by way of `mod.rs`, in the crate itself, and made by `proptest!`.
-        assert_eq!(files("every_length_has_one_form_and_is_read_as_it_is_meant"), ["tests/core/strict.rs"]);
-        assert_eq!(files("every_header_survives_a_round_trip_and_no_prefix_of_it_decodes"), ["src/frame.rs"]);
+        // In a module of a module, in the crate itself, and made by `proptest!`.
+        assert_eq!(files("connection_contains_upgrade").len(), 2);
+        assert_eq!(files("server::connection_contains_upgrade"), ["tests/handshake/server/headers.rs"]);
+        let in_crate = files("every_header_survives_a_round_trip_and_no_prefix_of_it_decodes");
+        assert!(matches!(&in_crate[..], [file] if file.starts_with("src/")), "{in_crate:?}");
         assert_eq!(files("noise_comes_to_what_the_model_says"), ["tests/core/properties.rs"]);
-        assert_eq!(
-            files("connection_contains_upgrade"),
-            ["tests/handshake_client/response.rs", "tests/handshake_server/headers.rs"]
-        );
-        assert_eq!(
-            files("handshake_server::connection_contains_upgrade"),
-            ["tests/handshake_server/headers.rs"]
-        );
         assert_eq!(
             files("core::every_length_has_one_form_and_is_read_as_it_is_meant"),
             ["tests/core/strict.rs"]

@@ -4,8 +4,7 @@
 //! Not counted are the one read buffer of 64 KiB that the thread keeps for all its connections, which is there before and after
 //! every measurement, the runtime, the streams and the peer's bytes.
 //!
-//! Shows the figures with `cargo test --features blocking,tokio --test adapter_memory -- --nocapture`.
-#![cfg(all(feature = "blocking", feature = "tokio"))]
+//! Shows the figures with `cargo test --features blocking,tokio --test memory adapter_memory -- --nocapture`.
 
 use core::cell::RefCell;
 use core::future::Future;
@@ -22,9 +21,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::task::{LocalSet, spawn_local, yield_now};
 use tidewire::{ClientRequest, Config, Connection, Error, Event, Input, ServerHandshake, blocking, tokio};
 
-mod counting;
-
-use counting::{Meter, live};
+use support::counting::{Meter, live};
 
 const KIB: usize = 1024;
 const MAX_PEAK: usize = 256 * KIB;

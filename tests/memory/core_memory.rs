@@ -3,13 +3,8 @@
 use bytes::Buf;
 use tidewire::{Config, Connection, Event, Input, ProtocolError, SendError};
 
-mod counting;
-#[path = "core/wire.rs"]
-#[allow(dead_code)]
-mod wire;
-
-use counting::Meter;
-use wire::{BINARY, CONTINUATION, FIN, Length, PING, Role, TEXT};
+use support::counting::Meter;
+use support::wire::{self, BINARY, CONTINUATION, FIN, Length, PING, Role, TEXT};
 
 const KIB: usize = 1024;
 

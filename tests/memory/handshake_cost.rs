@@ -1,12 +1,9 @@
 //! What the opening handshake allocates, and what a connection keeps of it.
 
-mod counting;
-mod handshake;
-
 use core::mem::size_of;
 
-use counting::Meter;
-use handshake::{NONCE, REQUEST, RESPONSE, with};
+use support::counting::Meter;
+use support::handshake::{NONCE, REQUEST, RESPONSE, with};
 use tidewire::{ClientHandshake, ClientRequest, Config, Input, Request, Response, ServerHandshake};
 
 fn input(bytes: &str) -> Input {

@@ -6,7 +6,7 @@ use tidewire::{Config, Error, ProtocolError};
 
 use crate::adapter::Adapter;
 use crate::raw::{ends, pair, request, write_then_listen};
-use crate::wire::{self, BINARY, CLOSE, FIN, Length, Role};
+use support::wire::{self, BINARY, CLOSE, FIN, Length, Role};
 
 const TIMES: usize = 100;
 

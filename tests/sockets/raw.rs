@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::wire::{self, Frame, Role};
+use support::wire::{self, Frame, Role};
 
 /// A valid request with further header lines.
 pub(crate) fn request(lines: &str) -> Vec<u8> {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::adapter::{Adapter, block_on, from_std};
 use crate::raw::{ends, open, pair, read_frame};
-use crate::wire::{self, BINARY, CLOSE, FIN, Length, PING, Role};
+use support::wire::{self, BINARY, CLOSE, FIN, Length, PING, Role};
 
 const SHORT: Duration = Duration::from_millis(20);
 /// Longer than it takes to ping and to give up.

@@ -8,7 +8,7 @@ use tidewire::{Config, Error, TimedOut};
 
 use crate::adapter::Adapter;
 use crate::raw::{ends, open, pair, request};
-use crate::wire::{self, Role};
+use support::wire::{self, Role};
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -5,29 +5,29 @@ use tidewire::{
     ClientRequest, CloseCode, Config, Error, Event, Input, Prepared, SendError, ServerHandshake, State,
 };
 
+use crate::blocking_stream::Scripted;
 use crate::scenario::Scenario;
-use crate::stream::Scripted;
 use crate::wire::Role;
 
 /// The program that uses the socket.
-pub(crate) struct Player {
+pub struct Player {
     scenario: Scenario,
     role: Role,
-    pub(crate) is_open: bool,
-    pub(crate) received: Vec<Vec<u8>>,
-    pub(crate) errors: Vec<Error>,
-    pub(crate) vouched: usize,
+    pub is_open: bool,
+    pub received: Vec<Vec<u8>>,
+    pub errors: Vec<Error>,
+    pub vouched: usize,
 }
 
 type Socket = WebSocket<Scripted>;
 
 impl Player {
-    pub(crate) fn new(scenario: Scenario, role: Role) -> Self {
+    pub fn new(scenario: Scenario, role: Role) -> Self {
         Self { scenario, role, is_open: false, received: Vec::new(), errors: Vec::new(), vouched: 0 }
     }
 
     /// Plays the scenario; fails if the connection does not open.
-    pub(crate) fn play(&mut self, stream: &Scripted) -> Result<(), Error> {
+    pub fn play(&mut self, stream: &Scripted) -> Result<(), Error> {
         let (handshake, transport) = (ServerHandshake::new(Config::new()), stream.clone());
         let mut socket = match self.scenario {
             Scenario::Accept => accept(transport)?,

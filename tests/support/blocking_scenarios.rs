@@ -1,8 +1,8 @@
 //! The scenarios over a scripted stream, and how they are disturbed.
 
-use crate::player::Player;
+use crate::blocking_player::Player;
+use crate::blocking_stream::{Fault, Scripted};
 use crate::scenario::{Attendant, Outcome, Place, SCENARIOS, Scenario};
-use crate::stream::{Fault, Scripted};
 use crate::wire::Role;
 use crate::written::Written;
 
@@ -30,7 +30,7 @@ fn manners(scenario: Scenario) -> &'static [Manner] {
 }
 
 /// Plays every scenario undisturbed, and then with a fault at the 1st, 2nd, 3rd... call until it does not come to that any more.
-pub(crate) fn play_all(fault: Fault, check: impl Fn(Scenario, &Outcome, &Outcome)) {
+pub fn play_all(fault: Fault, check: impl Fn(Scenario, &Outcome, &Outcome)) {
     for (scenario, roles) in SCENARIOS {
         for (&role, &manner) in
             roles.iter().flat_map(|role| manners(scenario).iter().map(move |manner| (role, manner)))

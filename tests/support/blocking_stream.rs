@@ -12,7 +12,7 @@ const FOR_EVER: Duration = Duration::from_secs(30);
 
 /// What was called, with the bytes written so far for `Shutdown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub enum Call {
     Read,
     Write,
     Flush,
@@ -23,14 +23,14 @@ pub(crate) enum Call {
 
 impl Call {
     /// The timeout that it set for writes.
-    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+    pub fn write_timeout(&self) -> Option<Duration> {
         if let Self::WriteTimeout(timeout) = self { *timeout } else { None }
     }
 }
 
 /// What goes wrong at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// From then on, everything fails in this direction; after a failed read, in both.
     Error(ErrorKind),
     /// A read finds the end, and a write takes nothing.
@@ -42,7 +42,7 @@ pub(crate) enum Fault {
 /// A kernel between the stream and its peer: a write holds the call until everything is buffered or its timeout passes, and tells only
 /// then how much went.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kernel {
+pub struct Kernel {
     /// How much it buffers.
     capacity: usize,
     /// How much the peer reads of it in a second.
@@ -68,7 +68,7 @@ impl Kernel {
 /// Answers what was written with more to read, and perhaps with the end.
 type Peer = Box<dyn FnMut(&[u8]) -> (Vec<u8>, bool) + Send>;
 
-pub(crate) struct State {
+pub struct State {
     incoming: VecDeque<u8>,
     eof: bool,
     /// The longest read and the longest write.
@@ -96,23 +96,23 @@ pub(crate) struct State {
     ends_with_writes: bool,
     timeouts: [Option<Duration>; 2],
     /// The timeouts of all reads and of all writes that came to nothing, added up.
-    pub(crate) idle: [Duration; 2],
+    pub idle: [Duration; 2],
     /// How many writes were under way at once at most.
     writes: usize,
-    pub(crate) most_writes: usize,
-    pub(crate) written: Vec<u8>,
-    pub(crate) calls: Vec<Call>,
+    pub most_writes: usize,
+    pub written: Vec<u8>,
+    pub calls: Vec<Call>,
     /// How many bytes were read.
-    pub(crate) read: usize,
+    pub read: usize,
 }
 
 /// A handle of the stream: the test keeps one and gives another one away.
 #[derive(Clone)]
-pub(crate) struct Scripted(Arc<(Mutex<State>, Condvar)>);
+pub struct Scripted(Arc<(Mutex<State>, Condvar)>);
 
 impl Scripted {
     /// A stream on which `incoming` arrives, and then the end.
-    pub(crate) fn new(incoming: impl Into<Vec<u8>>) -> Self {
+    pub fn new(incoming: impl Into<Vec<u8>>) -> Self {
         let state = State {
             incoming: incoming.into().into(),
             eof: true,
@@ -149,60 +149,57 @@ impl Scripted {
     }
 
     /// After `incoming`, nothing arrives and the end does not come.
-    pub(crate) fn without_end(self) -> Self {
+    pub fn without_end(self) -> Self {
         self.with(|state| state.eof = false)
     }
 
-    pub(crate) fn with_lens(self, read_len: usize, write_len: usize) -> Self {
+    pub fn with_lens(self, read_len: usize, write_len: usize) -> Self {
         self.with(|state| (state.read_len, state.write_len) = (read_len, write_len))
     }
 
-    pub(crate) fn with_room(self, room: usize) -> Self {
+    pub fn with_room(self, room: usize) -> Self {
         self.with(|state| state.room = room)
     }
 
     /// A peer that reads so much in a second, behind a buffer of so many bytes.
-    pub(crate) fn with_kernel(self, capacity: usize, rate: usize) -> Self {
+    pub fn with_kernel(self, capacity: usize, rate: usize) -> Self {
         let kernel = Kernel { capacity, rate, buffered: 0, since: Instant::now() };
         self.with(|state| state.kernel = Some(kernel))
     }
 
-    pub(crate) fn with_pauses(self, read: Duration, write: Duration) -> Self {
+    pub fn with_pauses(self, read: Duration, write: Duration) -> Self {
         self.with(|state| (state.read_pause, state.write_pause) = (read, write))
     }
 
-    pub(crate) fn with_hesitation(self, kind: impl Into<Option<ErrorKind>>) -> Self {
+    pub fn with_hesitation(self, kind: impl Into<Option<ErrorKind>>) -> Self {
         self.with(|state| state.hesitation = kind.into())
     }
 
     /// The next reads and the next writes fail so, one after the other.
-    pub(crate) fn with_obstacles(self, kinds: &[ErrorKind]) -> Self {
+    pub fn with_obstacles(self, kinds: &[ErrorKind]) -> Self {
         self.with(|state| state.obstacles = [kinds.to_vec().into(), kinds.to_vec().into()])
     }
 
     /// A stream that does not wait, as a non-blocking socket.
-    pub(crate) fn impatient(self) -> Self {
+    pub fn impatient(self) -> Self {
         self.with(|state| state.is_impatient = true)
     }
 
     /// A fault at call number `at`.
-    pub(crate) fn with_fault(self, at: usize, fault: Fault) -> Self {
+    pub fn with_fault(self, at: usize, fault: Fault) -> Self {
         self.with(|state| state.fault = Some((at, fault)))
     }
 
-    pub(crate) fn holding_back(self, holds_back: bool) -> Self {
+    pub fn holding_back(self, holds_back: bool) -> Self {
         self.with(|state| state.holds_back = holds_back)
     }
 
-    pub(crate) fn with_peer(self, mut peer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
+    pub fn with_peer(self, mut peer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
         self.with(|state| state.peer = Some(Box::new(move |written| (peer(written), false))))
     }
 
     /// A peer that ends when it says so, when the write side is shut down, and when it hears nothing more because of a fault.
-    pub(crate) fn with_ending_peer(
-        self,
-        peer: impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send + 'static,
-    ) -> Self {
+    pub fn with_ending_peer(self, peer: impl FnMut(&[u8]) -> (Vec<u8>, bool) + Send + 'static) -> Self {
         self.without_end().with(|state| {
             state.peer = Some(Box::new(peer));
             state.ends_with_writes = true;
@@ -210,38 +207,38 @@ impl Scripted {
     }
 
     /// More arrives.
-    pub(crate) fn arrive(&self, bytes: &[u8]) {
+    pub fn arrive(&self, bytes: &[u8]) {
         self.state().incoming.extend(bytes);
         self.0.1.notify_all();
     }
 
     /// The end comes.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.state().eof = true;
         self.0.1.notify_all();
     }
 
-    pub(crate) fn give_room(&self, room: usize) {
+    pub fn give_room(&self, room: usize) {
         self.state().room = room;
         self.0.1.notify_all();
     }
 
     /// How many handles there are of this stream.
-    pub(crate) fn handles(&self) -> usize {
+    pub fn handles(&self) -> usize {
         Arc::strong_count(&self.0)
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().expect("no panic")
     }
 
     /// What was written since the last time.
-    pub(crate) fn take_written(&self) -> Vec<u8> {
+    pub fn take_written(&self) -> Vec<u8> {
         std::mem::take(&mut self.state().written)
     }
 
     /// How much was written each time when the write side was shut down.
-    pub(crate) fn shutdowns(&self) -> Vec<usize> {
+    pub fn shutdowns(&self) -> Vec<usize> {
         let shutdown = |call: &Call| if let Call::Shutdown(len) = call { Some(*len) } else { None };
         self.state().calls.iter().filter_map(shutdown).collect()
     }
@@ -497,7 +494,7 @@ impl std::fmt::Debug for Scripted {
 }
 
 /// Waits until `is_so`, for what another thread does.
-pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let give_up = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < give_up, "it never happens");

@@ -7,7 +7,7 @@ use crate::wire::{self, Frame, Rng, Role};
 
 /// An event as an owned value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     Text(String),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -16,23 +16,23 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
-    pub(crate) fn text(text: &str) -> Self {
+    pub fn text(text: &str) -> Self {
         Self::Text(text.into())
     }
 
-    pub(crate) fn binary(payload: impl AsRef<[u8]>) -> Self {
+    pub fn binary(payload: impl AsRef<[u8]>) -> Self {
         Self::Binary(payload.as_ref().into())
     }
 
-    pub(crate) fn ping(payload: impl AsRef<[u8]>) -> Self {
+    pub fn ping(payload: impl AsRef<[u8]>) -> Self {
         Self::Ping(payload.as_ref().into())
     }
 
-    pub(crate) fn pong(payload: impl AsRef<[u8]>) -> Self {
+    pub fn pong(payload: impl AsRef<[u8]>) -> Self {
         Self::Pong(payload.as_ref().into())
     }
 
-    pub(crate) fn close(code: u16, reason: &str) -> Self {
+    pub fn close(code: u16, reason: &str) -> Self {
         Self::Close(Some((code, reason.into())))
     }
 }
@@ -54,25 +54,25 @@ impl From<Event<'_>> for Seen {
 
 /// What a connection made of all the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) events: Vec<Seen>,
-    pub(crate) error: Option<ProtocolError>,
-    pub(crate) output: Vec<Frame>,
-    pub(crate) state: State,
-    pub(crate) closure: Option<Ending>,
-    pub(crate) transport: TransportAction,
+pub struct Outcome {
+    pub events: Vec<Seen>,
+    pub error: Option<ProtocolError>,
+    pub output: Vec<Frame>,
+    pub state: State,
+    pub closure: Option<Ending>,
+    pub transport: TransportAction,
 }
 
 impl Outcome {
     /// Asserts that these events were delivered, and that the connection is still open.
     #[track_caller]
-    pub(crate) fn assert_open(&self, events: &[Seen]) {
+    pub fn assert_open(&self, events: &[Seen]) {
         assert_eq!((self.events.as_slice(), self.error, self.state), (events, None, State::Open));
     }
 
     /// Asserts that these events were delivered before `error`, and that the last frame is the Close frame that tells the peer.
     #[track_caller]
-    pub(crate) fn assert_failed(&self, events: &[Seen], error: ProtocolError) {
+    pub fn assert_failed(&self, events: &[Seen], error: ProtocolError) {
         assert_eq!((self.events.as_slice(), self.error, self.state), (events, Some(error), State::Closed));
         let body = error.close_code().map(|code| wire::close_body(code.into(), error.to_string()));
         let closes: Vec<_> = self.output.iter().filter(|frame| frame.first == 0x88).collect();
@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// Bytes for a connection, and how the connection is prepared for them.
-pub(crate) struct Scenario<'s> {
+pub struct Scenario<'s> {
     role: Role,
     config: Config,
     bytes: &'s [u8],
@@ -96,31 +96,31 @@ pub(crate) struct Scenario<'s> {
 }
 
 /// All at once, every two-way split, byte by byte and at random.
-pub(crate) fn receive_all(role: Role, bytes: &[u8]) -> Outcome {
+pub fn receive_all(role: Role, bytes: &[u8]) -> Outcome {
     Scenario::new(role, bytes).run()
 }
 
 impl<'s> Scenario<'s> {
-    pub(crate) fn new(role: Role, bytes: &'s [u8]) -> Self {
+    pub fn new(role: Role, bytes: &'s [u8]) -> Self {
         Self { role, config: Config::new(), bytes, eof: false, prepare: &|_| {} }
     }
 
-    pub(crate) fn with_config(self, config: Config) -> Self {
+    pub fn with_config(self, config: Config) -> Self {
         Self { config, ..self }
     }
 
     /// The bytes arrive after `prepare`, whose own output counts.
-    pub(crate) fn after(self, prepare: &'s dyn Fn(&mut Connection)) -> Self {
+    pub fn after(self, prepare: &'s dyn Fn(&mut Connection)) -> Self {
         Self { prepare, ..self }
     }
 
     /// The transport ends after the bytes.
-    pub(crate) fn then_eof(self) -> Self {
+    pub fn then_eof(self) -> Self {
         Self { eof: true, ..self }
     }
 
     /// Runs every chunking and asserts that all come to the same.
-    pub(crate) fn run(&self) -> Outcome {
+    pub fn run(&self) -> Outcome {
         let mut storage = None;
         let expected = self.run_one(Chunking::Whole, Reads::Copied, &mut storage);
         for chunking in Chunking::all(self.bytes.len()) {
@@ -294,7 +294,7 @@ enum Reads {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Chunking {
+pub enum Chunking {
     Whole,
     SplitAt(usize),
     ByteByByte,
@@ -310,7 +310,7 @@ impl Chunking {
         [Self::Whole, Self::ByteByByte].into_iter().chain(splits).chain(random)
     }
 
-    pub(crate) fn chunks(self, mut bytes: &[u8]) -> Vec<&[u8]> {
+    pub fn chunks(self, mut bytes: &[u8]) -> Vec<&[u8]> {
         let mut chunks = Vec::new();
         match self {
             Self::Whole => chunks.push(bytes),

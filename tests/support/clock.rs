@@ -5,28 +5,28 @@ use core::time::Duration;
 use bytes::Buf;
 use tidewire::{Config, Connection, Input, TimedOut, Timestamp};
 
-use crate::scenario::Seen;
+use crate::chunked::Seen;
 use crate::wire::{self, Frame, Role};
 
-pub(crate) const fn secs(secs: u64) -> Duration {
+pub const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// The defaults without keepalive.
-pub(crate) fn quiet() -> Config {
+pub fn quiet() -> Config {
     Config::new().without_keepalive()
 }
 
-pub(crate) struct Clocked {
-    pub(crate) connection: Connection,
-    pub(crate) role: Role,
+pub struct Clocked {
+    pub connection: Connection,
+    pub role: Role,
     input: Input,
     now: Timestamp,
 }
 
 impl Clocked {
     /// At second 0, with the deadlines armed as far as they can be.
-    pub(crate) fn new(role: Role, config: Config) -> Self {
+    pub fn new(role: Role, config: Config) -> Self {
         let mut it = Self {
             connection: role.connection(config),
             role,
@@ -38,13 +38,13 @@ impl Clocked {
     }
 
     /// The next deadline, in seconds from the start.
-    pub(crate) fn deadline(&mut self) -> Option<f64> {
+    pub fn deadline(&mut self) -> Option<f64> {
         let deadline = self.connection.poll_timeout(self.now)?;
         Some(deadline.duration_since(Timestamp::from_micros(0)).as_secs_f64())
     }
 
     /// Moves the clock to `at` seconds from the start, and does what is due; deadlines are looked at before and after.
-    pub(crate) fn at(&mut self, at: f64) -> Result<(), TimedOut> {
+    pub fn at(&mut self, at: f64) -> Result<(), TimedOut> {
         self.deadline();
         self.now = Timestamp::from(Duration::from_secs_f64(at));
         let result = self.connection.handle_timeout(self.now);
@@ -56,7 +56,7 @@ impl Clocked {
         result
     }
 
-    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<Seen> {
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Seen> {
         self.input.extend_from_slice(bytes);
         let mut events = Vec::new();
         while let Ok(Some(event)) = self.connection.receive(&mut self.input) {
@@ -66,13 +66,13 @@ impl Clocked {
         events
     }
 
-    pub(crate) fn set_eof(&mut self) {
+    pub fn set_eof(&mut self) {
         self.input.set_eof();
         self.receive(b"");
     }
 
     /// Everything that is owed, written at once.
-    pub(crate) fn write(&mut self) -> Vec<Frame> {
+    pub fn write(&mut self) -> Vec<Frame> {
         let mut bytes = Vec::new();
         while self.connection.output().has_remaining() {
             let output = self.connection.output();
@@ -83,20 +83,20 @@ impl Clocked {
     }
 
     /// The transport accepts `len` bytes.
-    pub(crate) fn write_some(&mut self, len: usize) {
+    pub fn write_some(&mut self, len: usize) {
         self.connection.output().advance(len);
         self.deadline();
     }
 
     /// The rest of what was written in part.
-    pub(crate) fn write_rest(&mut self) {
+    pub fn write_rest(&mut self) {
         let len = self.connection.output().len();
         self.write_some(len);
     }
 
     /// The payload of the one ping that is owed.
     #[track_caller]
-    pub(crate) fn write_ping(&mut self) -> Vec<u8> {
+    pub fn write_ping(&mut self) -> Vec<u8> {
         match self.write().as_slice() {
             [Frame { first: 0x89, payload }] => payload.clone(),
             other => panic!("not a ping: {other:?}"),

@@ -1,7 +1,4 @@
 //! Both sides of the opening handshake, each run under every chunking of the bytes that it gets.
-#![allow(dead_code)] // Each test uses a part of this.
-
-mod kind;
 
 use bytes::Buf;
 use tidewire::{
@@ -9,27 +6,26 @@ use tidewire::{
     ServerHandshake,
 };
 
-#[allow(unused_imports)]
-pub(crate) use kind::{failure, kind};
+pub use crate::kind::{failure, kind};
 
 /// The nonce whose key is that of RFC 6455 1.3.
-pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
+pub const NONCE: [u8; 16] = *b"the sample nonce";
 
 /// A valid request, up to the empty line.
-pub(crate) const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
 
 /// A valid response to [`NONCE`], up to the empty line.
-pub(crate) const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
 /// `head` with further header lines, and complete.
-pub(crate) fn with(head: &str, lines: &str) -> String {
+pub fn with(head: &str, lines: &str) -> String {
     format!("{head}{lines}\r\n")
 }
 
 /// `head` without the lines of a header, with others instead, and complete.
-pub(crate) fn replaced(head: &str, name: &str, lines: &str) -> String {
+pub fn replaced(head: &str, name: &str, lines: &str) -> String {
     let is_other = |line: &&str| !line.starts_with(&format!("{name}:"));
     let kept: String = head.split_inclusive("\r\n").filter(is_other).collect();
     assert_ne!(kept, head, "{name} is in the head");
@@ -40,7 +36,7 @@ pub(crate) fn replaced(head: &str, name: &str, lines: &str) -> String {
 const MAX_SPLIT_LEN: usize = 4096;
 
 /// Whole, byte by byte, in two at every offset, and in pieces of random lengths, most of them short.
-pub(crate) fn chunkings(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
+pub fn chunkings(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
     let len = bytes.len();
     // A long input is split near its ends.
     let is_split = move |at: &usize| len <= MAX_SPLIT_LEN || *at <= 16 || len - at <= 2;
@@ -63,17 +59,17 @@ fn random_chunks(bytes: &[u8], seed: u64) -> Vec<&[u8]> {
 }
 
 /// What a handshake made of some bytes.
-pub(crate) struct Outcome<T> {
+pub struct Outcome<T> {
     /// `None` if it wants more.
-    pub(crate) result: Result<Option<T>, HandshakeError>,
+    pub result: Result<Option<T>, HandshakeError>,
     /// What it left unread.
-    pub(crate) unread: Vec<u8>,
+    pub unread: Vec<u8>,
     /// What its output held at the end.
-    pub(crate) output: Vec<u8>,
+    pub output: Vec<u8>,
 }
 
 /// The outcome on the server, which is the same for every chunking of `bytes`.
-pub(crate) fn serve(config: Config, origins: &Origins, bytes: &[u8], eof: bool) -> Outcome<Request> {
+pub fn serve(config: Config, origins: &Origins, bytes: &[u8], eof: bool) -> Outcome<Request> {
     let run = |chunks: &[&[u8]]| {
         let mut handshake = ServerHandshake::new(config).with_origins(origins.clone());
         let (result, input) = feed(chunks, eof, |input| handshake.receive(input));
@@ -90,7 +86,7 @@ pub(crate) fn serve(config: Config, origins: &Origins, bytes: &[u8], eof: bool) 
 }
 
 /// The outcome on the client, which is the same for every chunking of `bytes`.
-pub(crate) fn connect(
+pub fn connect(
     config: Config,
     request: &ClientRequest,
     bytes: &[u8],
@@ -112,7 +108,7 @@ pub(crate) fn connect(
 }
 
 /// Everything in a connection's output.
-pub(crate) fn drain(connection: &mut Connection) -> Vec<u8> {
+pub fn drain(connection: &mut Connection) -> Vec<u8> {
     let len = connection.output().len();
     connection.output().copy_to_bytes(len).to_vec()
 }

@@ -3,12 +3,12 @@
 use std::fmt::Debug;
 
 /// The name of an error's variant.
-pub(crate) fn kind(error: &impl Debug) -> String {
+pub fn kind(error: &impl Debug) -> String {
     let shown = format!("{error:?}");
     shown.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 /// The name of the variant of an error, or "nothing" if there is none.
-pub(crate) fn failure<T, E: Debug>(result: Result<T, E>) -> String {
+pub fn failure<T, E: Debug>(result: Result<T, E>) -> String {
     result.err().map_or_else(|| "nothing".into(), |error| kind(&error))
 }

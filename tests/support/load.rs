@@ -10,41 +10,41 @@ use std::time::Duration;
 const HANG: Duration = Duration::from_secs(60);
 
 /// The lengths of the messages of one burst: more than 256 KiB together, and one of every kind and class.
-pub(crate) const BURST: [usize; 9] = [3, 100, 60_000, 7, 65_536, 126, 131_072, 9_000, 4];
+pub const BURST: [usize; 9] = [3, 100, 60_000, 7, 65_536, 126, 131_072, 9_000, 4];
 
 /// What a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// To be sent back.
     Question = b'?' as isize,
     Answer = b'!' as isize,
 }
 
 /// Message `index` of all, which begins with its purpose.
-pub(crate) fn message(purpose: Purpose, index: usize) -> Vec<u8> {
+pub fn message(purpose: Purpose, index: usize) -> Vec<u8> {
     let mut message = vec![index as u8; BURST[index % BURST.len()]];
     (message[0], message[1]) = (purpose as u8, (index / BURST.len()) as u8);
     message
 }
 
 /// How often something is done: `usual` times, or `TIDEWIRE_ROUNDS` times that.
-pub(crate) fn rounds(usual: usize) -> usize {
+pub fn rounds(usual: usize) -> usize {
     let factor = std::env::var("TIDEWIRE_ROUNDS").map_or(1, |factor| factor.parse().expect("a number"));
     usual * factor
 }
 
 /// Counts what happens.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Progress(Arc<AtomicUsize>);
+pub struct Progress(Arc<AtomicUsize>);
 
 impl Progress {
-    pub(crate) fn step(&self) {
+    pub fn step(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Runs `test` on a thread of its own, and panics if it does or if nothing happens any more.
-pub(crate) fn watched(test: impl FnOnce(Progress) + Send + 'static) {
+pub fn watched(test: impl FnOnce(Progress) + Send + 'static) {
     let (done, is_done) = mpsc::channel::<()>();
     let progress = Progress::default();
     let counted = progress.clone();

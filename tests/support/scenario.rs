@@ -4,14 +4,14 @@ use std::io::ErrorKind;
 
 use tidewire::{Error, HandshakeError, ProtocolError, SendError, accept_key};
 
-use crate::core_wire::{
+use crate::wire::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, Role, TEXT, binary, close, frame, ping, pong, text,
 };
 use crate::written::Written;
 
 /// What the socket under test does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scenario {
+pub enum Scenario {
     Accept,
     AcceptInTwoSteps,
     Reject,
@@ -30,7 +30,7 @@ pub(crate) enum Scenario {
 }
 
 /// The scenarios and the roles that play them.
-pub(crate) const SCENARIOS: [(Scenario, &[Role]); 13] = [
+pub const SCENARIOS: [(Scenario, &[Role]); 13] = [
     (Scenario::Accept, &[Role::Server]),
     (Scenario::AcceptInTwoSteps, &[Role::Server]),
     (Scenario::Reject, &[Role::Server]),
@@ -48,23 +48,23 @@ pub(crate) const SCENARIOS: [(Scenario, &[Role]); 13] = [
 
 /// Everything that can be seen of a scenario that was played.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// The messages, and the pongs where they count.
-    pub(crate) received: Vec<Vec<u8>>,
+    pub received: Vec<Vec<u8>>,
     /// What methods failed with before the end, and the end itself.
-    pub(crate) errors: Vec<Error>,
-    pub(crate) written: Written,
+    pub errors: Vec<Error>,
+    pub written: Written,
     /// How many data frames a method has said to be written.
-    pub(crate) vouched: usize,
+    pub vouched: usize,
     /// How many messages the bytes make that were read.
-    pub(crate) readable: usize,
+    pub readable: usize,
     /// It has come to what was to go wrong.
-    pub(crate) is_upset: bool,
+    pub is_upset: bool,
 }
 
 impl Scenario {
     /// True if the messages are so long that they have to be cut coarsely.
-    pub(crate) fn is_long(self) -> bool {
+    pub fn is_long(self) -> bool {
         matches!(self, Self::EchoInFragments | Self::Prepared)
     }
 
@@ -111,7 +111,7 @@ impl Scenario {
     }
 
     /// How many messages are complete in the first `len` bytes that the peer has sent to a socket which has written `log`.
-    pub(crate) fn count_messages(self, role: Role, len: usize, log: &[u8]) -> usize {
+    pub fn count_messages(self, role: Role, len: usize, log: &[u8]) -> usize {
         let head = if self == Self::Connect { response(log).unwrap_or_default() } else { self.request() };
         let mut says = self.says(role);
         says.truncate(len.saturating_sub(head.len()));
@@ -130,7 +130,7 @@ impl Scenario {
 }
 
 /// The peer: opens the connection, says what it has to say, and answers pings and the Close frame.
-pub(crate) struct Attendant {
+pub struct Attendant {
     scenario: Scenario,
     role: Role,
     /// A client has to ask before it is spoken to.
@@ -139,18 +139,18 @@ pub(crate) struct Attendant {
 }
 
 impl Attendant {
-    pub(crate) fn new(scenario: Scenario, role: Role) -> Self {
+    pub fn new(scenario: Scenario, role: Role) -> Self {
         Self { scenario, role, is_open: scenario != Scenario::Connect, answered: 0 }
     }
 
     /// What it says first.
-    pub(crate) fn greeting(&self) -> Vec<u8> {
+    pub fn greeting(&self) -> Vec<u8> {
         let says = if self.is_open { self.scenario.says(self.role) } else { Vec::new() };
         [self.scenario.request().into_bytes(), says].concat()
     }
 
     /// What it says to a socket that has written `log` so far, and whether it ends then.
-    pub(crate) fn answer(&mut self, log: &[u8]) -> (Vec<u8>, bool) {
+    pub fn answer(&mut self, log: &[u8]) -> (Vec<u8>, bool) {
         let mut says = Vec::new();
         if !self.is_open
             && let Some(head) = response(log)
@@ -187,7 +187,7 @@ fn response(log: &[u8]) -> Option<String> {
 impl Outcome {
     /// Nothing went wrong, or nobody noticed.
     #[track_caller]
-    pub(crate) fn assert_same(&self, scenario: Scenario, whole: &Self) {
+    pub fn assert_same(&self, scenario: Scenario, whole: &Self) {
         assert!(self.errors.iter().all(|error| scenario.ends_with(error)), "{self:?}");
         assert_eq!((&self.received, self.vouched), (&whole.received, whole.vouched));
         assert_eq!(self.written, whole.written);
@@ -195,7 +195,7 @@ impl Outcome {
 
     /// What was sent is the beginning of what would have been, with at most the last frame cut, and holds all that was said to be written.
     #[track_caller]
-    pub(crate) fn assert_start(&self, whole: &Self) {
+    pub fn assert_start(&self, whole: &Self) {
         assert!(self.written.is_start_of(&whole.written), "{self:?}");
         assert!(whole.received.starts_with(&self.received), "{self:?}");
         let data = self.written.frames().filter(|(first, _)| first & 0x8 == 0).count();
@@ -204,7 +204,7 @@ impl Outcome {
 
     /// The stream failed with one of these errors, or ended if `eof`.
     #[track_caller]
-    pub(crate) fn assert_failed(&self, scenario: Scenario, whole: &Self, kinds: &[ErrorKind], eof: bool) {
+    pub fn assert_failed(&self, scenario: Scenario, whole: &Self, kinds: &[ErrorKind], eof: bool) {
         self.assert_start(whole);
         for error in &self.errors {
             let is_documented = match error {
@@ -234,7 +234,7 @@ impl Outcome {
 
 /// Where a test panics, in a table of many runs.
 #[derive(Debug)]
-pub(crate) struct Place<P: std::fmt::Debug>(pub(crate) P);
+pub struct Place<P: std::fmt::Debug>(pub P);
 
 impl<P: std::fmt::Debug> Drop for Place<P> {
     fn drop(&mut self) {

@@ -6,31 +6,31 @@ use tidewire::{
 };
 
 use crate::scenario::Scenario;
-use crate::stream::{Cut, Peer, Stream};
-use crate::wire::Role;
+use crate::tokio_stream::{Cut, Peer, Stream};
+use crate::tokio_wire::Role;
 
 /// The program that uses the socket.
-pub(crate) struct Player {
+pub struct Player {
     scenario: Scenario,
     role: Role,
     peer: Peer,
-    pub(crate) cut: Cut,
-    pub(crate) is_open: bool,
-    pub(crate) received: Vec<Vec<u8>>,
-    pub(crate) errors: Vec<Error>,
-    pub(crate) vouched: usize,
+    pub cut: Cut,
+    pub is_open: bool,
+    pub received: Vec<Vec<u8>>,
+    pub errors: Vec<Error>,
+    pub vouched: usize,
 }
 
 type Socket = WebSocket<Stream>;
 
 impl Player {
-    pub(crate) fn new(scenario: Scenario, role: Role, peer: Peer, cut: Cut) -> Self {
+    pub fn new(scenario: Scenario, role: Role, peer: Peer, cut: Cut) -> Self {
         let (received, errors) = (Vec::new(), Vec::new());
         Self { scenario, role, peer, cut, is_open: false, received, errors, vouched: 0 }
     }
 
     /// Plays the scenario; fails if the connection does not open.
-    pub(crate) async fn play(&mut self, stream: Stream) -> Result<(), Error> {
+    pub async fn play(&mut self, stream: Stream) -> Result<(), Error> {
         let handshake = ServerHandshake::new(Config::new());
         let mut socket = match self.scenario {
             Scenario::Accept => accept(stream).await?,

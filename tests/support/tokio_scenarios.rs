@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::player::Player;
 use crate::scenario::{Attendant, Outcome, Place, SCENARIOS, Scenario};
-use crate::stream::{Cut, Fault, Peer, Script, block_on, scripted};
-use crate::wire::Role;
+use crate::tokio_player::Player;
+use crate::tokio_stream::{Cut, Fault, Peer, Script, block_on, scripted};
+use crate::tokio_wire::Role;
 use crate::written::Written;
 
 /// More than any scenario has of operations and Pendings.
@@ -15,7 +15,7 @@ const MAX_PLACES: usize = 20_000;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Upset {
+pub enum Upset {
     Nothing,
     /// The nth operation of the stream.
     Fault(usize, Fault),
@@ -42,7 +42,7 @@ fn scripts(scenario: Scenario) -> &'static [Script] {
 }
 
 /// Plays every scenario undisturbed, and then with an upset at the 1st, 2nd, 3rd... place until it does not come to that any more.
-pub(crate) fn play_all(upset: impl Fn(usize) -> Upset, check: impl Fn(Scenario, &Outcome, &Outcome)) {
+pub fn play_all(upset: impl Fn(usize) -> Upset, check: impl Fn(Scenario, &Outcome, &Outcome)) {
     for (scenario, roles) in SCENARIOS {
         for (&role, &script) in
             roles.iter().flat_map(|role| scripts(scenario).iter().map(move |script| (role, script)))

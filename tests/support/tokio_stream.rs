@@ -15,22 +15,22 @@ const MAX_POLLS: usize = 200_000;
 
 /// How a stream behaves.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Script {
-    pub(crate) max_read: usize,
-    pub(crate) max_write: usize,
+pub struct Script {
+    pub max_read: usize,
+    pub max_write: usize,
     /// How many bytes may wait for the peer to read them.
-    pub(crate) capacity: usize,
+    pub capacity: usize,
     /// Every operation is pending so often, and wakes its task at once, before it does anything.
-    pub(crate) pendings: u8,
-    pub(crate) vectored: bool,
+    pub pendings: u8,
+    pub vectored: bool,
     /// What is written reaches the peer with the next flush.
-    pub(crate) holds_back: bool,
+    pub holds_back: bool,
     /// What goes wrong, and at which operation, counted from 1.
-    pub(crate) fault: Option<(usize, Fault)>,
+    pub fault: Option<(usize, Fault)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// This operation fails; the next would succeed.
     Error,
     /// This operation fails, and so does every later one.
@@ -43,7 +43,7 @@ pub(crate) enum Fault {
 
 impl Script {
     /// Everything at once.
-    pub(crate) const SMOOTH: Self = Self {
+    pub const SMOOTH: Self = Self {
         max_read: usize::MAX,
         max_write: usize::MAX,
         capacity: usize::MAX,
@@ -54,10 +54,10 @@ impl Script {
     };
 
     /// The same, one byte at a time at most, and pending at every step.
-    pub(crate) const BYTEWISE: Self = Self::SMOOTH.with_steps(1, 1).with_pending();
+    pub const BYTEWISE: Self = Self::SMOOTH.with_steps(1, 1).with_pending();
 
     /// From smooth to rough.
-    pub(crate) const ALL: [Self; 5] = [
+    pub const ALL: [Self; 5] = [
         Self::SMOOTH,
         Self::SMOOTH.with_pending().with_vectored(),
         Self::SMOOTH.with_steps(7, 5).with_vectored(),
@@ -65,36 +65,36 @@ impl Script {
         Self::BYTEWISE,
     ];
 
-    pub(crate) const fn with_steps(mut self, max_read: usize, max_write: usize) -> Self {
+    pub const fn with_steps(mut self, max_read: usize, max_write: usize) -> Self {
         (self.max_read, self.max_write) = (max_read, max_write);
         self
     }
 
-    pub(crate) const fn with_pending(self) -> Self {
+    pub const fn with_pending(self) -> Self {
         self.with_pendings(1)
     }
 
-    pub(crate) const fn with_pendings(mut self, pendings: u8) -> Self {
+    pub const fn with_pendings(mut self, pendings: u8) -> Self {
         self.pendings = pendings;
         self
     }
 
-    pub(crate) const fn with_vectored(mut self) -> Self {
+    pub const fn with_vectored(mut self) -> Self {
         self.vectored = true;
         self
     }
 
-    pub(crate) const fn holding_back(mut self) -> Self {
+    pub const fn holding_back(mut self) -> Self {
         self.holds_back = true;
         self
     }
 
-    pub(crate) const fn with_capacity(mut self, capacity: usize) -> Self {
+    pub const fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    pub(crate) const fn with_fault(mut self, at: usize, fault: Fault) -> Self {
+    pub const fn with_fault(mut self, at: usize, fault: Fault) -> Self {
         self.fault = Some((at, fault));
         self
     }
@@ -148,7 +148,7 @@ fn wake(waker: &mut Option<Waker>) {
 
 /// The stream under a socket.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     script: Script,
     incoming: Shared,
     outgoing: Shared,
@@ -160,7 +160,7 @@ pub(crate) struct Stream {
 
 /// The other end, for a test to play the peer's part by hand.
 #[derive(Clone, Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     incoming: Shared,
     outgoing: Shared,
 }
@@ -174,7 +174,7 @@ enum Kind {
 }
 
 /// A stream and its peer.
-pub(crate) fn scripted(script: Script) -> (Stream, Peer) {
+pub fn scripted(script: Script) -> (Stream, Peer) {
     let pipe = |capacity| Arc::new(Mutex::new(Pipe { capacity, ..Pipe::default() }));
     let (to, from) = (pipe(usize::MAX), pipe(script.capacity));
     let peer = Peer { incoming: Arc::clone(&from), outgoing: Arc::clone(&to) };
@@ -182,7 +182,7 @@ pub(crate) fn scripted(script: Script) -> (Stream, Peer) {
 }
 
 /// Two streams, the ends of one link.
-pub(crate) fn linked(near: Script, far: Script) -> (Stream, Stream) {
+pub fn linked(near: Script, far: Script) -> (Stream, Stream) {
     let (stream, peer) = scripted(near);
     lock(&peer.outgoing).capacity = far.capacity;
     (stream, Stream::new(far, peer.incoming, peer.outgoing))
@@ -194,7 +194,7 @@ impl Stream {
     }
 
     /// How many operations there were.
-    pub(crate) fn operations(&self) -> usize {
+    pub fn operations(&self) -> usize {
         lock(&self.outgoing).operations
     }
 
@@ -344,63 +344,63 @@ impl Drop for Stream {
 }
 
 impl Peer {
-    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) {
+    pub fn send(&self, bytes: impl AsRef<[u8]>) {
         let mut pipe = lock(&self.outgoing);
         pipe.bytes.extend(bytes.as_ref());
         wake(&mut pipe.reader);
     }
 
     /// True when the socket is gone.
-    pub(crate) fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         lock(&self.outgoing).abandoned
     }
 
     /// Makes the next write of the socket fail, which nobody is told before.
-    pub(crate) fn fail(&self, fault: Fault) {
+    pub fn fail(&self, fault: Fault) {
         lock(&self.incoming).fault = Some(fault);
     }
 
     /// Ends this side: the socket reads the end of the stream.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         let mut pipe = lock(&self.outgoing);
         pipe.ended = true;
         wake(&mut pipe.reader);
     }
 
     /// Reads what has arrived, which makes room for more.
-    pub(crate) fn read(&self) -> Vec<u8> {
+    pub fn read(&self) -> Vec<u8> {
         let mut pipe = lock(&self.incoming);
         wake(&mut pipe.writer);
         pipe.bytes.drain(..).collect()
     }
 
     /// All that the socket ever wrote.
-    pub(crate) fn log(&self) -> Vec<u8> {
+    pub fn log(&self) -> Vec<u8> {
         lock(&self.incoming).log.clone()
     }
 
     /// How much each write of the socket wrote.
-    pub(crate) fn writes(&self) -> Vec<usize> {
+    pub fn writes(&self) -> Vec<usize> {
         lock(&self.incoming).writes.clone()
     }
 
     /// How much the socket has written, flushed or not.
-    pub(crate) fn written_len(&self) -> usize {
+    pub fn written_len(&self) -> usize {
         lock(&self.incoming).writes.iter().sum()
     }
 
     /// How much the socket has read.
-    pub(crate) fn read_len(&self) -> usize {
+    pub fn read_len(&self) -> usize {
         lock(&self.outgoing).read_len
     }
 
     /// How many operations there were.
-    pub(crate) fn operations(&self) -> usize {
+    pub fn operations(&self) -> usize {
         lock(&self.incoming).operations
     }
 
     /// Waits until the socket has written more than `len` bytes in all, or has shut down its write side.
-    pub(crate) async fn more_than(&self, len: usize) {
+    pub async fn more_than(&self, len: usize) {
         poll_fn(|cx| {
             let mut pipe = lock(&self.incoming);
             pipe.reader = Some(cx.waker().clone());
@@ -410,12 +410,12 @@ impl Peer {
     }
 
     /// True when the socket has shut down its write side, or is gone.
-    pub(crate) fn is_shut(&self) -> bool {
+    pub fn is_shut(&self) -> bool {
         lock(&self.incoming).ended
     }
 
     /// Waits until the socket has shut down its write side, or is gone.
-    pub(crate) async fn shut(&self) {
+    pub async fn shut(&self) {
         poll_fn(|cx| {
             let mut pipe = lock(&self.incoming);
             pipe.reader = Some(cx.waker().clone());
@@ -427,10 +427,10 @@ impl Peer {
 
 /// Drops futures where they are pending.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
+pub struct Cut {
     at: At,
     /// How many times a future was pending.
-    pub(crate) pendings: usize,
+    pub pendings: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -441,16 +441,16 @@ enum At {
 }
 
 impl Cut {
-    pub(crate) const NEVER: Self = Self { at: At::Never, pendings: 0 };
-    pub(crate) const EVERY: Self = Self { at: At::Every, pendings: 0 };
+    pub const NEVER: Self = Self { at: At::Never, pendings: 0 };
+    pub const EVERY: Self = Self { at: At::Every, pendings: 0 };
 
     /// The `n`th time, counted from 1.
-    pub(crate) const fn at(n: usize) -> Self {
+    pub const fn at(n: usize) -> Self {
         Self { at: At::The(n), pendings: 0 }
     }
 
     /// Runs a future; `None` when it was dropped.
-    pub(crate) async fn run<F: Future>(&mut self, future: F) -> Option<F::Output> {
+    pub async fn run<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -468,19 +468,19 @@ impl Cut {
 }
 
 /// Polls a future once; `None` when it was pending and is dropped.
-pub(crate) async fn once<F: Future>(future: F) -> Option<F::Output> {
+pub async fn once<F: Future>(future: F) -> Option<F::Output> {
     let mut cut = Cut::EVERY;
     cut.run(future).await
 }
 
 /// Runs a future that has to end. The clock must be paused: a year passes at once when everybody waits for ever.
-pub(crate) async fn ends<F: Future>(future: F) -> F::Output {
+pub async fn ends<F: Future>(future: F) -> F::Output {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     tokio::time::timeout(YEAR, future).await.expect("waits for ever")
 }
 
 /// A runtime whose clock is paused, for tests that are tables.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -490,6 +490,6 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// A runtime whose clock runs, with four threads.
-pub(crate) fn threads() -> tokio::runtime::Runtime {
+pub fn threads() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime")
 }

@@ -3,42 +3,42 @@
 use tidewire::tokio::WebSocket;
 use tidewire::{Config, Input};
 
-use crate::core_wire;
-pub(crate) use crate::core_wire::Role;
-use crate::stream::{Peer, Script, Stream, scripted};
+use crate::tokio_stream::{Peer, Script, Stream, scripted};
+use crate::wire;
+pub use crate::wire::Role;
 
-pub(crate) const TEXT: u8 = 0x81;
-pub(crate) const BINARY: u8 = 0x82;
-pub(crate) const CLOSE: u8 = 0x88;
-pub(crate) const PING: u8 = 0x89;
-pub(crate) const PONG: u8 = 0x8A;
+pub const TEXT: u8 = 0x81;
+pub const BINARY: u8 = 0x82;
+pub const CLOSE: u8 = 0x88;
+pub const PING: u8 = 0x89;
+pub const PONG: u8 = 0x8A;
 
 impl Role {
     /// An open socket over a scripted stream. Its masking keys are the same every time.
-    pub(crate) fn socket(self, config: Config, script: Script) -> (WebSocket<Stream>, Peer) {
+    pub fn socket(self, config: Config, script: Script) -> (WebSocket<Stream>, Peer) {
         let (stream, peer) = scripted(script);
         (WebSocket::from_parts(stream, self.connection(config), Input::new()), peer)
     }
 
     /// A frame to a socket of this role.
-    pub(crate) fn frame(self, first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-        core_wire::frame(self, first, payload)
+    pub fn frame(self, first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+        wire::frame(self, first, payload)
     }
 
     /// A Close frame to a socket of this role.
-    pub(crate) fn close_frame(self, code: u16, reason: &str) -> Vec<u8> {
+    pub fn close_frame(self, code: u16, reason: &str) -> Vec<u8> {
         self.frame(CLOSE, close_body(code, reason))
     }
 
     /// Takes apart what a socket of this role wrote: nothing but whole frames.
-    pub(crate) fn frames(self, bytes: &[u8]) -> Vec<Frame> {
+    pub fn frames(self, bytes: &[u8]) -> Vec<Frame> {
         let (frames, rest) = self.whole_frames(bytes);
         assert!(rest.is_empty(), "half a frame: {rest:02x?}");
         frames
     }
 
     /// Takes apart what a socket of this role wrote, and returns what is left over.
-    pub(crate) fn whole_frames(self, mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
+    pub fn whole_frames(self, mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
         let mut frames = Vec::new();
         while let Some((frame, is_masked, rest)) = split_frame(bytes) {
             assert_eq!(is_masked, self == Self::Client, "a client masks, a server does not");
@@ -51,7 +51,7 @@ impl Role {
 
 /// The first byte of a frame and its payload, unmasked.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Frame(pub(crate) u8, pub(crate) Vec<u8>);
+pub struct Frame(pub u8, pub Vec<u8>);
 
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,16 +59,16 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Frame {
+pub fn frame(first: u8, payload: impl AsRef<[u8]>) -> Frame {
     Frame(first, payload.as_ref().into())
 }
 
-pub(crate) fn close_body(code: u16, reason: &str) -> Vec<u8> {
+pub fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
 /// The first frame in `bytes`, whether it is masked, and what follows.
-pub(crate) fn split_frame(bytes: &[u8]) -> Option<(Frame, bool, &[u8])> {
+pub fn split_frame(bytes: &[u8]) -> Option<(Frame, bool, &[u8])> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
     let (len, rest) = match second & 0x7f {
         126 => rest.split_first_chunk().map(|(len, rest)| (u64::from(u16::from_be_bytes(*len)), rest))?,

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// What a socket wrote, byte for byte, with zeroes for the nonce and the masking keys, and the payload unmasked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written {
-    pub(crate) bytes: Vec<u8>,
+pub struct Written {
+    pub bytes: Vec<u8>,
     /// The whole frames in it, from the first byte to the last: opcode and place of the payload.
     frames: Vec<(u8, Range<usize>)>,
     /// The length of the HTTP head, and of the whole frames behind it.
@@ -14,7 +14,7 @@ pub(crate) struct Written {
 
 impl Written {
     /// Reads what was written from the start of a connection, with an opening handshake or without.
-    pub(crate) fn new(mut bytes: Vec<u8>) -> Self {
+    pub fn new(mut bytes: Vec<u8>) -> Self {
         let is_http = bytes.starts_with(b"GET ") || bytes.starts_with(b"HTTP/");
         let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
         let mut written = match (is_http, head_end) {
@@ -39,17 +39,17 @@ impl Written {
     }
 
     /// The whole frames: first byte and payload.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = (u8, &[u8])> {
+    pub fn frames(&self) -> impl Iterator<Item = (u8, &[u8])> {
         self.frames.iter().map(|(first, payload)| (*first, &self.bytes[payload.clone()]))
     }
 
     /// True if this is where `whole` begins: nothing is missing, doubled or out of order, and at most the last frame is cut.
-    pub(crate) fn is_start_of(&self, whole: &Self) -> bool {
+    pub fn is_start_of(&self, whole: &Self) -> bool {
         whole.bytes.starts_with(&self.bytes)
     }
 
     /// True if the last frame is whole.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.whole_len == self.bytes.len()
     }
 }

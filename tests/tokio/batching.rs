@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidewire::{Config, Event};
 
-use crate::stream::{Script, block_on};
-use crate::wire::{BINARY, PING, PONG, Role, TEXT, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{BINARY, PING, PONG, Role, TEXT, frame};
 
 #[test]
 fn messages_of_one_read_are_answered_with_one_write() {

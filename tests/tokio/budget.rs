@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::advance;
 
-use crate::stream::block_on;
-use crate::wire::{PING, PONG, Role, split_frame};
+use support::tokio_stream::block_on;
+use support::tokio_wire::{PING, PONG, Role, split_frame};
 
 const INTERVAL: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(15);

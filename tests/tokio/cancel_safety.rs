@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use tidewire::tokio::WebSocket;
 use tidewire::{CloseCode, Config, Event};
 
-use crate::stream::{Cut, Peer, Script, Stream, block_on};
-use crate::wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
+use support::tokio_stream::{Cut, Peer, Script, Stream, block_on};
+use support::tokio_wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
 
 #[derive(Clone, Copy, Debug)]
 enum Method {

@@ -8,8 +8,8 @@ use tidewire::{CloseCode, CloseFrame, Config, Error, Event, SendError, State};
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Script, Stream, block_on};
-use crate::wire::{CLOSE, Role, TEXT, close_body};
+use support::tokio_stream::{Script, Stream, block_on};
+use support::tokio_wire::{CLOSE, Role, TEXT, close_body};
 
 /// What this side sends first, if anything, what the peer sends, and whether that is an error.
 const CASES: [(Option<Option<u16>>, Option<u16>, bool); 19] = [

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::{CloseCode, CloseFrame, Config, Error, Event, Party, ProtocolError, State};
 use tokio::time::sleep;
 
-use crate::stream::{Script, block_on};
-use crate::wire::{CLOSE, Role, TEXT, close_body, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{CLOSE, Role, TEXT, close_body, frame};
 
 #[test]
 fn close_sends_code_and_reason_and_waits_for_the_answer() {

@@ -12,8 +12,8 @@ use tidewire::{CloseCode, Config, Event, Input};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::{spawn, yield_now};
 
-use crate::stream::{Script, block_on, once};
-use crate::wire::{BINARY, PING, PONG, Role, TEXT};
+use support::tokio_stream::{Script, block_on, once};
+use support::tokio_wire::{BINARY, PING, PONG, Role, TEXT};
 
 const MAX_EVENTS: usize = 128;
 const MAX_READS: usize = 8;

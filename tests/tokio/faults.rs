@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 
 use tidewire::{Config, Error, ProtocolError};
 
-use crate::scenarios::{Upset, play_all};
-use crate::stream::{Fault, Script, block_on};
-use crate::wire::{Role, TEXT};
+use support::tokio_scenarios::{Upset, play_all};
+use support::tokio_stream::{Fault, Script, block_on};
+use support::tokio_wire::{Role, TEXT};
 
 #[test]
 fn a_fault_at_the_nth_operation_is_an_error_and_loses_nothing_that_had_arrived() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::{Config, Error, ProtocolError, State};
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Script, block_on};
-use crate::wire::{CLOSE, Role, TEXT, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{CLOSE, Role, TEXT, frame};
 
 const CLOSING: Duration = Duration::from_secs(4);
 

@@ -3,8 +3,8 @@
 use tidewire::tokio::WebSocket;
 use tidewire::{Config, Connection, Error, Event, Input, Message, ProtocolError};
 
-use crate::stream::{Script, Stream, block_on, linked};
-use crate::wire::{BINARY, PING, Role, TEXT, frame};
+use support::tokio_stream::{Script, Stream, block_on, linked};
+use support::tokio_wire::{BINARY, PING, Role, TEXT, frame};
 
 /// Lengths around every change of the header, each with a step that keeps the number of operations small.
 const LENGTHS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];

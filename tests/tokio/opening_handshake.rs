@@ -10,9 +10,9 @@ use tidewire::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::kind::kind;
-use crate::stream::{Peer, Script, Stream, block_on, linked, once, scripted};
-use crate::wire::{Role, TEXT, frame};
+use support::kind::kind;
+use support::tokio_stream::{Peer, Script, Stream, block_on, linked, once, scripted};
+use support::tokio_wire::{Role, TEXT, frame};
 
 /// The sample handshake of RFC 6455 1.3.
 const REQUEST: &str = "GET /chat?tide=high HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -6,8 +6,8 @@ use tidewire::{Config, Event, SendError};
 use tokio::task::spawn;
 use tokio::time::{sleep, timeout};
 
-use crate::stream::{Script, block_on, once};
-use crate::wire::{BINARY, PING, PONG, Role, TEXT, frame};
+use support::tokio_stream::{Script, block_on, once};
+use support::tokio_wire::{BINARY, PING, PONG, Role, TEXT, frame};
 
 #[test]
 fn the_pong_has_left_when_the_ping_is_an_event() {

@@ -6,8 +6,8 @@ use tidewire::tokio::{Incoming, accept};
 use tidewire::{Config, Error, HandshakeError, ServerHandshake, TimedOut};
 use tokio::time::{Instant, sleep};
 
-use crate::kind::kind;
-use crate::stream::{Peer, Script, block_on, scripted};
+use support::kind::kind;
+use support::tokio_stream::{Peer, Script, block_on, scripted};
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::{Config, Error, Event, ProtocolError, TimedOut};
 use tokio::time::{Instant, advance, sleep, timeout};
 
-use crate::stream::{Script, block_on};
-use crate::wire::{PING, PONG, Role, TEXT, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{PING, PONG, Role, TEXT, frame};
 
 const INTERVAL: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use tidewire::tokio::{Reader, Writer};
 use tidewire::{CloseCode, Config, Event, State};
 
-use crate::stream::{Cut, Peer, Script, Stream, block_on, once};
-use crate::wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
+use support::tokio_stream::{Cut, Peer, Script, Stream, block_on, once};
+use support::tokio_wire::{CLOSE, Frame, PING, PONG, Role, TEXT};
 
 #[derive(Clone, Copy, Debug)]
 enum Method {

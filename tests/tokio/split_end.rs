@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::{CloseCode, Config, Error, Event, ProtocolError, SendError, State, TimedOut};
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Script, block_on};
-use crate::wire::{CLOSE, PING, PONG, Role, TEXT, close_body, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{CLOSE, PING, PONG, Role, TEXT, close_body, frame};
 
 /// Without keepalive.
 fn quiet() -> Config {

@@ -11,8 +11,8 @@ use tidewire::{CloseCode, Config, Error, Event, Message, TimedOut};
 use tokio::task::{JoinHandle, spawn};
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Cut, Script, Stream, block_on};
-use crate::wire::{CLOSE, PING, PONG, Role, TEXT, frame};
+use support::tokio_stream::{Cut, Script, Stream, block_on};
+use support::tokio_wire::{CLOSE, PING, PONG, Role, TEXT, frame};
 
 const WRITE: Duration = Duration::from_secs(9);
 const CLOSING: Duration = Duration::from_secs(4);

@@ -4,8 +4,8 @@ use std::task::{Context, Poll, Waker};
 
 use tidewire::Config;
 
-use crate::stream::Script;
-use crate::wire::Role;
+use support::tokio_stream::Script;
+use support::tokio_wire::Role;
 
 #[test]
 fn a_long_output_is_written_one_write_at_a_time() {

@@ -11,9 +11,9 @@ use tidewire::{ClientRequest, CloseCode, Config, Error, SendError, ServerHandsha
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep};
 
-use crate::load::watched;
-use crate::stream::{Fault, Script, Stream, block_on, once};
-use crate::wire::{CLOSE, PING, Role, TEXT, close_body, frame};
+use support::load::watched;
+use support::tokio_stream::{Fault, Script, Stream, block_on, once};
+use support::tokio_wire::{CLOSE, PING, Role, TEXT, close_body, frame};
 
 /// Without any deadline, which would wake those who were forgotten.
 fn untimed() -> Config {

@@ -12,9 +12,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{spawn, yield_now};
 use tokio::time::{sleep, timeout};
 
-use crate::load::{BURST, Progress, Purpose, message, rounds, watched};
-use crate::split_under_load::tcp;
-use crate::stream::threads;
+use crate::tasks_under_load::tcp;
+use support::load::{BURST, Progress, Purpose, message, rounds, watched};
+use support::tokio_stream::threads;
 
 /// What the reader tells the writer of its side.
 enum Note {

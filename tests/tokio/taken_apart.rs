@@ -7,8 +7,8 @@ use tidewire::{CloseCode, Config, Connection, Error, Input, State, TimedOut, Tim
 use tokio::task::spawn;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stream::{Script, Stream, block_on, scripted};
-use crate::wire::{PONG, Role, TEXT, frame};
+use support::tokio_stream::{Script, Stream, block_on, scripted};
+use support::tokio_wire::{PONG, Role, TEXT, frame};
 
 #[test]
 fn bytes_that_were_read_before_come_first() {

@@ -10,8 +10,8 @@ use tokio::runtime::Builder;
 use tokio::task::{spawn, yield_now};
 use tokio::time::{sleep, timeout};
 
-use crate::load::{Progress, rounds, watched};
-use crate::stream::threads;
+use support::load::{Progress, rounds, watched};
+use support::tokio_stream::threads;
 
 /// Only there to tell a hang from a slow machine.
 const HANG: Duration = Duration::from_secs(60);

@@ -11,8 +11,8 @@ use tidewire::{CloseCode, Config, Connection, Error, Event, Input, SendError, St
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-use crate::stream::{Script, Stream, block_on, scripted};
-use crate::wire::{CLOSE, PING, Role, TEXT, close_body, frame};
+use support::tokio_stream::{Script, Stream, block_on, scripted};
+use support::tokio_wire::{CLOSE, PING, Role, TEXT, close_body, frame};
 
 const WRITE: Duration = Duration::from_secs(9);
 const CLOSING: Duration = Duration::from_secs(4);

@@ -11,8 +11,8 @@ use tidewire::{Config, Error, TimedOut};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::stream::{Script, block_on};
-use crate::wire::{PING, Role};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{PING, Role};
 
 const INTERVAL: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(15);

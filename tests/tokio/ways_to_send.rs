@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidewire::{Config, Error, Prepared, SendError};
 use tokio::time::timeout;
 
-use crate::stream::{Script, block_on};
-use crate::wire::{BINARY, Role, TEXT, frame};
+use support::tokio_stream::{Script, block_on};
+use support::tokio_wire::{BINARY, Role, TEXT, frame};
 
 /// The length of a server's frame with 10 bytes of payload.
 const FRAME_LEN: usize = 12;

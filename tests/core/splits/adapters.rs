@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use tidewire::{Error, ProtocolError, accept_key};
 
-use crate::connection::{Start, Trace, whole};
-use crate::frames::{self, cases, encode, role};
-use crate::handshake::NONCE;
-use crate::heads;
-use crate::written::Written;
+use crate::splits::connection::{Start, Trace, whole};
+use crate::splits::frames::{self, cases, encode, role};
+use crate::splits::heads;
+use support::handshake::NONCE;
+use support::written::Written;
 
 /// The nonce of the request that has been written, once that is complete.
 fn nonce(written: &[u8]) -> Option<[u8; 16]> {
@@ -94,8 +94,8 @@ mod tokio_adapter {
     use tidewire::{Error, Input, ServerHandshake};
 
     use super::*;
-    use crate::connection::{client_request, config, echo};
-    use crate::tokio_stream::{Peer, Script, Stream, block_on, scripted};
+    use crate::splits::connection::{client_request, config, echo};
+    use support::tokio_stream::{Peer, Script, Stream, block_on, scripted};
 
     async fn open(start: Start, stream: Stream, trace: &mut Trace) -> Result<WebSocket<Stream>, Error> {
         match start {
@@ -187,8 +187,8 @@ mod blocking_adapter {
     use tidewire::{Error, Input, ServerHandshake};
 
     use super::*;
-    use crate::blocking_stream::Scripted;
-    use crate::connection::{client_request, config, echo};
+    use crate::splits::connection::{client_request, config, echo};
+    use support::blocking_stream::Scripted;
 
     fn open(start: Start, stream: Scripted, trace: &mut Trace) -> Result<WebSocket<Scripted>, Error> {
         match start {

@@ -8,9 +8,9 @@ use tidewire::{
     ProtocolError, Request, Response, ServerHandshake, TransportAction,
 };
 
-use crate::handshake::{NONCE, chunkings};
-use crate::scenario::Seen;
-use crate::wire::Role;
+use support::chunked::Seen;
+use support::handshake::{NONCE, chunkings};
+use support::wire::Role;
 
 /// Where a connection begins.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
 
-use crate::scenario::Seen;
-use crate::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Length, PING, PONG, Role, TEXT};
+use support::chunked::Seen;
+use support::wire::{self, BINARY, CLOSE, CONTINUATION, FIN, Length, PING, PONG, Role, TEXT};
 
 /// A frame to be sent, right or wrong.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::frames::{self, byte_changes, encode};
-use crate::handshake::{REQUEST, RESPONSE};
-use crate::wire::Role;
+use crate::splits::frames::{self, byte_changes, encode};
+use support::handshake::{REQUEST, RESPONSE};
+use support::wire::Role;
 
 /// A head in lines, the first of which is no header, and what is before and behind it.
 #[derive(Clone, Debug)]

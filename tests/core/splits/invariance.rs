@@ -7,12 +7,12 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use tidewire::{HandshakeError, ProtocolError};
 
-use crate::connection::{Start, Trace, trace, whole};
-use crate::frames::{self, cases, encode, role};
-use crate::handshake::NONCE;
-use crate::heads;
-use crate::scenario::Seen;
-use crate::wire::Role;
+use crate::splits::connection::{Start, Trace, trace, whole};
+use crate::splits::frames::{self, cases, encode, role};
+use crate::splits::heads;
+use support::chunked::Seen;
+use support::handshake::NONCE;
+use support::wire::Role;
 
 proptest! {
     #![proptest_config(cases(60))]

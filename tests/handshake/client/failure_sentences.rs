@@ -4,8 +4,8 @@ use std::error::Error;
 
 use tidewire::{ClientRequest, Config};
 
-use crate::handshake::{RESPONSE, connect, failure, replaced, with};
-use crate::plain;
+use crate::client::plain;
+use support::handshake::{RESPONSE, connect, failure, replaced, with};
 
 #[track_caller]
 fn sentence(bytes: &[u8]) -> String {

@@ -3,8 +3,8 @@
 use bytes::Buf;
 use tidewire::{ClientHandshake, Config, Event, Input};
 
-use crate::handshake::{NONCE, RESPONSE, with};
-use crate::plain;
+use crate::client::plain;
+use support::handshake::{NONCE, RESPONSE, with};
 
 #[test]
 fn nothing_follows_the_request_until_the_response_is_complete() {

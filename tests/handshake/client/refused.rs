@@ -2,8 +2,8 @@
 
 use tidewire::{ClientHandshake, Config, HandshakeError, Input, Timestamp};
 
-use crate::handshake::{NONCE, RESPONSE, connect, with};
-use crate::{failed, opened, plain, refused};
+use crate::client::{failed, opened, plain, refused};
+use support::handshake::{NONCE, RESPONSE, connect, with};
 
 #[test]
 fn every_status_but_101_opens_nothing() {

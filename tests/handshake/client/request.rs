@@ -2,8 +2,8 @@
 
 use tidewire::{ClientHandshake, ClientRequest, Config, Uri};
 
-use crate::handshake::{NONCE, REQUEST, RESPONSE, failure, with};
-use crate::{opened, plain, sent};
+use crate::client::{opened, plain, sent};
+use support::handshake::{NONCE, REQUEST, RESPONSE, failure, with};
 
 #[test]
 fn the_request_of_rfc_6455_1_3_is_sent() {

@@ -2,8 +2,8 @@
 
 use tidewire::Config;
 
-use crate::handshake::{RESPONSE, connect, failure, replaced, with};
-use crate::{failed, opened, plain};
+use crate::client::{failed, opened, plain};
+use support::handshake::{RESPONSE, connect, failure, replaced, with};
 
 #[test]
 fn a_valid_response_opens_the_connection() {

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use tidewire::{ClientHandshake, Config, Input, TimedOut, Timestamp};
 
-use crate::handshake::{NONCE, RESPONSE, connect, failure, with};
-use crate::plain;
+use crate::client::plain;
+use support::handshake::{NONCE, RESPONSE, connect, failure, with};
 
 #[test]
 fn the_head_of_a_response_is_limited_as_it_arrives() {

@@ -2,8 +2,8 @@
 
 use tidewire::{Config, Event, Input, Origins, ServerHandshake, State, accept_key};
 
-use crate::accepted;
-use crate::handshake::{REQUEST, drain, failure, kind, replaced, serve, with};
+use crate::server::accepted;
+use support::handshake::{REQUEST, drain, failure, kind, replaced, serve, with};
 
 #[test]
 fn the_example_of_rfc_6455_1_3_is_accepted() {

@@ -2,7 +2,7 @@
 
 use tidewire::{Config, Origins};
 
-use crate::handshake::{REQUEST, failure, serve, with};
+use support::handshake::{REQUEST, failure, serve, with};
 
 /// RFC 9110 5.6.2.
 fn is_token_byte(byte: u8) -> bool {

@@ -4,8 +4,8 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use tidewire::{Config, Origins};
 
-use crate::handshake::{REQUEST, drain, failure, replaced, serve, with};
-use crate::{accepted, answer, refused};
+use crate::server::{accepted, answer, refused};
+use support::handshake::{REQUEST, drain, failure, replaced, serve, with};
 
 #[test]
 fn host_stands_once_and_is_valid() {

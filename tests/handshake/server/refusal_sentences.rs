@@ -4,7 +4,7 @@ use std::error::Error;
 
 use tidewire::{Config, Origins, ServerHandshake};
 
-use crate::handshake::{REQUEST, replaced, serve, with};
+use support::handshake::{REQUEST, replaced, serve, with};
 
 #[track_caller]
 fn sentence(head: &str) -> String {
@@ -147,12 +147,12 @@ fn a_client_that_speaks_tls_to_a_plain_port_is_noticed() {
             outcome.result.expect_err("refused").to_string(),
             "the peer perhaps speaks TLS: its first bytes are no HTTP head, but a TLS record"
         );
-        assert_eq!(outcome.output, crate::answer("UnexpectedTls").into_bytes());
+        assert_eq!(outcome.output, crate::server::answer("UnexpectedTls").into_bytes());
     }
     // Not the version of TLS, not a record that comes first, and not the first bytes.
     for other in [&b"\x16\x02\x01\x00"[..], b"\x17\x03\x01\x00", b"G\x16\x03\x01\x00"] {
         let outcome = serve(Config::new(), &Origins::same(), other, false);
-        assert_eq!(crate::handshake::failure(outcome.result), "MalformedHead");
+        assert_eq!(support::handshake::failure(outcome.result), "MalformedHead");
     }
 }
 
@@ -161,7 +161,7 @@ fn what_an_application_asks_for_is_named() {
     let subprotocol =
         ServerHandshake::new(Config::new()).with_subprotocols(&["a", "b c"]).expect_err("no token");
     assert_eq!(subprotocol.to_string(), r#"the subprotocol "b c" is not a token"#);
-    let request = || crate::accepted(&with(REQUEST, ""));
+    let request = || crate::server::accepted(&with(REQUEST, ""));
     for (answered, expected) in [
         (request().accept(Some("v9"), &[]), r#"the client does not offer the subprotocol "v9""#),
         (request().reject(200, &[], b""), "the status 200 does not refuse a connection"),

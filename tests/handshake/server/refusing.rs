@@ -7,8 +7,8 @@ use tidewire::{
     Config, Connection, Input, Origins, Request, ServerHandshake, TransportAction, UnsendableAnswer,
 };
 
-use crate::handshake::{REQUEST, drain, failure, kind, serve, with};
-use crate::{accepted, answer, refused};
+use crate::server::{accepted, answer, refused};
+use support::handshake::{REQUEST, drain, failure, kind, serve, with};
 
 fn request() -> Request {
     let mut input = Input::new();

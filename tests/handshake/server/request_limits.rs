@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use tidewire::{Config, Input, Origins, ServerHandshake, TimedOut, Timestamp};
 
-use crate::handshake::{REQUEST, drain, failure, serve, with};
-use crate::{accepted, answer, refused, refused_by};
+use crate::server::{accepted, answer, refused, refused_by};
+use support::handshake::{REQUEST, drain, failure, serve, with};
 
 #[test]
 fn hostile_lists_are_read_in_linear_time() {

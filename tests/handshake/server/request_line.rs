@@ -2,8 +2,8 @@
 
 use tidewire::{Config, Origins};
 
-use crate::handshake::{REQUEST, failure, replaced, serve, with};
-use crate::{accepted, refused, refused_by};
+use crate::server::{accepted, refused, refused_by};
+use support::handshake::{REQUEST, failure, replaced, serve, with};
 
 #[test]
 fn a_head_that_breaks_the_grammar_is_refused() {

@@ -1,0 +1,6 @@
+//! The opening handshake without I/O: each side, what they agree on, and both together.
+
+mod both_sides;
+mod client;
+mod negotiate;
+mod server;
