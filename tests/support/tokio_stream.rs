@@ -476,17 +476,26 @@ pub async fn once<F: Future>(future: F) -> Option<F::Output> {
 /// Runs a future that has to end. The clock must be paused: a year passes at once when everybody waits for ever.
 pub async fn ends<F: Future>(future: F) -> F::Output {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    // The timeout is compiled once for each output, and not for each future.
+    let future: Pin<&mut dyn Future<Output = F::Output>> = pin!(future);
     tokio::time::timeout(YEAR, future).await.expect("waits for ever")
 }
 
 /// A runtime whose clock is paused, for tests that are tables.
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut output = None;
+    run(pin!(async { output = Some(future.await) }));
+    output.expect("it has ended")
+}
+
+/// Compiled once, and the runtime with it.
+fn run(future: Pin<&mut dyn Future<Output = ()>>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime")
-        .block_on(ends(future))
+        .block_on(ends(future));
 }
 
 /// A runtime whose clock runs, with four threads.
