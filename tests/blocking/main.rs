@@ -4,15 +4,30 @@ mod answers;
 #[cfg(unix)]
 mod clocks;
 mod closing;
+#[cfg(unix)]
+mod connecting;
 mod deadlines;
+#[cfg(unix)]
+mod end_of_stream;
 mod failures;
+mod handed_over;
+#[cfg(unix)]
+mod held_back;
+#[cfg(unix)]
+mod idle;
 mod interruptions;
+mod memory_pair;
 mod messages;
 mod opening;
+mod opening_waits;
 mod orderly_end;
+mod panics;
 mod parts;
+#[cfg(unix)]
+mod progress;
 mod queueing;
 mod queues;
+mod read_errors;
 #[cfg(unix)]
 mod reader_gone;
 mod reading_while_blocked;
@@ -29,6 +44,8 @@ mod split_bounds;
 mod split_closing;
 #[cfg(unix)]
 mod split_replies;
+#[cfg(unix)]
+mod split_unread;
 #[cfg(unix)]
 mod storm_of_threads;
 #[cfg(unix)]

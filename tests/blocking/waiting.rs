@@ -375,10 +375,10 @@ fn a_reader_beside_a_write_that_blocks_is_no_busy_loop() {
         for role in Role::BOTH {
             let stream = Scripted::new([]).without_end().with_room(0);
             let timeout = Duration::from_millis(400);
-            // The reader has a deadline of its own in the middle of the first write.
+            // The reader has a deadline of its own soon after the first write has begun.
             let config = Config::new()
                 .with_write_timeout(timeout * 4)
-                .with_keepalive(timeout / 2, Duration::from_secs(60));
+                .with_keepalive(timeout / 16, Duration::from_secs(60));
             let (mut reader, writer) = open(stream.clone(), role, config).split();
             let reading = thread::spawn(move || reader.recv());
             let sending = thread::spawn(move || writer.send("Hello"));

@@ -42,6 +42,8 @@ struct Peer {
     accepts: bool,
     /// The transport breaks when everything was read; otherwise nothing more happens.
     breaks: bool,
+    /// What is written is the request of a client, and accepted.
+    is_server: bool,
     /// What the thread had allocated when everything was read.
     live_at_end: Option<usize>,
 }
@@ -83,8 +85,17 @@ impl Read for Memory {
 
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.0.borrow().accepts {
+        let peer = &mut *self.0.borrow_mut();
+        if !peer.accepts {
             return Err(ErrorKind::WouldBlock.into());
+        }
+        if peer.is_server {
+            let request = str::from_utf8(bytes).expect("in one piece");
+            let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+            let key = tidewire::accept_key(key.expect("a request"));
+            for line in [ANSWER, &key, "\r\n\r\n"] {
+                peer.head.extend_from_slice(line.as_bytes());
+            }
         }
         Ok(bytes.len())
     }
@@ -633,6 +644,56 @@ fn an_owned_message_in_steady_state_takes_at_most_one_allocation_and_two_from_4_
             receive();
             let allocations = meter.allocations();
             assert!(allocations <= limit, "blocking, {name}, opcode {opcode}, {len}: {allocations}");
+        }
+    }
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
+
+/// Opens a connection, and returns what it holds.
+fn opened<S>(open: impl FnOnce(Memory, &ClientRequest) -> S, is_client: bool) -> usize {
+    let request = ClientRequest::new("ws://example.org/").expect("valid");
+    let mut head = Vec::with_capacity(1000);
+    if !is_client {
+        head.extend_from_slice(REQUEST.as_bytes());
+    }
+    let stream = Memory::new(Peer { head, accepts: true, is_server: is_client, ..Peer::default() });
+    let meter = Meter::new();
+    let _socket = open(stream, &request);
+    meter.retained()
+}
+
+#[test]
+fn a_connection_that_has_just_opened_holds_no_storage() {
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    for (is_client, is_first) in [(false, true), (false, false), (true, true), (true, false)] {
+        let blocking = opened(
+            |stream, request| {
+                if is_client { blocking::client(stream, request) } else { blocking::accept(stream) }
+                    .expect("open")
+            },
+            is_client,
+        );
+        let tokio = opened(
+            |stream, request| {
+                let polled = if is_client {
+                    poll_once(tokio::client(stream, request))
+                } else {
+                    poll_once(tokio::accept(stream))
+                };
+                let Poll::Ready(Ok(socket)) = polled else { panic!("it does not open") };
+                socket
+            },
+            is_client,
+        );
+        println!("just opened, client {is_client}: {blocking} with threads, {tokio} with tokio");
+        // What a thread keeps for all its connections it has from the first one.
+        if !is_first {
+            assert!(blocking.max(tokio) <= MAX_RETAINED, "client {is_client}: {blocking}, {tokio}");
         }
     }
 }
