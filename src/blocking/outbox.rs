@@ -252,7 +252,8 @@ pub(super) fn flush(
         drop(sending);
         let written =
             access.write(true, |outbox, stream, timeout| outbox.write_once(stream, timeout, wait, end));
-        let Some(written) = written else { return Err(SendError::Closed.into()) };
+        // The stream is gone. Perhaps the reader has written everything first.
+        let Some(written) = written else { continue };
         let is_pending = written.is_pending();
         if let Poll::Ready(written) = written {
             written?;
