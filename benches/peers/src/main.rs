@@ -14,14 +14,20 @@
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.
 //!
-//! Options: `--quick` for a smoke run, whose figures mean nothing, `--rounds N` for how often every contender gets its turn, and, as often as one
-//! likes, `--only NAME` for the contenders that are wanted and `--row BEGINNING` for the rows.
-//! `--against PROGRAM` compares two versions of tidewire: PROGRAM is this program built with the other one. Its servers take turns
-//! with those of this build wherever servers are processes, which is everywhere but in memory.
-//! `--pages DIR` writes `performance-tables.md` and its charts there. The page has every table, so it takes a whole run: no SECTION, and none of the
-//! options that leave something out.
-//! `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N` are for the servers, which the report starts as processes of their own.
-//! Needs Linux; all that measures CPU time over TCP wants two cores that are idle otherwise, `instructions` wants valgrind.
+//! Options:
+//!
+//! - `--quick`: a smoke run, whose figures mean nothing.
+//! - `--rounds N`: how often every contender gets its turn.
+//! - `--only NAME`: the contenders that are wanted, as often as one likes.
+//! - `--row BEGINNING`: the rows that are wanted, as often as one likes.
+//! - `--against PROGRAM`: compares two versions of tidewire. PROGRAM is this program built with the other one: the same `benches/peers` beside
+//!   another `src`. Its servers take turns with those of this build, in all sections over TCP and in `instructions`.
+//! - `--pages DIR`: writes `performance-tables.md`, `decoding.svg`, `echo.svg` and `memory.svg` there. The page has every table, so it takes a
+//!   whole run: no SECTION, `--only`, `--row` or `--against`.
+//! - `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N`: for the servers, which the report starts as processes of their own.
+//!
+//! Needs Linux. What measures CPU time over TCP wants two cores that are idle otherwise, `instructions` wants valgrind. A whole run takes
+//! three quarters of an hour.
 
 mod bare;
 mod broadcast;
