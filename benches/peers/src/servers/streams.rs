@@ -106,13 +106,17 @@ fn halves<S: Stream + Sink<M>, M>(socket: S) -> Halves<S, M> {
 }
 
 pub(super) async fn tungstenite(stream: TcpStream, setting: Setting) -> Outcome {
-    Ok(echo(open_tungstenite(stream, setting).await?, tungstenite_data).await?)
+    let socket = open_tungstenite(stream, setting).await?;
+    Ok(echo(socket, tungstenite_data).await?)
 }
 
-async fn open_tungstenite(stream: TcpStream, setting: Setting) -> Result<Tungstenite, tungstenite::Error> {
+fn open_tungstenite(
+    stream: TcpStream,
+    setting: Setting,
+) -> impl Future<Output = tungstenite::Result<Tungstenite>> {
     // It clears the read buffer before every read: a longer one than is filled costs.
     let config = WebSocketConfig::default().read_buffer_size(setting.buffer_len);
-    tokio_tungstenite::accept_async_with_config(stream, Some(config)).await
+    tokio_tungstenite::accept_async_with_config(stream, Some(config))
 }
 
 pub(super) async fn tungstenite_halves(
@@ -128,20 +132,18 @@ pub(super) fn tungstenite_data(
     message.ok().filter(|message| message.is_text() || message.is_binary())
 }
 
-pub(super) async fn yawc(stream: TcpStream, setting: Setting) -> Outcome {
-    Ok(echo(open_yawc(stream, setting).await?, yawc_data).await?)
-}
-
-async fn open_yawc(mut stream: TcpStream, setting: Setting) -> Result<Yawc, Failure> {
+pub(super) async fn yawc(mut stream: TcpStream, setting: Setting) -> Outcome {
     raw::handshake(&mut stream).await?;
-    Ok(Yawc::from_stream(stream, yawc::Role::Server, yawc_options(setting))?)
+    let socket = Yawc::from_stream(stream, yawc::Role::Server, yawc_options(setting))?;
+    Ok(echo(socket, yawc_data).await?)
 }
 
 pub(super) async fn yawc_halves(
-    stream: TcpStream,
+    mut stream: TcpStream,
     setting: Setting,
 ) -> Result<Halves<Yawc, yawc::Frame>, Failure> {
-    Ok(halves(open_yawc(stream, setting).await?))
+    raw::handshake(&mut stream).await?;
+    Ok(halves(Yawc::from_stream(stream, yawc::Role::Server, yawc_options(setting))?))
 }
 
 pub(super) fn yawc_data(frame: yawc::Frame) -> Option<yawc::Frame> {
