@@ -59,3 +59,16 @@ fn different_seeds_give_different_keys_and_one_seed_the_same() {
     seed[31] ^= 1;
     assert!(keys_of([3; 32]).iter().zip(keys_of(seed)).all(|(a, b)| *a != b));
 }
+
+#[test]
+fn the_keys_are_the_keystream_of_chacha_with_12_rounds() {
+    // Two blocks for a key, a nonce and a counter of zeros: draft-strombergson-chacha-test-vectors-01, TC1.
+    const BLOCKS: &str = "9bf49a6a0755f953811fce125f2683d50429c3bb49e074147e0089a52eae155f\
+                          0564f879d27ae3c02ce82834acfa8c793a629f2ca0de6919610be82f411326be\
+                          0bd58841203e74fe86fc71338ce0173dc628ebb719bdcbcc151585214cc089b4\
+                          42258dcda14cf111c602b8971b8cc843e91e46ca905151c02744a6b017e69316";
+    let mut client = Connection::client(Config::new(), [0; 32]);
+    (0..32).for_each(|_| client.send("").expect("room"));
+    let keys = take_keys(&mut client).concat();
+    assert_eq!(keys.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), BLOCKS);
+}
