@@ -148,7 +148,7 @@ impl Receiver {
             (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
             (OpCode::Text, None) => (DataKind::Text, 0),
-            (_, None) => (DataKind::Binary, 0),
+            (OpCode::Binary | OpCode::Close | OpCode::Ping | OpCode::Pong, None) => (DataKind::Binary, 0),
         };
         // RFC 6455 10.4: the limits hold before anything is kept.
         let max = self.max_frame_len;
@@ -177,7 +177,7 @@ impl Receiver {
         let (kind, reply) = match frame.opcode {
             OpCode::Ping => (Kind::Ping, ReplyDue::Ping),
             OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
-            _ => {
+            OpCode::Close | OpCode::Continuation | OpCode::Text | OpCode::Binary => {
                 self.end = Some(Box::new(End::Close(CloseFrame::decode(input.lent())?)));
                 self.status = Status::Closed;
                 (Kind::Close, ReplyDue::Close)
