@@ -4,7 +4,8 @@ mod answers;
 #[cfg(unix)]
 mod clocks;
 mod closing;
-#[cfg(unix)]
+// The backlog is set with a socket of tokio.
+#[cfg(all(unix, feature = "tokio"))]
 mod connecting;
 mod deadlines;
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, pause};
 
-use support::tokio_stream::ends;
+use support::tokio_stream::{Fault, Script, block_on, ends, scripted};
 
 /// A connection that sends nothing by itself takes the place of the other end.
 fn quiet<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocket<S>, is_client: bool) -> WebSocket<S> {
@@ -120,4 +120,17 @@ fn what_connect_opened_is_shut_at_the_end_even_if_it_is_kept() {
         assert_eq!(answer[..2], [0x88, 0x80]);
         drop(client);
     });
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_of_accept() {
+    let request = "GET / HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    for fault in [Fault::Error, Fault::Reset, Fault::WriteZero] {
+        // The request is read, and the next operation is the write of the answer.
+        let (stream, peer) = scripted(Script::SMOOTH.with_fault(2, fault));
+        peer.send(request);
+        let accepted = block_on(accept(stream));
+        assert!(matches!(accepted, Err(Error::Io(_))), "{fault:?}: {accepted:?}");
+    }
 }

@@ -67,6 +67,7 @@ fn a_violation_after_a_failed_write_ends_the_connection() {
                 "{received:?}"
             );
         });
+        assert_eq!(peer.log(), [], "nothing follows what failed");
     }
 }
 

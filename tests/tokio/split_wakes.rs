@@ -1,4 +1,4 @@
-//! What does not concern the reader does not wake it, and what concerns it wakes it once.
+//! What does not concern a half does not wake it.
 
 use std::future::Future;
 use std::pin::pin;
@@ -64,5 +64,25 @@ fn a_writer_that_has_nothing_new_wakes_nobody() {
                 assert!(reader.poll_recv(&mut cx).is_pending() && count.take() == 0, "{role:?}, {closes}");
             }
         }
+    }
+}
+
+#[test]
+fn a_reader_that_has_nothing_new_wakes_no_writer() {
+    for role in Role::BOTH {
+        let (socket, peer) = role.socket(untimed(), Script::SMOOTH.with_capacity(5));
+        let (mut reader, writer) = socket.split();
+        let count = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&count));
+        let mut flushing = pin!(writer.send([7; 100]));
+        assert!(flushing.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            assert!(reader.poll_recv(&mut cx).is_pending());
+            assert_eq!(count.take(), 0, "{role:?}");
+        }
+        // Room concerns it.
+        peer.read();
+        assert!(count.take() > 0, "{role:?}");
     }
 }

@@ -1,27 +1,30 @@
-//! A socket that waits has a whole turn before it, however much it has received before.
+//! How long a turn is: a socket that waits has a whole one before it, and one that never waits has its end after 128 events.
 
 use std::task::{Context, Poll, Waker};
 
 use tidewire::{Config, Error, Message};
 
-use support::tokio_stream::Script;
-use support::tokio_wire::{Role, TEXT};
+use support::tokio_stream::{Script, block_on, once};
+use support::tokio_wire::{BINARY, Role, TEXT};
 
 #[test]
 fn what_comes_one_at_a_time_never_ends_a_turn() {
     for role in Role::BOTH {
-        for is_split in [false, true] {
+        // A turn ends with a poll that finds nothing, or with one that finds something.
+        for (is_split, extra) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
             let (mut socket, peer) = role.socket(Config::new().without_keepalive(), Script::SMOOTH);
             let mut cx = Context::from_waker(Waker::noop());
-            let hello = |polled: Poll<Result<Option<Message>, Error>>| matches!(polled, Poll::Ready(Ok(Some(message))) if message == Message::from("Hello"));
+            let hello = |polled: Poll<Result<Option<Message>, Error>>| matches!(polled, Poll::Ready(Ok(Some(message))) if message == "Hello");
             if is_split {
                 let (mut reader, _writer) = socket.split();
+                (0..extra).for_each(|_| assert!(reader.poll_recv(&mut cx).is_pending()));
                 for n in 0..300 {
                     assert!(reader.poll_recv(&mut cx).is_pending(), "{role:?}, {n}");
                     peer.send(role.frame(TEXT, "Hello"));
                     assert!(hello(reader.poll_recv(&mut cx)), "{role:?}, {n}");
                 }
             } else {
+                (0..extra).for_each(|_| assert!(socket.poll_recv(&mut cx).is_pending()));
                 for n in 0..300 {
                     assert!(socket.poll_recv(&mut cx).is_pending(), "{role:?}, {n}");
                     peer.send(role.frame(TEXT, "Hello"));
@@ -29,5 +32,47 @@ fn what_comes_one_at_a_time_never_ends_a_turn() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_turn_ends_after_128_messages_of_one_read() {
+    for role in Role::BOTH {
+        for (first, len) in [(TEXT, 1), (BINARY, 1), (TEXT, 300), (BINARY, 300)] {
+            for is_split in [false, true] {
+                let (mut socket, peer) = role.socket(Config::new().without_keepalive(), Script::SMOOTH);
+                peer.send(role.frame(first, vec![b'x'; len]).repeat(1000));
+                let mut cx = Context::from_waker(Waker::noop());
+                let count = if is_split {
+                    let (mut reader, _writer) = socket.split();
+                    (0..).take_while(|_| reader.poll_recv(&mut cx).is_ready()).count()
+                } else {
+                    (0..).take_while(|_| socket.poll_recv(&mut cx).is_ready()).count()
+                };
+                assert_eq!(count, 128, "{role:?}, {first:#x}, {len}, {is_split}");
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_in_fragments_are_answered_with_one_write() {
+    for role in Role::BOTH {
+        let (mut socket, peer) = role.socket(Config::new(), Script::SMOOTH);
+        let message = [role.frame(0x01, "Hel"), role.frame(0x80, "lo")].concat();
+        peer.send(message.repeat(10));
+        block_on(async {
+            for n in 0..20 {
+                if n == 10 {
+                    assert_eq!(peer.writes().len(), 0, "{role:?}");
+                    assert!(once(socket.recv()).await.is_none());
+                    assert_eq!(peer.writes().len(), 1, "{role:?}");
+                    peer.send(message.repeat(10));
+                }
+                let message = socket.recv().await.unwrap().unwrap();
+                socket.feed(message).await.unwrap();
+            }
+            assert_eq!(peer.writes().len(), 1, "{role:?}");
+        });
     }
 }
