@@ -194,8 +194,8 @@ impl Output {
         Some(place)
     }
 
-    /// Makes room for `len` bytes. What is owed moves to the beginning if what is written is at least as long, and else to storage with room
-    /// for as much again: so all moves together cost no more than what was queued.
+    /// Makes room for `len` bytes. What is owed moves to the beginning if what is written is at least as long. Else it moves to storage with room
+    /// for as much again. So all moves together cost no more than what was queued.
     fn make_room(&mut self, len: usize) {
         if len <= self.coalesced.len() - self.end {
             return;
