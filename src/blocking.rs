@@ -28,6 +28,8 @@ pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
 pub use self::writer::Writer;
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Queue};
 use crate::{
@@ -345,6 +347,14 @@ impl<S: Stream> WebSocket<S> {
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.unshared.outbox.sending().delivery.sender.round_trip_time()
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.inbox.receiver.agreement()
     }
 
     /// The subprotocol that the opening handshake settled on.

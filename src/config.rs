@@ -2,6 +2,14 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "config/no_deflate.rs"]
+pub(crate) mod deflate;
+
+use deflate::Deflate;
+
 /// Limits and timers of one connection.
 ///
 /// Lengths are bytes. Every limit for what the peer sends is inclusive: what is as long as the limit passes. Durations are
@@ -23,6 +31,7 @@ pub struct Config {
     high_water_len: usize,
     max_output_len: usize,
     parts: bool,
+    pub(crate) deflate: Option<Deflate>,
     pub(crate) timing: Timing,
     open_timeout: Period,
 }
@@ -72,6 +81,7 @@ impl Config {
             high_water_len: 64 << 10,
             max_output_len: 1 << 20,
             parts: false,
+            deflate: None,
             timing: Timing {
                 ping_interval: Period::from_secs(20),
                 pong_timeout: Period::from_secs(20),
@@ -123,6 +133,17 @@ impl Config {
     #[must_use]
     pub const fn with_parts(mut self, parts: bool) -> Self {
         self.parts = parts;
+        self
+    }
+
+    /// Offers permessage-deflate (RFC 7692) as a client, and agrees to it as a server. Off by default.
+    ///
+    /// What an attacker can choose must not be compressed together with what he must not know: see [`Deflate`].
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub const fn with_deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 
@@ -231,6 +252,14 @@ impl Config {
     #[must_use]
     pub const fn parts(&self) -> bool {
         self.parts
+    }
+
+    /// See [`with_deflate`](Self::with_deflate); `None` while it is off.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Deflate> {
+        self.deflate
     }
 
     /// See [`with_high_water_len`](Self::with_high_water_len).

@@ -13,6 +13,11 @@
 //! ```
 
 pub(crate) mod compare;
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "connection/no_deflate.rs"]
+pub(crate) mod deflate;
 pub(crate) mod event;
 pub(crate) mod excerpt;
 pub(crate) mod input;
@@ -27,6 +32,7 @@ pub(crate) mod timer;
 
 use core::time::Duration;
 
+use crate::config::deflate::Agreement;
 use crate::connection::event::{Event, Ready};
 use crate::connection::input::Input;
 use crate::connection::outgoing::Outgoing;
@@ -77,7 +83,7 @@ impl Connection {
     /// The server's side of a connection whose opening handshake is done, by whatever library.
     #[must_use]
     pub fn server(config: Config) -> Self {
-        Self::open(Role::Server, config, Output::new())
+        Self::open(Role::Server, config, None, Output::new())
     }
 
     /// The client's side of a connection whose opening handshake is done, by whatever library.
@@ -85,16 +91,53 @@ impl Connection {
     /// `seed` must come from a strong source of entropy and be used once: the masking keys are derived from it (RFC 6455 5.3).
     #[must_use]
     pub fn client(config: Config, seed: [u8; 32]) -> Self {
-        Self::open(Role::Client(seed), config, Output::new())
+        Self::open(Role::Client(seed), config, None, Output::new())
+    }
+
+    /// What the opening handshake agreed on, if another library did it: messages may be compressed from now on. Without this none is.
+    ///
+    /// ```
+    /// use tidewire::handshake::negotiate;
+    /// use tidewire::{Config, Connection, Deflate};
+    ///
+    /// let mut connection = Connection::server(Config::new());
+    /// if let Some(agreement) = negotiate::deflate(&Deflate::new(), &["permessage-deflate"])? {
+    ///     // The answer gets `Sec-WebSocket-Extensions` with the value `agreement.to_string()`.
+    ///     connection = connection.with_agreement(agreement);
+    /// }
+    /// # Ok::<(), tidewire::HandshakeError>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn with_agreement(mut self, agreement: Agreement) -> Self {
+        self.agree(Some(agreement));
+        self
+    }
+
+    fn agree(&mut self, agreement: Option<Agreement>) {
+        self.receiver.agree(agreement);
+        self.sender.agree(agreement);
+    }
+
+    /// What was agreed on for compression (RFC 7692); `None` if nothing was.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.receiver.agreement()
     }
 
     /// An open connection that owes the peer `output` already.
-    pub(crate) fn open(role: Role, config: Config, output: Output) -> Self {
+    pub(crate) fn open(role: Role, config: Config, agreement: Option<Agreement>, output: Output) -> Self {
         let (is_server, keys) = match role {
             Role::Server => (true, None),
             Role::Client(seed) => (false, Some(Keys::new(seed))),
         };
-        Self { receiver: Receiver::new(is_server, &config), sender: Sender::new(keys, &config, output) }
+        let (receiver, sender) = (Receiver::new(is_server, &config), Sender::new(keys, &config, output));
+        let mut connection = Self { receiver, sender };
+        connection.agree(agreement);
+        connection
     }
 
     /// A connection that was over before it began: it delivers the HTTP answer in `output` and ends the transport.

@@ -76,13 +76,16 @@ pub enum ProtocolError {
         max: usize,
     },
     /// A message longer than [`Config::max_message_len`](crate::Config::max_message_len) (RFC 6455 10.4).
-    #[error("message longer than the limit of {max} bytes: {len} are announced")]
+    #[error("message longer than the limit of {max} bytes: it has at least {len}")]
     MessageTooLong {
-        /// The length so far, with that of the frame under way, which its header announces.
+        /// The length so far, with that of the frame under way, which its header announces. Of a compressed message it is what was inflated.
         len: u64,
         /// The limit.
         max: usize,
     },
+    /// A compressed message that is no DEFLATE, or that ends before its data does (RFC 7692 7.2.2).
+    #[error("compressed message cannot be inflated")]
+    InvalidDeflate,
     /// The transport ended before a Close frame arrived (RFC 6455 7.1.5: 1006); nothing is sent.
     #[error("the transport ended without a close frame")]
     UnexpectedEof,
@@ -95,7 +98,9 @@ impl ProtocolError {
     pub const fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::UnexpectedEof => None,
-            Self::InvalidUtf8 | Self::InvalidCloseReason => Some(CloseCode::INVALID_PAYLOAD_DATA),
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => {
+                Some(CloseCode::INVALID_PAYLOAD_DATA)
+            }
             Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => Some(CloseCode::MESSAGE_TOO_BIG),
             _ => Some(CloseCode::PROTOCOL_ERROR),
         }

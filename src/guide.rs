@@ -17,6 +17,7 @@
 //!
 //! - [Timeouts and keepalive](timeouts): what happens when a peer is slow or gone.
 //! - [Large messages](large_messages): limits, and messages in parts.
+//! - [Compression](compression): permessage-deflate, what it costs and keeps.
 //! - [Closing and shutdown](closing): how a connection ends, and how a server does.
 //! - [Testing your program](testing): two ends in memory, and time that you control.
 //!
@@ -45,6 +46,7 @@ pages! {
     frameworks: "frameworks.md", feature = "tokio";
     timeouts: "timeouts.md", all(feature = "tokio", feature = "blocking");
     large_messages: "large-messages.md", feature = "tokio";
+    compression: "compression.md", all(feature = "tokio", feature = "deflate");
     closing: "closing.md", feature = "tokio";
     testing: "testing.md", all(feature = "tokio", feature = "blocking");
     without_tokio: "without-tokio.md", feature = "blocking";

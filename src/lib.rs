@@ -120,6 +120,7 @@
 //!   connection ended.
 //! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected. [`ClientHandshake`] turns a [`ClientRequest`] into a
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
+//! - [`Deflate`] has the settings of compression, and [`Agreement`] what both sides settled on.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
 //! - Errors are named by blame. [`ProtocolError`] and [`HandshakeError`] are the peer's, and [`TimedOut`] tells that it was too slow.
 //!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`], [`InvalidOrigin`] and [`InvalidCloseCode`] are the caller's.
@@ -135,6 +136,7 @@
 //! | send to many peers | [`Prepared`], and the guide on [broadcast](guide::broadcast) |
 //! | receive without a copy | [`recv_ref`](tokio::WebSocket::recv_ref) |
 //! | send many small messages | [`feed`](tokio::WebSocket::feed) or [`queue`](tokio::WebSocket::queue): they leave in one write |
+//! | compress messages | [`Config::with_deflate`], and the guide on [compression](guide::compression) |
 //! | know why a connection ended | [`ending`](tokio::WebSocket::ending), and the guide on [closing](guide::closing) |
 //! | speak `wss` | the guide on [TLS](guide::tls): any stream will do |
 //!
@@ -164,6 +166,7 @@
 //! - `std` (default): the standard library; without it the core needs `alloc` only.
 //! - `blocking`: [`blocking`], for sockets and threads.
 //! - `tokio`: [`tokio`], the same names, asynchronous.
+//! - `deflate`: permessage-deflate (RFC 7692), for the core and both adapters; see the guide on [compression](guide::compression).
 //! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has. The program finds out which when it runs.
 
 #![forbid(unsafe_code)]
@@ -199,6 +202,9 @@ pub use adapter::{Queue, ReuniteError};
 /// A payload that is shared rather than copied: the type of the crate `bytes`.
 pub use bytes::Bytes;
 pub use config::Config;
+#[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+pub use config::deflate::{Agreement, Deflate};
 pub use connection::Connection;
 pub use connection::event::{Event, Part, Payload, Ready, Reply, Text};
 pub use connection::input::Input;

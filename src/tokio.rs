@@ -33,6 +33,8 @@ pub use self::split::Reader;
 pub use self::stream::ClientStream;
 use self::transport::{Goal, Transport};
 pub use self::writer::Writer;
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Delivery, Negotiated, Queue};
 use crate::{
@@ -380,6 +382,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.inbox.access.delivery.sender.round_trip_time()
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.inbox.receiver.agreement()
     }
 
     /// The subprotocol that the opening handshake settled on.

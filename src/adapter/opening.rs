@@ -5,6 +5,8 @@ use std::boxed::Box;
 use std::format;
 use std::io;
 
+use crate::connection::Role;
+use crate::handshake::negotiate;
 use crate::{
     ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, Request,
     Response, ServerHandshake, TimedOut, Timestamp, Uri,
@@ -96,7 +98,9 @@ pub(crate) const PAIR_LEN: usize = 64 << 10;
 
 /// The two ends of a pair in memory, for tests.
 pub(crate) fn pair_connections(config: Config) -> (Connection, Connection) {
-    (Connection::client(config, [0; 32]), Connection::server(config))
+    let agreement = config.deflate.as_ref().and_then(negotiate::deflate::agree_with_itself);
+    let open = |role| Connection::open(role, config, agreement, Output::new());
+    (open(Role::Client([0; 32])), open(Role::Server))
 }
 
 /// A client's handshake for `request`, with nonce and seed from the operating system.

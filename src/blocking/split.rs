@@ -9,6 +9,8 @@ use super::inbox::{Inbox, Limit, ReadAccess, unlimited};
 use super::outbox::{Access, Outbox};
 use super::timeout::Timeout;
 use super::{Stream, Unshared, WebSocket, Writer, transpose};
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::config::Period;
@@ -226,6 +228,14 @@ where
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.look(Sender::round_trip_time)
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.inbox.receiver.agreement()
     }
 
     /// The subprotocol that the opening handshake settled on.

@@ -7,6 +7,8 @@ use super::Stream;
 use super::outbox::{Access, Goal, Outbox, Sending, flush, ready_then};
 use super::split::Shared;
 use super::timeout::Timeout;
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::Handle;
 use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
 
@@ -150,6 +152,14 @@ where
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.look(Sender::queued_len)
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing, or when the reader is gone.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.look(Sender::agreement)
     }
 
     /// The subprotocol that the opening handshake settled on.

@@ -184,10 +184,14 @@ pub(crate) enum Kind {
     /// A message that was put together from several reads or fragments.
     AssembledText,
     AssembledBinary,
+    /// A binary message that was compressed.
+    InflatedBinary,
     TextPart,
     LastTextPart,
     BinaryPart,
     LastBinaryPart,
+    InflatedPart,
+    LastInflatedPart,
     Ping,
     Pong,
     Close,
@@ -252,11 +256,15 @@ impl Input {
                 Event::Text(Text::lent(utf8::decode(self.lent()).unwrap_or_default()))
             }
             Kind::Binary | Kind::AssembledBinary => Event::Binary(Payload(self.lent())),
+            Kind::InflatedBinary => Event::Binary(Payload(self.inflated())),
             Kind::TextPart | Kind::LastTextPart => {
                 Event::TextPart(Part { payload: self.part(), is_last: kind == Kind::LastTextPart })
             }
             Kind::BinaryPart | Kind::LastBinaryPart => {
                 Event::BinaryPart(Part { payload: self.lent(), is_last: kind == Kind::LastBinaryPart })
+            }
+            Kind::InflatedPart | Kind::LastInflatedPart => {
+                Event::BinaryPart(Part { payload: self.inflated(), is_last: kind == Kind::LastInflatedPart })
             }
             Kind::Ping => Event::Ping(self.lent()),
             Kind::Pong => Event::Pong(self.lent()),

@@ -43,6 +43,8 @@ pub struct Input {
     max_read_len: usize,
     /// The text message under way.
     text: String,
+    /// The binary message under way, if it was compressed: what lies in `storage` is too short for it.
+    inflated: Vec<u8>,
     eof: bool,
     /// The message under way is complete: it may be lent now and is forgotten at the next `advance`.
     complete: bool,
@@ -61,6 +63,7 @@ impl Input {
             lent_len: 0,
             max_read_len: usize::MAX,
             text: String::new(),
+            inflated: Vec::new(),
             eof: false,
             complete: false,
         }
@@ -195,6 +198,30 @@ impl Input {
         if self.complete { &self.text } else { "" }
     }
 
+    /// The text message under way, with room for `len` bytes more. It takes no more memory than a message of `max_len`.
+    pub(crate) fn text_with_room(&mut self, len: usize, max_len: usize) -> &mut String {
+        let additional = growth(self.text.len(), self.text.capacity(), len, max_len);
+        self.text.reserve_exact(additional);
+        &mut self.text
+    }
+
+    /// Appends to a binary message that was compressed. It takes no more memory than a message of `max_len`.
+    pub(crate) fn push_inflated(&mut self, bytes: &[u8], max_len: usize) {
+        let additional = growth(self.inflated.len(), self.inflated.capacity(), bytes.len(), max_len);
+        self.inflated.reserve_exact(additional);
+        self.inflated.extend_from_slice(bytes);
+    }
+
+    /// True when something of a compressed message has been inflated.
+    pub(crate) fn has_inflated(&self) -> bool {
+        !self.text.is_empty() || !self.inflated.is_empty()
+    }
+
+    /// The binary message, or the part of one, that is to be lent and was compressed.
+    pub(crate) fn inflated(&self) -> &[u8] {
+        if self.complete { &self.inflated } else { &[] }
+    }
+
     /// How much a message lacks whose payload stays where it is read; 0 when the next read may take whatever comes.
     #[inline]
     pub(crate) fn set_missing(&mut self, len: usize) {
@@ -224,6 +251,7 @@ impl Input {
     pub(crate) fn discard_message(&mut self) {
         (self.message_start, self.message_end, self.max_read_len) = (0, 0, usize::MAX);
         self.text.clear();
+        self.inflated.clear();
     }
 
     fn has_message(&self) -> bool {
@@ -238,6 +266,13 @@ impl Input {
     }
 }
 
+/// How many bytes to reserve for `len` more: twice as many as there are, but no more than `max_len` in all unless they are needed.
+fn growth(held: usize, capacity: usize, len: usize, max_len: usize) -> usize {
+    // Up to three bytes of a character may have waited for its end. They count, too.
+    let needed = (held + len + 3).min(max_len.max(held + len));
+    if needed <= capacity { 0 } else { needed.max(capacity.saturating_mul(2).min(max_len)) - held }
+}
+
 impl Default for Input {
     fn default() -> Self {
         Self::new()
@@ -248,7 +283,10 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input")
             .field("unread_len", &(self.end - self.start))
-            .field("message_len", &(self.message_end - self.message_start + self.text.len()))
+            .field(
+                "message_len",
+                &(self.message_end - self.message_start + self.text.len() + self.inflated.len()),
+            )
             .field("storage_len", &self.storage.len())
             .field("eof", &self.eof)
             .finish()

@@ -9,6 +9,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use crate::connection::deflate::PreparedOnce;
 use crate::connection::excerpt::Excerpt;
 use crate::connection::message::{DataKind, Message};
 use crate::connection::output::CHAIN_LEN;
@@ -34,6 +35,8 @@ use crate::wire::frame::Header;
 #[derive(Clone)]
 pub struct Outgoing<'m> {
     kind: DataKind,
+    /// Whether it is to be compressed; `None` leaves it to the connection.
+    compression: Option<bool>,
     payload: OutgoingPayload<'m>,
 }
 
@@ -50,12 +53,41 @@ pub(crate) enum OutgoingPayload<'m> {
 impl<'m> Outgoing<'m> {
     #[inline]
     fn borrowed(kind: DataKind, payload: &'m [u8]) -> Self {
-        Self { kind, payload: OutgoingPayload::Borrowed(payload) }
+        Self { kind, compression: None, payload: OutgoingPayload::Borrowed(payload) }
     }
 
     #[inline]
     fn owned(kind: DataKind, payload: Bytes) -> Self {
-        Self { kind, payload: OutgoingPayload::Owned(payload) }
+        Self { kind, compression: None, payload: OutgoingPayload::Owned(payload) }
+    }
+
+    /// Whether this message is compressed (RFC 7692), where compression was agreed on at all. Without this it is if it is long enough, and
+    /// gets shorter.
+    ///
+    /// Use `false` for what must not share a window with text that an attacker can choose, and for what is compressed already. The first
+    /// fragment decides for a whole message.
+    ///
+    /// ```
+    /// use tidewire::{Config, Connection, Outgoing};
+    ///
+    /// let mut server = Connection::server(Config::new());
+    /// server.send(Outgoing::from("token=...").with_compression(false))?;
+    /// # Ok::<(), tidewire::SendError>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn with_compression(mut self, compression: bool) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    pub(crate) fn compression(&self) -> Option<bool> {
+        self.compression
+    }
+
+    pub(crate) fn payload(&self) -> &OutgoingPayload<'m> {
+        &self.payload
     }
 
     #[inline]
@@ -176,7 +208,7 @@ impl<'m> From<&'m Arc<[u8]>> for Outgoing<'m> {
 impl<'m> From<&'m Bytes> for Outgoing<'m> {
     #[inline]
     fn from(payload: &'m Bytes) -> Self {
-        Self { kind: DataKind::Binary, payload: OutgoingPayload::Shared(payload) }
+        Self { kind: DataKind::Binary, compression: None, payload: OutgoingPayload::Shared(payload) }
     }
 }
 
@@ -248,7 +280,8 @@ impl<'m> From<&'m Message> for Outgoing<'m> {
 
 impl<'m> From<&'m Prepared> for Outgoing<'m> {
     fn from(prepared: &'m Prepared) -> Self {
-        Self { kind: prepared.kind, payload: OutgoingPayload::Prepared(prepared) }
+        let payload = OutgoingPayload::Prepared(prepared);
+        Self { kind: prepared.kind, compression: prepared.compression, payload }
     }
 }
 
@@ -262,6 +295,9 @@ impl fmt::Debug for Outgoing<'_> {
 ///
 /// Servers share the bytes: a long message is not copied per peer, a short one is copied like any other. A client makes a masked copy, since
 /// every frame needs a masking key of its own (RFC 6455 5.3).
+///
+/// Where compression was agreed on (RFC 7692), it is compressed for the first peer, and the others share that too. A peer whose window is
+/// smaller than 12 bits gets it as it is.
 ///
 /// The guide shows a whole [broadcast](crate::guide::broadcast).
 ///
@@ -280,6 +316,8 @@ pub struct Prepared {
     frame: Bytes,
     header_len: usize,
     kind: DataKind,
+    compression: Option<bool>,
+    compressed: PreparedOnce,
 }
 
 impl Prepared {
@@ -293,12 +331,22 @@ impl Prepared {
         let mut frame = Vec::with_capacity(header_len + payload.len());
         frame.extend_from_slice(&header[..header_len]);
         frame.extend_from_slice(payload);
-        Self { frame: frame.into(), header_len, kind: message.kind() }
+        Self {
+            frame: frame.into(),
+            header_len,
+            kind: message.kind(),
+            compression: message.compression(),
+            compressed: PreparedOnce::default(),
+        }
     }
 
     /// The unmasked frame, as a server sends the whole message.
     pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
+    }
+
+    pub(crate) fn compressed(&self) -> &PreparedOnce {
+        &self.compressed
     }
 
     pub(crate) fn payload(&self) -> &[u8] {

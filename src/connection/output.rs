@@ -184,6 +184,16 @@ impl Output {
         self.push_frame(opcode, fin, key, payload);
     }
 
+    /// Queues a frame with any header.
+    pub(crate) fn push_frame_with(&mut self, header: Header, payload: &[u8]) {
+        self.make_room(Header::MAX_LEN + payload.len());
+        match (self.claim(header, payload.len()), header.mask) {
+            (Some(place), Some(key)) => mask::copy(place, payload, key),
+            (Some(place), None) => copy(place, payload),
+            (None, _) => {}
+        }
+    }
+
     /// Queues a header, and `len` bytes behind it for the caller to write; `None` without enough room.
     #[inline(always)]
     fn claim(&mut self, header: Header, len: usize) -> Option<&mut [u8]> {
@@ -215,9 +225,9 @@ impl Output {
     }
 
     /// Queues a frame whose payload stays where it lies.
-    pub(crate) fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
+    pub(crate) fn push_chained(&mut self, header: Header, payload: Bytes) {
         self.make_room(Header::MAX_LEN);
-        self.claim(Header { fin, ..Header::new(opcode, payload.len() as u64) }, 0);
+        self.claim(header, 0);
         self.chain(payload);
     }
 

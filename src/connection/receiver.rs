@@ -1,6 +1,7 @@
 //! [`Receiver`]: frames become events, which ask for replies, and the deadlines are kept (RFC 6455 6.2 and 7).
 
 mod decode;
+mod inflate;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -8,6 +9,8 @@ use core::fmt;
 use self::decode::{Frame, PartialMessage};
 #[cfg(feature = "blocking")]
 use crate::config::Timing;
+use crate::config::deflate::Agreement;
+use crate::connection::deflate::Inflation;
 use crate::connection::event::{Event, Kind, Ready, Text};
 use crate::connection::event::{Reply, ReplyKind};
 use crate::connection::input::Input;
@@ -37,6 +40,8 @@ pub struct Receiver {
     /// The message whose last fragment is not complete.
     message: Option<PartialMessage>,
     utf8: Utf8,
+    /// Where it was agreed that the peer may compress messages.
+    inflation: Option<Inflation>,
     /// The frame that a reply is due for.
     reply: Option<ReplyDue>,
     /// What the peer ended the connection with.
@@ -82,12 +87,26 @@ impl Receiver {
             frame: None,
             message: None,
             utf8: Utf8::default(),
+            inflation: None,
             reply: None,
             end: None,
             discarded_len: 0,
             eof: false,
             timers: Timers::new(config.timing),
         }
+    }
+
+    pub(crate) fn agree(&mut self, agreement: Option<Agreement>) {
+        // What a client receives a server has sent.
+        self.inflation = agreement.map(|agreement| Inflation::new(agreement, !self.is_server));
+    }
+
+    /// What was agreed on for compression (RFC 7692); `None` if nothing was.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.inflation.as_ref().map(Inflation::agreement)
     }
 
     /// One that receives nothing and only waits for the transport to end.
@@ -311,6 +330,9 @@ impl Receiver {
     /// RFC 6455 7.1.7: fails the connection.
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.status = Status::Failed;
+        if let Some(inflation) = &mut self.inflation {
+            inflation.abandon();
+        }
         self.end = Some(Box::new(End::Failed(error)));
         self.reply = Some(ReplyDue::Close);
         error

@@ -1,16 +1,18 @@
 //! [`Sender`]: messages become frames. Masking, the replies, and what a Close frame ends (RFC 6455 5.3 to 6.1).
 
+mod frames;
+
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::fmt;
 use core::time::Duration;
 
-use bytes::Bytes;
-
+use crate::config::deflate::Agreement;
+use crate::connection::deflate::Compression;
 use crate::connection::event::{Reply, ReplyKind};
 use crate::connection::message::DataKind;
-use crate::connection::outgoing::{Outgoing, OutgoingPayload, Prepared};
-use crate::connection::output::{CHAIN_LEN, Output};
+use crate::connection::outgoing::Outgoing;
+use crate::connection::output::Output;
 use crate::connection::round_trip::RoundTrip;
 use crate::connection::state::Closed;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
@@ -28,6 +30,10 @@ pub struct Sender {
     max_output_len: usize,
     /// The type of the message that is being sent in fragments.
     fragmented: Option<DataKind>,
+    /// That message is compressed.
+    is_compressed: bool,
+    /// Where it was agreed that this side may compress messages.
+    compression: Option<Compression>,
     closed: Option<Closed>,
     /// The peer's Close frame has come.
     is_answered: bool,
@@ -57,6 +63,8 @@ impl Sender {
             high_water_len: config.high_water_len(),
             max_output_len: config.max_output_len(),
             fragmented: None,
+            is_compressed: false,
+            compression: None,
             closed: None,
             is_answered: false,
             over: Over::No,
@@ -64,6 +72,18 @@ impl Sender {
             late_pong: None,
             round_trip: RoundTrip::default(),
         }
+    }
+
+    pub(crate) fn agree(&mut self, agreement: Option<Agreement>) {
+        self.compression = agreement.map(|agreement| Compression::new(agreement, self.keys.is_none()));
+    }
+
+    /// What was agreed on for compression (RFC 7692); `None` if nothing was.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.compression.as_ref().map(Compression::agreement)
     }
 
     /// One that sends nothing but `output`.
@@ -92,7 +112,11 @@ impl Sender {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
-        self.push_message(message.kind().opcode(), true, message);
+        if self.compression.is_some() {
+            self.push_agreed(message);
+        } else {
+            self.push_message(message.kind().opcode(), true, message);
+        }
         Ok(())
     }
 
@@ -111,7 +135,14 @@ impl Sender {
             Some(_) => return Err(SendError::MixedFragments),
         };
         self.fragmented = (!last).then_some(part.kind());
-        self.push_message(opcode, last, part);
+        if opcode != OpCode::Continuation {
+            self.is_compressed = self.compresses(&part, last);
+        }
+        if self.is_compressed {
+            self.push_compressed_fragment(opcode, last, part.as_bytes());
+        } else {
+            self.push_message(opcode, last, part);
+        }
         Ok(())
     }
 
@@ -408,89 +439,6 @@ impl Sender {
         if self.over != Over::Abandoned {
             self.push(opcode, true, payload);
         }
-    }
-
-    #[inline(always)]
-    fn push_message(&mut self, opcode: OpCode, fin: bool, message: Outgoing<'_>) {
-        match message.into_payload() {
-            OutgoingPayload::Borrowed(payload) => self.push(opcode, fin, payload),
-            OutgoingPayload::Shared(payload) => self.push_shared(opcode, fin, payload),
-            OutgoingPayload::Owned(payload) => self.push_owned(opcode, fin, payload),
-            OutgoingPayload::Prepared(prepared) => self.push_prepared(opcode, fin, prepared),
-        }
-    }
-
-    #[inline(always)]
-    fn push_shared(&mut self, opcode: OpCode, fin: bool, payload: &Bytes) {
-        if self.copies(payload) {
-            self.push(opcode, fin, payload);
-        } else {
-            self.push_chained(opcode, fin, payload.clone());
-        }
-    }
-
-    #[inline(always)]
-    fn push_owned(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
-        if self.copies(&payload) {
-            self.push(opcode, fin, &payload);
-        } else {
-            self.push_chained(opcode, fin, payload);
-        }
-    }
-
-    #[inline(never)]
-    fn push_prepared(&mut self, opcode: OpCode, fin: bool, prepared: &Prepared) {
-        // RFC 6455 5.4: the header of a fragment is another than that of the whole message.
-        let is_whole = fin && opcode != OpCode::Continuation;
-        let frame = prepared.frame();
-        match (self.copies(frame), is_whole && self.keys.is_none()) {
-            (true, true) => self.output.push(frame),
-            (false, true) => self.output.chain(frame.clone()),
-            (true, false) => self.push(opcode, fin, prepared.payload()),
-            (false, false) => self.push_chained(opcode, fin, prepared.shared_payload()),
-        }
-    }
-
-    #[inline(never)]
-    fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
-        self.output.push_chained(opcode, fin, payload);
-    }
-
-    /// True for a payload that needs a mask, or is short.
-    #[inline]
-    fn copies(&self, payload: &[u8]) -> bool {
-        self.keys.is_some() || payload.len() < CHAIN_LEN
-    }
-
-    /// Queues a frame with a copy of its payload.
-    #[inline(always)]
-    fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        match self.keys {
-            None => self.push_unmasked(opcode, fin, payload),
-            Some(_) => self.push_masked(opcode, fin, payload),
-        }
-    }
-
-    #[inline(never)]
-    fn push_unmasked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        self.output.push_frame(opcode, fin, None, payload);
-    }
-
-    #[inline(never)]
-    fn push_masked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        match self.keys.as_mut().and_then(Keys::next) {
-            Some(key) => self.output.push_frame(opcode, fin, Some(key), payload),
-            None => self.push_masked_anew(opcode, fin, payload),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn push_masked_anew(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        if let Some(keys) = &mut self.keys {
-            keys.refill();
-        }
-        self.push_masked(opcode, fin, payload);
     }
 }
 

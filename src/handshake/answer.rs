@@ -1,25 +1,36 @@
 //! The HTTP answers that a server gives.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::accept_value;
+use crate::config::deflate::Agreement;
 use crate::{Culprit, HandshakeError, Output};
 
 /// The answer that opens the connection (RFC 6455 4.2.2).
-pub(super) fn acceptance(key: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)]) -> Output {
+pub(super) fn acceptance(
+    key: &[u8],
+    subprotocol: Option<&str>,
+    agreement: Option<Agreement>,
+    headers: &[(&str, &str)],
+) -> Output {
     const START: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: ";
 
     let accept = accept_value(key);
     let subprotocol = subprotocol.map(|name| ("Sec-WebSocket-Protocol", name));
-    let headers_len = headers_len(subprotocol.as_slice()) + headers_len(headers);
+    let agreement = agreement.map(|agreement| agreement.to_string());
+    let extension = agreement.as_ref().map(|agreement| ("Sec-WebSocket-Extensions", agreement.as_str()));
+    let lists = [subprotocol.as_slice(), extension.as_slice(), headers];
+    let headers_len: usize = lists.into_iter().map(headers_len).sum();
     let mut head = Vec::with_capacity(START.len() + accept.len() + 2 + headers_len + 2);
     head.extend_from_slice(START);
     head.extend_from_slice(&accept);
     head.extend_from_slice(b"\r\n");
-    push_headers(&mut head, subprotocol.as_slice());
-    push_headers(&mut head, headers);
+    for headers in lists {
+        push_headers(&mut head, headers);
+    }
     head.extend_from_slice(b"\r\n");
     Output::of(head)
 }

@@ -8,7 +8,8 @@ use super::client_request::ClientRequest;
 use super::head::{Headers, RawHead, Slots};
 use super::response::{Refusal, Response};
 use super::scan::Scan;
-use super::{accept_value, base64, is_same, is_token};
+use super::{accept_value, base64, is_same, is_token, negotiate};
+use crate::config::deflate::{Agreement, Deflate};
 use crate::connection::timer::{Deadline, Timestamp};
 use crate::connection::{Connection, Role};
 use crate::{Config, Culprit, HandshakeError, Input, Output, TimedOut};
@@ -53,8 +54,12 @@ impl ClientHandshake {
         Self {
             config,
             seed,
-            owed: Owed { accept: accept_value(&key), subprotocols: request.subprotocols().into() },
-            output: request.encode(&key),
+            owed: Owed {
+                accept: accept_value(&key),
+                subprotocols: request.subprotocols().into(),
+                deflate: config.deflate,
+            },
+            output: request.encode(&key, config.deflate.as_ref()),
             scan: Scan::new(&config),
             refusal: None,
             deadline: Deadline::NONE,
@@ -75,10 +80,11 @@ impl ClientHandshake {
         }
         match self.read(input) {
             Ok(None) => Ok(None),
-            Ok(Some(response)) => {
+            Ok(Some((response, agreement))) => {
                 self.outcome = Some(Ok(()));
                 let output = core::mem::take(&mut self.output);
-                Ok(Some((Connection::open(Role::Client(self.seed), self.config, output), response)))
+                let connection = Connection::open(Role::Client(self.seed), self.config, agreement, output);
+                Ok(Some((connection, response)))
             }
             Err(error) => {
                 self.outcome = Some(Err(error.clone()));
@@ -114,7 +120,7 @@ impl ClientHandshake {
     }
 
     /// Reads a response that opens the connection.
-    fn read(&mut self, input: &mut Input) -> Result<Option<Response>, HandshakeError> {
+    fn read(&mut self, input: &mut Input) -> Result<Option<(Response, Option<Agreement>)>, HandshakeError> {
         while self.refusal.is_none() {
             let received = self.scan.receive(input, |head| self.owed.compare(head));
             if matches!(received, Err(HandshakeError::UnexpectedEof)) && input.unread().is_empty() {
@@ -122,7 +128,7 @@ impl ClientHandshake {
             }
             match received? {
                 None => return Ok(None),
-                Some(Answer::Accepted(response)) => return Ok(Some(response)),
+                Some(Answer::Accepted(response, agreement)) => return Ok(Some((response, agreement))),
                 Some(Answer::Interim) => {}
                 Some(Answer::Refused(refusal)) => self.refusal = Some(refusal),
             }
@@ -136,7 +142,7 @@ impl ClientHandshake {
 
 /// What a server's head says.
 enum Answer {
-    Accepted(Response),
+    Accepted(Response, Option<Agreement>),
     /// RFC 9110 15.2: another head follows.
     Interim,
     /// RFC 6455 4.1: any other response is handled as HTTP wants it.
@@ -149,6 +155,8 @@ struct Owed {
     accept: [u8; 28],
     /// One of these, or none.
     subprotocols: Vec<String>,
+    /// What was offered for compression.
+    deflate: Option<Deflate>,
 }
 
 impl Owed {
@@ -160,14 +168,17 @@ impl Owed {
             return Err(HandshakeError::UnsupportedHttpVersion(Culprit::text("HTTP/1.0")));
         }
         match status {
-            101 => self.check(&headers).map(|()| Answer::Accepted(Response::new(status, &headers))),
+            101 => {
+                let agreement = self.check(&headers)?;
+                Ok(Answer::Accepted(Response::new(status, &headers), agreement))
+            }
             100..=199 => Ok(Answer::Interim),
             _ => Refusal::new(status, &headers).map(Answer::Refused),
         }
     }
 
     /// RFC 6455 4.1: what a response must have to open the connection.
-    fn check(&self, headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
+    fn check(&self, headers: &Headers<'_, '_>) -> Result<Option<Agreement>, HandshakeError> {
         let is_websocket = |element: &[u8]| is_same(element, b"websocket");
         if headers.lists("Upgrade", "websocket", is_websocket) != Ok(true) {
             return Err(HandshakeError::InvalidUpgrade(headers.culprit("Upgrade")));
@@ -179,14 +190,27 @@ impl Owed {
             let culprit = Culprit::line(headers.values("Sec-WebSocket-Accept"));
             return Err(HandshakeError::InvalidAccept(culprit));
         }
-        // None is offered.
-        if headers.values("Sec-WebSocket-Extensions").next().is_some() {
-            return Err(HandshakeError::UnexpectedExtension(headers.culprit("Sec-WebSocket-Extensions")));
-        }
+        let agreement = self.agree(headers)?;
         match headers.single("Sec-WebSocket-Protocol") {
-            Ok(None) => Ok(()),
-            Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered.as_bytes() == name) => Ok(()),
+            Ok(None) => Ok(agreement),
+            Ok(Some(name)) if self.subprotocols.iter().any(|offered| offered.as_bytes() == name) => {
+                Ok(agreement)
+            }
             _ => Err(HandshakeError::UnexpectedSubprotocol(headers.culprit("Sec-WebSocket-Protocol"))),
+        }
+    }
+}
+
+impl Owed {
+    /// RFC 6455 9.1: an extension that was not offered fails the handshake. So does an answer that does not fit what was (RFC 7692 5.1).
+    fn agree(&self, headers: &Headers<'_, '_>) -> Result<Option<Agreement>, HandshakeError> {
+        let unexpected = || HandshakeError::UnexpectedExtension(headers.culprit("Sec-WebSocket-Extensions"));
+        let lines = headers.values("Sec-WebSocket-Extensions").map(core::str::from_utf8);
+        let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|_| unexpected())?;
+        match &self.deflate {
+            _ if lines.is_empty() => Ok(None),
+            None => Err(unexpected()),
+            Some(deflate) => negotiate::deflate::deflate_response(deflate, &lines),
         }
     }
 }

@@ -5,8 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::negotiate::deflate::deflate_offer;
 use super::uri::Uri;
 use super::{check_header, is_token};
+use crate::config::deflate::Deflate;
 use crate::{Culprit, InvalidRequest, Output};
 
 /// What a client asks for: a URI, subprotocols, and headers of its own.
@@ -84,10 +86,14 @@ impl ClientRequest {
     }
 
     /// The head to send (RFC 6455 4.1).
-    pub(super) fn encode(&self, key: &[u8]) -> Output {
+    pub(super) fn encode(&self, key: &[u8], deflate: Option<&Deflate>) -> Output {
         let subprotocols = match &self.subprotocols[..] {
             [] => String::new(),
             offered => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
+        };
+        let extensions = match deflate {
+            Some(deflate) => format!("Sec-WebSocket-Extensions: {}\r\n", deflate_offer(deflate)),
+            None => String::new(),
         };
         let head = [
             b"GET ",
@@ -98,6 +104,7 @@ impl ClientRequest {
             key,
             b"\r\nSec-WebSocket-Version: 13\r\n",
             subprotocols.as_bytes(),
+            extensions.as_bytes(),
             self.headers.as_bytes(),
             b"\r\n",
         ]

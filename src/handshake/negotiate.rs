@@ -10,8 +10,16 @@ use super::alphabet::TOKEN;
 use super::{elements, is_token};
 use crate::{Culprit, HandshakeError};
 
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "negotiate/no_deflate.rs"]
+pub(crate) mod deflate;
 mod origins;
 
+#[cfg(feature = "deflate")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+pub use deflate::{deflate, deflate_offer, deflate_response};
 pub use origins::Origins;
 
 /// The subprotocols in the lines of `Sec-WebSocket-Protocol`, in the client's order of preference (RFC 6455 11.3.4).

@@ -9,6 +9,7 @@ use super::head::{Head, Headers, RawHead, Slots};
 use super::target::{self, Target};
 use super::uri::{path, resource_name};
 use super::{answer, check_header, elements, is_token, negotiate};
+use crate::config::deflate::{Agreement, Deflate};
 use crate::connection::{Connection, Role};
 use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
 
@@ -23,6 +24,7 @@ pub struct Request {
     resource_name: Box<str>,
     key: [u8; KEY_LEN],
     subprotocol: Option<Box<str>>,
+    agreement: Option<Agreement>,
 }
 
 impl Request {
@@ -49,7 +51,7 @@ impl Request {
         let offered = negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
         let chosen =
             supported.iter().find_map(|name| offered.iter().copied().find(|&other| other == &**name));
-        check_extensions(&headers)?;
+        let agreement = agree(&headers, config.deflate.as_ref())?;
         check_origin(&headers, origins, host)?;
         Ok(Self {
             config,
@@ -58,6 +60,7 @@ impl Request {
             resource_name: resource_name(path_and_query),
             key,
             subprotocol: chosen.map(Box::from),
+            agreement,
         })
     }
 
@@ -77,8 +80,8 @@ impl Request {
     ) -> Result<Connection, UnsendableAnswer> {
         match check_headers(headers).and_then(|()| self.check_subprotocol(subprotocol)) {
             Ok(()) => {
-                let answer = answer::acceptance(&self.key, subprotocol, headers);
-                Ok(Connection::open(Role::Server, self.config, answer))
+                let answer = answer::acceptance(&self.key, subprotocol, self.agreement, headers);
+                Ok(Connection::open(Role::Server, self.config, self.agreement, answer))
             }
             Err(reason) => Err(UnsendableAnswer::new(self.config, reason)),
         }
@@ -152,6 +155,14 @@ impl Request {
     #[must_use]
     pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
         negotiate::choose_subprotocol(&self.subprotocols().collect::<Vec<_>>(), supported)
+    }
+
+    /// What is agreed on for compression (RFC 7692) if this is accepted; `None` if nothing is.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.agreement
     }
 
     /// The first header with this name, which is compared without regard to case.
@@ -243,19 +254,21 @@ fn is_version(version: &[u8]) -> bool {
     number.is_some() && (version == b"0" || !version.starts_with(b"0") && !version.starts_with(b"+"))
 }
 
-/// RFC 6455 9.1: a header that breaks the grammar fails the handshake, whatever extensions are supported.
-fn check_extensions(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
+/// RFC 6455 9.1: a header that breaks the grammar fails the handshake, whatever extensions are supported. RFC 7692 5: the first offer that is
+/// acceptable counts.
+fn agree(headers: &Headers<'_, '_>, deflate: Option<&Deflate>) -> Result<Option<Agreement>, HandshakeError> {
     let culprit = || HandshakeError::InvalidExtensions(headers.culprit("Sec-WebSocket-Extensions"));
-    let (mut has_lines, mut is_empty) = (false, true);
+    let (mut has_lines, mut is_empty, mut agreement) = (false, true, None);
     for line in headers.values("Sec-WebSocket-Extensions") {
         has_lines = true;
         let line = core::str::from_utf8(line).map_err(|_| culprit())?;
         for extension in negotiate::extensions(line) {
-            extension?;
+            let extension = extension?;
             is_empty = false;
+            agreement = agreement.or_else(|| negotiate::deflate::accept(deflate?, &extension));
         }
     }
-    if has_lines == is_empty { Err(culprit()) } else { Ok(()) }
+    if has_lines == is_empty { Err(culprit()) } else { Ok(agreement) }
 }
 
 /// RFC 6455 4.2.2 and 10.2: a browser's origin, which stands once and is text whatever is allowed.

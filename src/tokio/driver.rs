@@ -274,7 +274,7 @@ impl<S> Driver<S> {
         mem::take(&mut self.transport.is_cut)
     }
 
-    /// What the halves have to know of: the inbox one, so that its timers and its next write do.
+    /// What the halves have to know of: the receiving one, so that its timers and its next write do.
     pub(super) fn news(&self) -> News {
         let sender = &self.delivery.sender;
         let is_broken = self.delivery.is_broken();

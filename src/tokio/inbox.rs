@@ -17,7 +17,7 @@ use crate::{Error, Event, Message, Ready, Receiver};
 /// An event that is ready, to be lent by the receiver, or the end of the transport.
 type Advanced = Result<Option<Ready>, Error>;
 
-/// The inbox side of a connection, but for the input, from which events are lent.
+/// The receiving side of a connection, but for the input, from which events are lent.
 #[derive(Debug)]
 pub(super) struct Inbox<A> {
     pub(super) receiver: Receiver,

@@ -1,4 +1,4 @@
-//! [`Reader`]: the inbox half of a connection, and how the halves part and meet.
+//! [`Reader`]: the receiving half of a connection, and how the halves part and meet.
 
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -9,6 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use super::inbox::{Inbox, Recv, RecvRef};
 use super::shared::{ReaderShare, Shared};
 use super::{WebSocket, Writer};
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Handles, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State};
@@ -22,10 +24,10 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     (reader, Writer::new(shared, handle))
 }
 
-/// The inbox half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
+/// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
 /// [`recv`](Self::recv).
 ///
-/// Without it there are no pongs, no deadlines and no closing handshake: keep inbox while a [`Writer`] is in use. Dropping it ends
+/// Without it there are no pongs, no deadlines and no closing handshake: keep receiving while a [`Writer`] is in use. Dropping it ends
 /// the connection: the stream is dropped, and writers fail with [`SendError::Closed`](crate::SendError::Closed).
 #[derive(Debug)]
 pub struct Reader<S> {
@@ -99,6 +101,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.look(Sender::round_trip_time)
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.inbox.receiver.agreement()
     }
 
     /// The subprotocol that the opening handshake settled on.

@@ -9,6 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::driver::Driver;
 use super::shared::{Shareable, Shared, Waiter};
+#[cfg(feature = "deflate")]
+use crate::Agreement;
 use crate::adapter::{Delivery, Handle, Handles};
 use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
 
@@ -216,6 +218,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.look(Sender::queued_len)
+    }
+
+    /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing, or when the reader is gone.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.look(Sender::agreement)
     }
 
     /// The subprotocol that the opening handshake settled on.

@@ -196,6 +196,16 @@ impl Keys {
         Some(*key)
     }
 
+    /// As [`next`](Self::next), with more where there are none.
+    pub(crate) fn next_or_refill(&mut self) -> [u8; 4] {
+        loop {
+            match self.next() {
+                Some(key) => return key,
+                None => self.refill(),
+            }
+        }
+    }
+
     /// Makes keys, if all are used.
     pub(crate) fn refill(&mut self) {
         if let Self::Idle(seed) = self {

@@ -35,6 +35,9 @@ impl Input {
         if self.text.is_empty() {
             self.text = String::new();
         }
+        if self.inflated.is_empty() {
+            self.inflated = Vec::new();
+        }
         let held_len = self.held_len();
         if self.storage.len() > READ_LEN && held_len <= LITTLE_LEN {
             drop(self.move_to(alloc::vec![0; held_len]));
@@ -47,7 +50,7 @@ impl Input {
     pub(crate) fn is_blank(&mut self) -> bool {
         self.retire();
         let is_set = self.eof | (self.max_read_len != usize::MAX);
-        !is_set && self.held_len() == 0 && self.text.is_empty()
+        !is_set && self.held_len() == 0 && !self.has_inflated()
     }
 
     /// Gives the storage back unless much is buffered; what little is buffered moves to storage of its own length.
@@ -70,7 +73,7 @@ impl Input {
     /// How much heap it has, in bytes.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn heap_len(&self) -> usize {
-        self.storage.len() + self.text.capacity()
+        self.storage.len() + self.text.capacity() + self.inflated.capacity()
     }
 
     /// The storage and everything in it.

@@ -15,20 +15,21 @@ const TEXT_LEN: usize = 8 << 10;
 
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    opcode: OpCode,
-    fin: bool,
+    pub(super) opcode: OpCode,
+    pub(super) fin: bool,
     /// Some of the payload has been taken already.
-    begun: bool,
+    pub(super) begun: bool,
     /// The masking key for the next byte of the payload; zero for none.
-    key: [u8; 4],
-    missing: usize,
+    pub(super) key: [u8; 4],
+    pub(super) missing: usize,
 }
 
 #[derive(Clone, Copy)]
 pub(super) struct PartialMessage {
-    kind: DataKind,
-    /// The length of the message including the whole frame under way.
-    len: usize,
+    pub(super) kind: DataKind,
+    /// The length of the message including the whole frame under way. Of a compressed message, what was inflated.
+    pub(super) len: usize,
+    pub(super) compressed: bool,
 }
 
 impl Receiver {
@@ -114,10 +115,12 @@ impl Receiver {
 
     /// Checks a header before any of its payload is looked at.
     fn begin(&mut self, header: Header) -> Result<Frame, ProtocolError> {
+        // RFC 7692 6: RSV1 tells a compressed message, on its first frame alone.
+        let is_first = matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        let compressed = header.rsv1 && is_first && self.inflation.is_some();
         // RFC 6455 5.2: the reserved bits are 0 unless an extension was negotiated.
-        if let Some(bit) =
-            (1..).zip([header.rsv1, header.rsv2, header.rsv3]).find_map(|(n, set)| set.then_some(n))
-        {
+        let reserved = [header.rsv1 && !compressed, header.rsv2, header.rsv3];
+        if let Some(bit) = (1..).zip(reserved).find_map(|(n, set)| set.then_some(n)) {
             return Err(ProtocolError::ReservedBit(bit));
         }
         // RFC 6455 5.1: a client masks every frame, a server none.
@@ -130,9 +133,10 @@ impl Receiver {
         // What is longer than memory has addresses for is above every limit of a message, and no control frame.
         let missing = usize::try_from(payload_len).unwrap_or(usize::MAX);
         if !opcode.is_control() {
-            self.begin_fragment(opcode, payload_len, missing)?;
+            self.begin_fragment(opcode, payload_len, missing, compressed)?;
         }
-        Ok(Frame { opcode, fin, begun: false, key: mask.unwrap_or_default(), missing })
+        let key = mask.unwrap_or_default();
+        Ok(Frame { opcode, fin, begun: false, key, missing })
     }
 
     /// `frame_len` is `payload_len`, as far as there are addresses.
@@ -141,19 +145,27 @@ impl Receiver {
         opcode: OpCode,
         payload_len: u64,
         frame_len: usize,
+        compressed: bool,
     ) -> Result<(), ProtocolError> {
         // RFC 6455 5.4: fragments of different messages are not interleaved.
-        let (kind, len) = match (opcode, self.message) {
-            (OpCode::Continuation, Some(message)) => (message.kind, message.len),
+        let PartialMessage { kind, len, compressed } = match (opcode, self.message) {
+            (OpCode::Continuation, Some(message)) => message,
             (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (_, Some(_)) => return Err(ProtocolError::UnfinishedMessage),
-            (OpCode::Text, None) => (DataKind::Text, 0),
-            (OpCode::Binary | OpCode::Close | OpCode::Ping | OpCode::Pong, None) => (DataKind::Binary, 0),
+            (OpCode::Text, None) => PartialMessage { kind: DataKind::Text, len: 0, compressed },
+            (OpCode::Binary | OpCode::Close | OpCode::Ping | OpCode::Pong, None) => {
+                PartialMessage { kind: DataKind::Binary, len: 0, compressed }
+            }
         };
         // RFC 6455 10.4: the limits hold before anything is kept.
         let max = self.max_frame_len;
         if frame_len > max {
             return Err(ProtocolError::FrameTooLong { len: payload_len, max });
+        }
+        if compressed {
+            // How long the message is shows when it is inflated.
+            self.message = Some(PartialMessage { kind, len, compressed });
+            return Ok(());
         }
         let max = self.max_message_len;
         let sum = payload_len.saturating_add(len as u64);
@@ -161,7 +173,7 @@ impl Receiver {
             return Err(ProtocolError::MessageTooLong { len: sum, max });
         }
         let len = frame_len.saturating_add(len);
-        self.message = Some(PartialMessage { kind, len });
+        self.message = Some(PartialMessage { kind, len, compressed });
         Ok(())
     }
 
@@ -189,7 +201,11 @@ impl Receiver {
 
     /// Takes what is there of a data frame; returns the message that it completes.
     fn data(&mut self, mut frame: Frame, input: &mut Input) -> Result<Option<Ready>, ProtocolError> {
-        let Some(PartialMessage { kind: data_kind, .. }) = self.message else { return Ok(None) };
+        let Some(message) = self.message else { return Ok(None) };
+        if message.compressed {
+            return self.inflate(frame, message, input);
+        }
+        let data_kind = message.kind;
         let len = frame.missing.min(input.unread().len());
         let is_whole = len == frame.missing;
         if self.parts {
