@@ -182,7 +182,7 @@ fn an_error_names_the_limit_and_the_length() {
         (ProtocolError::FrameTooLong { len: 11, max: 10 }, "frame longer than the limit of 10 bytes: 11"),
         (
             ProtocolError::MessageTooLong { len: 11, max: 10 },
-            "message longer than the limit of 10 bytes: 11 are announced",
+            "message longer than the limit of 10 bytes: it has at least 11",
         ),
         (ProtocolError::ReservedBit(1), "RSV1 set without an extension that defines it"),
         (ProtocolError::ReservedOpCode(11), "reserved opcode 0xb"),

@@ -92,7 +92,7 @@ fn a_side_that_breaks_a_limit_learns_why() {
         assert_eq!(pair.server.error, Some(ProtocolError::MessageTooLong { len: 5005, max: 100 }));
         assert_eq!(
             pair.client.events,
-            [Seen::close(1009, "message longer than the limit of 100 bytes: 5005 are announced")]
+            [Seen::close(1009, "message longer than the limit of 100 bytes: it has at least 5005")]
         );
         assert!(pair.client.connection.ending().expect("closed").is_clean());
         assert!(pair.is_over(), "{cut:?}");

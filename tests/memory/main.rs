@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "blocking", feature = "tokio"))]
 mod adapter_memory;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod core_memory;
 mod handshake_cost;
 

@@ -5,6 +5,7 @@
 pub mod chunked;
 pub mod clock;
 pub mod counting;
+pub mod deflate;
 pub mod handshake;
 pub mod kind;
 pub mod load;

@@ -1,0 +1,129 @@
+//! Limits hold for what is delivered, while it is inflated (RFC 6455 10.4).
+
+use support::chunked::{Scenario, Seen};
+use support::deflate::Blocks;
+use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
+use tidewire::{Config, Input, ProtocolError};
+
+use super::link::{RSV1, agree, agreed, compressed};
+
+const MAX: usize = 40_000;
+
+fn too_long() -> ProtocolError {
+    ProtocolError::MessageTooLong { len: MAX as u64 + 1, max: MAX }
+}
+
+/// A message of `len` bytes, in stored blocks.
+fn stored(len: usize) -> Vec<u8> {
+    let text = vec![b'x'; len];
+    text.chunks(60_000).fold(Blocks::new(), |blocks, text| blocks.stored(text, false)).end()
+}
+
+/// A message of `1 + 258 * copies` bytes, a thousandth as long.
+pub(crate) fn bomb(copies: usize) -> Vec<u8> {
+    let start = Blocks::new().fixed("x", &[], false).bits(0, 1).bits(1, 2);
+    (0..copies).fold(start, |blocks, _| blocks.bits(0b1010_0011, 8).bits(0, 5)).bits(0, 7).end()
+}
+
+#[test]
+fn a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
+    for role in Role::BOTH {
+        let config = Config::new().with_max_message_len(MAX);
+        let prepare = |connection: &mut _| agree(connection, agreed("permessage-deflate"));
+        for kind in [TEXT, BINARY] {
+            for cuts in [&[][..], &[10, 20_000]] {
+                // The compressed form is longer than the limit.
+                let bytes = compressed(role, kind, &stored(MAX), cuts);
+                assert!(bytes.len() > MAX);
+                let whole = "x".repeat(MAX);
+                let seen = if kind == TEXT { Seen::text(&whole) } else { Seen::binary(&whole) };
+                Scenario::new(role, &bytes).with_config(config).after(&prepare).run().assert_open(&[seen]);
+
+                let bytes = compressed(role, kind, &stored(MAX + 1), cuts);
+                let outcome = Scenario::new(role, &bytes).with_config(config).after(&prepare).run();
+                assert_eq!((outcome.events, outcome.error), (vec![], Some(too_long())));
+            }
+        }
+        // Each message has the whole limit, and so has an empty one none of it.
+        let none = Config::new().with_max_message_len(0);
+        let bytes = compressed(role, TEXT, &[0x00], &[]);
+        Scenario::new(role, &bytes).with_config(none).after(&prepare).run().assert_open(&[Seen::text("")]);
+    }
+}
+
+#[test]
+fn a_bomb_fails_with_1009_at_the_byte_that_exceeds_the_limit() {
+    for role in Role::BOTH {
+        let config = Config::new().with_max_message_len(MAX);
+        let bomb = bomb(250_000);
+        for cuts in [&[][..], &[100], &[60, 300]] {
+            let mut connection = role.connection(config).with_agreement(agreed("permessage-deflate"));
+            let mut input = Input::new();
+            // 64 MiB, of which the first kilobyte is enough.
+            input.extend_from_slice(&compressed(role, BINARY, &bomb, cuts)[..20_000]);
+            let received = connection.receive(&mut input).map(|event| event.is_some());
+            assert_eq!(received, Err(too_long()));
+            assert_eq!(too_long().close_code().map(u16::from), Some(1009));
+        }
+    }
+}
+
+#[test]
+fn compressed_bytes_count_against_the_frame_limit() {
+    for role in Role::BOTH {
+        let config = Config::new().with_max_frame_len(100);
+        let prepare = |connection: &mut _| agree(connection, agreed("permessage-deflate"));
+        let message = bomb(100);
+        assert!((101..300).contains(&message.len()), "{}", message.len());
+        let bytes = compressed(role, BINARY, &message, &[]);
+        let outcome = Scenario::new(role, &bytes).with_config(config).after(&prepare).run();
+        let error = ProtocolError::FrameTooLong { len: message.len() as u64, max: 100 };
+        assert_eq!((outcome.events, outcome.error), (vec![], Some(error)));
+        let bytes = compressed(role, BINARY, &message, &[100]);
+        let outcome = Scenario::new(role, &bytes).with_config(config).after(&prepare).run();
+        assert_eq!(outcome.events.len(), 1);
+    }
+}
+
+#[test]
+fn a_peer_that_ends_its_stream_all_the_time_makes_no_work_without_end() {
+    for role in Role::BOTH {
+        let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));
+        let mut input = Input::new();
+        // A full window, and then final blocks of two bytes each: every one would have the window told again.
+        let window = compressed(role, BINARY, &stored(40_000), &[]);
+        input.extend_from_slice(&window);
+        assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        let finals: Vec<u8> = [0x03, 0x00].repeat(8_000);
+        input.extend_from_slice(&compressed(role, BINARY, &finals, &[]));
+        assert_eq!(connection.receive(&mut input).map(|_| ()), Err(ProtocolError::InvalidDeflate));
+
+        // A few are fine, as a peer makes them that knows no other way to flush.
+        let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));
+        let blocks = (0..20).fold(Blocks::new(), |blocks, _| blocks.stored([7; 2000], true)).end();
+        for _ in 0..3 {
+            let mut input = Input::new();
+            input.extend_from_slice(&compressed(role, BINARY, &blocks, &[]));
+            assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        }
+    }
+}
+
+#[test]
+fn empty_blocks_and_fragments_cost_nothing() {
+    for role in Role::BOTH {
+        let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));
+        let mut input = Input::new();
+        input.extend_from_slice(&frame(role, RSV1 | BINARY, ""));
+        let empty = Blocks::new().stored("", false).bytes();
+        for _ in 0..10_000 {
+            input.extend_from_slice(&frame(role, CONTINUATION, ""));
+            input.extend_from_slice(&frame(role, CONTINUATION, &empty));
+            assert!(matches!(connection.receive(&mut input), Ok(None)));
+        }
+        input.extend_from_slice(&frame(role, FIN | CONTINUATION, [0x00]));
+        assert!(
+            matches!(connection.receive(&mut input), Ok(Some(tidewire::Event::Binary(payload))) if payload.is_empty())
+        );
+    }
+}

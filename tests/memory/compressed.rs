@@ -1,0 +1,250 @@
+//! What compression costs in bytes of heap: nothing until it is used, the window after it, and an engine during a message.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Buf;
+use support::counting::Meter;
+use support::deflate::{Blocks, json};
+use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
+use tidewire::handshake::negotiate;
+use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, ProtocolError};
+
+const KIB: usize = 1024;
+
+const RSV1: u8 = 0x40;
+
+/// The engines belong to the process, so only one test at a time counts what they take.
+fn alone() -> MutexGuard<'static, ()> {
+    static ENGINES: Mutex<()> = Mutex::new(());
+    ENGINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A message of `1 + 258 * copies` bytes, a thousandth as long.
+fn bomb(copies: usize) -> Vec<u8> {
+    // RFC 1951 3.2.6: 285 is 258 bytes, from one back.
+    let start = Blocks::new().fixed("x", &[], false).bits(0, 1).bits(1, 2);
+    (0..copies).fold(start, |blocks, _| blocks.bits(0b1010_0011, 8).bits(0, 5)).bits(0, 7).end()
+}
+
+fn agreed(deflate: &Deflate, offer: &str) -> Agreement {
+    negotiate::deflate(deflate, &[offer]).expect("grammar").expect("an agreement")
+}
+
+fn take(connection: &mut Connection) -> Vec<u8> {
+    let output = connection.output();
+    output.copy_to_bytes(output.remaining()).into()
+}
+
+/// Both sides of a connection, and what they read into.
+struct Pair {
+    sides: [(Connection, Input); 2],
+}
+
+impl Pair {
+    fn new(agreement: Agreement) -> Self {
+        Self {
+            sides: [Role::Client, Role::Server]
+                .map(|role| (role.connection(Config::new()).with_agreement(agreement), Input::new())),
+        }
+    }
+
+    /// `len` bytes of text in each direction.
+    fn talk(&mut self, seed: usize, len: usize) {
+        let text = json(seed, len);
+        for _ in 0..2 {
+            let [(sender, _), (receiver, input)] = &mut self.sides;
+            sender.send(&text).expect("open");
+            input.extend_from_slice(&take(sender));
+            assert!(matches!(receiver.receive(input), Ok(Some(Event::Text(received))) if received == text));
+            self.sides.reverse();
+        }
+    }
+
+    /// As an adapter does between messages.
+    fn rest(&mut self) {
+        for (connection, input) in &mut self.sides {
+            connection.release();
+            input.shrink();
+            drop(input.release());
+        }
+    }
+}
+
+/// The engines of the process, and what lazily comes with them, are there before anything is counted.
+fn warm_up(agreement: Agreement) {
+    let mut pair = Pair::new(agreement);
+    (0..3).for_each(|seed| pair.talk(seed, 3000));
+}
+
+#[test]
+fn what_a_connection_keeps_of_compressed_messages() {
+    let _alone = alone();
+    let both =
+        |bits| format!("permessage-deflate; server_max_window_bits={bits}; client_max_window_bits={bits}");
+    let widest = Deflate::new().with_window_bits(15).with_peer_window_bits(15);
+    let takes_over_none = "; server_no_context_takeover; client_no_context_takeover";
+    // What both sides keep together: each has a window for either direction.
+    for (deflate, offer, max_each_way) in [
+        (Deflate::new(), both(15), 4 * KIB),
+        (widest, both(9), 512),
+        (widest, both(12), 4 * KIB),
+        (widest, both(15), 32 * KIB),
+        (widest, both(15) + takes_over_none, 0),
+    ] {
+        let agreement = agreed(&deflate, &offer);
+        warm_up(agreement);
+        let plain = Meter::new();
+        let mut without = [Role::Client, Role::Server].map(|role| role.connection(Config::new()));
+        let plain = plain.retained();
+        without.iter_mut().for_each(Connection::release);
+
+        let meter = Meter::new();
+        let mut pair = Pair::new(agreement);
+        // Agreed on and not used: nothing more than without.
+        assert_eq!(meter.retained(), plain, "{offer}");
+        for seed in 0..30 {
+            pair.talk(seed, 3000);
+        }
+        pair.rest();
+        let kept = meter.retained() - plain;
+        let max = 4 * max_each_way;
+        // 64 bytes to hold a window together, in each of the four.
+        assert!(kept <= max + if max > 0 { 4 * 64 } else { 0 }, "{offer}: {kept}");
+        assert!(kept >= max, "{offer}: {kept}");
+        if offer == both(15) && deflate == Deflate::new() {
+            // One side, by the defaults, with a peer that allows 12 bits.
+            assert!(kept / 2 <= 8 * KIB + 512, "{kept}");
+        }
+        // Takeover goes on after the rest.
+        pair.talk(7, 3000);
+        drop(pair);
+        assert_eq!(meter.retained(), 0);
+    }
+}
+
+#[test]
+fn short_conversations_keep_what_they_said() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    warm_up(agreement);
+    let meter = Meter::new();
+    let mut pair = Pair::new(agreement);
+    pair.talk(1, 200);
+    pair.rest();
+    // Two windows of 200 bytes on each side, and the masking keys.
+    assert!(meter.retained() <= 4 * (200 + 64) + 64, "{}", meter.retained());
+}
+
+#[test]
+fn a_message_under_way_has_an_engine() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    for role in Role::BOTH {
+        let begun = frame(role, RSV1 | TEXT, Blocks::new().stored("begun", false).bytes());
+        let ended = frame(role, FIN | CONTINUATION, [0x00]);
+        let begin = || {
+            let mut connection = role.connection(Config::new()).with_agreement(agreement);
+            let mut input = Input::new();
+            input.extend_from_slice(&begun);
+            assert!(matches!(connection.receive(&mut input), Ok(None)));
+            connection
+        };
+        // As many engines as the machine runs threads may wait for work.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let others: Vec<_> = (0..threads).map(|_| begin()).collect();
+        let mut connections = Vec::with_capacity(10);
+        let meter = Meter::new();
+        connections.extend((0..10).map(|_| begin()));
+        let each = meter.retained() / connections.len();
+        assert!((62 * KIB..66 * KIB).contains(&each), "{each}");
+        for connection in &mut connections {
+            let mut input = Input::new();
+            input.extend_from_slice(&ended);
+            // The text of the beginning is gone with its input.
+            let _ = connection.receive(&mut input);
+        }
+        // What stays are a few words of history each, and those engines that may wait.
+        let left = meter.retained();
+        assert!(left <= threads * 68 * KIB + connections.len() * 128, "{left}");
+        drop(others);
+
+        // A frame that is not whole has none as long as less than 16 KiB of it wait.
+        let mut connection = role.connection(Config::new()).with_agreement(agreement);
+        let long = frame(role, RSV1 | BINARY, Blocks::new().stored([7; 60_000], false).bytes());
+        let meter = Meter::new();
+        let mut input = Input::new();
+        input.extend_from_slice(&long[..15 * KIB]);
+        assert!(matches!(connection.receive(&mut input), Ok(None)));
+        assert!(meter.retained() <= 65 * KIB, "{}", meter.retained());
+    }
+}
+
+#[test]
+fn a_bomb_costs_the_limit_and_a_constant() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    // 64 MiB of one character each, in 400 KB.
+    let bomb = bomb(260_000);
+    for role in Role::BOTH {
+        for (kind, max) in [(TEXT, 1 << 20), (BINARY, 1 << 20), (TEXT, 100 * KIB), (BINARY, 0)] {
+            for cut in [bomb.len(), 700] {
+                let config = Config::new().with_max_message_len(max);
+                let mut connection = role.connection(config).with_agreement(agreement);
+                let (now, later) = bomb.split_at(cut);
+                let mut bytes = frame(role, if later.is_empty() { FIN } else { 0 } | RSV1 | kind, now);
+                bytes.extend(frame(role, FIN | CONTINUATION, later));
+                let meter = Meter::new();
+                let mut input = Input::new();
+                let mut outcome = Ok(false);
+                for chunk in bytes.chunks(16 * KIB) {
+                    input.extend_from_slice(chunk);
+                    outcome = connection.receive(&mut input).map(|event| event.is_some());
+                    if outcome.is_err() {
+                        break;
+                    }
+                }
+                assert_eq!(outcome, Err(ProtocolError::MessageTooLong { len: max as u64 + 1, max }));
+                // While the message grows, the last two sizes of its memory count both.
+                let peak = meter.peak();
+                assert!(peak <= max * 3 / 2 + 256 * KIB, "{peak} for {max}");
+            }
+        }
+        // In parts it costs no more than one of them.
+        let config = Config::new().with_max_message_len(usize::MAX).with_parts(true);
+        let mut connection = role.connection(config).with_agreement(agreement);
+        let bytes = frame(role, FIN | RSV1 | BINARY, &bomb);
+        let meter = Meter::new();
+        let (mut input, mut len) = (Input::new(), 0);
+        for chunk in bytes.chunks(16 * KIB) {
+            input.extend_from_slice(chunk);
+            while let Some(event) = connection.receive(&mut input).expect("valid") {
+                let Event::BinaryPart(part) = event else { panic!("{event:?}") };
+                len += part.len();
+            }
+        }
+        assert_eq!(len, 1 + 258 * 260_000);
+        assert!(meter.peak() <= 256 * KIB, "{}", meter.peak());
+    }
+}
+
+#[test]
+fn what_was_inflated_is_given_back_with_the_input() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    for role in Role::BOTH {
+        for kind in [TEXT, BINARY] {
+            let mut connection = role.connection(Config::new()).with_agreement(agreement);
+            let mut input = Input::new();
+            input.extend_from_slice(&frame(role, FIN | RSV1 | kind, bomb(8000)));
+            assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+            let meter = Meter::new();
+            input.shrink();
+            drop(input.release());
+            let before = support::counting::live();
+            drop(input);
+            // Nothing was left to be dropped with it.
+            assert_eq!(support::counting::live(), before);
+            assert_eq!(meter.retained(), 0);
+        }
+    }
+}
