@@ -1,8 +1,11 @@
-//! An echo server with a thread per connection. Any origin may connect; Ctrl-C says goodbye to every peer.
+//! An echo server with a thread per connection. Any origin may connect; Ctrl-C says goodbye to every peer. With `--deflate` it agrees to
+//! compression, which needs the feature `deflate`.
 //!
 //! ```text
 //! cargo run --release --features blocking --example echo_blocking -- --addr 127.0.0.1:9001
 //! ```
+
+mod options;
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +19,8 @@ use tidewire::{CloseCode, Config, Error, Origins, ServerHandshake, State};
 type Peers = Arc<Mutex<Vec<Writer<TcpStream>>>>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind(address()?)?;
+    let (address, config) = arguments()?;
+    let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
     let peers = Peers::default();
     let leaving = Arc::clone(&peers);
@@ -31,13 +35,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         };
         let peers = Arc::clone(&peers);
-        thread::spawn(move || serve(stream, &peers));
+        thread::spawn(move || serve(stream, config, &peers));
     }
 }
 
-fn serve(stream: TcpStream, peers: &Peers) -> Result<(), Error> {
+fn serve(stream: TcpStream, config: Config, peers: &Peers) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
+    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
     let (reader, writer) = accept_with(stream, handshake)?.split();
     lock(peers).push(writer.clone());
     let result = echo(reader, &writer);
@@ -74,16 +78,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The value of `--addr`.
-fn address() -> Result<String, lexopt::Error> {
+/// The value of `--addr`, and what `--deflate` asks for.
+fn arguments() -> Result<(String, Config), Box<dyn std::error::Error>> {
     use lexopt::prelude::*;
     let mut arguments = lexopt::Parser::from_env();
-    let mut address = "127.0.0.1:9001".to_owned();
+    let (mut address, mut deflates) = ("127.0.0.1:9001".to_owned(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("addr") => address = arguments.value()?.string()?,
-            _ => return Err(argument.unexpected()),
+            Long("deflate") => deflates = true,
+            _ => return Err(argument.unexpected().into()),
         }
     }
-    Ok(address)
+    Ok((address, options::config(deflates)?))
 }

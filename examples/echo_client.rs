@@ -1,16 +1,19 @@
 //! Sends each line of standard input and prints what comes back; Ctrl-D closes. With `--mirror` it sends back every message that it
-//! receives until the server closes, and succeeds if the close was clean.
+//! receives until the server closes, and succeeds if the close was clean. With `--deflate` it offers compression, which needs the feature
+//! `deflate`.
 //!
 //! ```text
 //! cargo run --release --features tokio --example echo_client -- ws://127.0.0.1:9001/
 //! cargo run --release --features tokio --example echo_client -- --mirror ws://127.0.0.1:9001/
 //! ```
 
+mod options;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tidewire::tokio::{ClientStream, WebSocket, connect};
-use tidewire::{CloseCode, Error, Message};
+use tidewire::tokio::{ClientStream, Connector, WebSocket};
+use tidewire::{ClientRequest, CloseCode, Error, Message};
 use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 
 #[tokio::main(flavor = "current_thread")]
@@ -27,15 +30,17 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     use lexopt::prelude::*;
     let mut arguments = lexopt::Parser::from_env();
-    let (mut mirrors, mut uri) = (false, None);
+    let (mut mirrors, mut deflates, mut uri) = (false, false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("mirror") => mirrors = true,
+            Long("deflate") => deflates = true,
             Value(value) if uri.is_none() => uri = Some(value.string()?),
             _ => return Err(argument.unexpected().into()),
         }
     }
-    let mut socket = connect(&uri.ok_or("usage: echo_client [--mirror] URL")?).await?;
+    let request = ClientRequest::new(&uri.ok_or("usage: echo_client [--mirror] [--deflate] URL")?)?;
+    let mut socket = Connector::new().with_config(options::config(deflates)?).connect(request).await?;
     if mirrors {
         mirror(&mut socket).await?
     } else {

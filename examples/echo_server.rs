@@ -1,8 +1,11 @@
-//! An echo server on tokio. Any origin may connect; Ctrl-C says goodbye to every peer.
+//! An echo server on tokio. Any origin may connect; Ctrl-C says goodbye to every peer. With `--deflate` it agrees to compression, which
+//! needs the feature `deflate`.
 //!
 //! ```text
 //! cargo run --release --features tokio --example echo_server -- --addr 127.0.0.1:9001
 //! ```
+
+mod options;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,7 +18,8 @@ use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind(address()?).await?;
+    let (address, config) = arguments()?;
+    let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     let (goodbye, leaving) = watch::channel(false);
     let mut peers = JoinSet::new();
@@ -28,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ = &mut interrupted => break,
             Some(_) = peers.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(peers.spawn(serve(stream, leaving.clone()))),
+                Ok((stream, _)) => drop(peers.spawn(serve(stream, config, leaving.clone()))),
                 // Out of file descriptors, most likely: some will come free.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
@@ -41,9 +45,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn serve(stream: TcpStream, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
+async fn serve(stream: TcpStream, config: Config, mut leaving: watch::Receiver<bool>) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::any());
+    let handshake = ServerHandshake::new(config).with_origins(Origins::any());
     let mut socket = accept_with(stream, handshake).await?;
     tokio::select! {
         result = echo(&mut socket) => return result,
@@ -66,16 +70,17 @@ async fn echo(socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
     }
 }
 
-/// The value of `--addr`.
-fn address() -> Result<String, lexopt::Error> {
+/// The value of `--addr`, and what `--deflate` asks for.
+fn arguments() -> Result<(String, Config), Box<dyn std::error::Error>> {
     use lexopt::prelude::*;
     let mut arguments = lexopt::Parser::from_env();
-    let mut address = "127.0.0.1:9001".to_owned();
+    let (mut address, mut deflates) = ("127.0.0.1:9001".to_owned(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("addr") => address = arguments.value()?.string()?,
-            _ => return Err(argument.unexpected()),
+            Long("deflate") => deflates = true,
+            _ => return Err(argument.unexpected().into()),
         }
     }
-    Ok(address)
+    Ok((address, options::config(deflates)?))
 }
