@@ -8,6 +8,8 @@
 //!                 |                                          |
 //!                 +--- back to the process                   +--- its end becomes the history
 //! ```
+//!
+//! An engine knows by a number whose message it did last. If that is the same connection, it goes on where it was.
 
 mod compression;
 mod engines;
