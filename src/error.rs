@@ -340,6 +340,15 @@ pub enum InvalidRequest {
     /// A header that only the handshake itself may write.
     #[error("the handshake itself writes the header {0}")]
     ReservedHeader(Culprit),
+    /// A user name, password or token that cannot stand in a header; it is not shown.
+    #[error("the user name, password or token holds a character that must not stand there")]
+    InvalidCredentials,
+    /// The name or value of this cookie holds a character that must not stand there (RFC 6265 4.1.1).
+    #[error("the cookie {0} has a name that is no token, or a value with a character that must not stand there")]
+    InvalidCookie(Culprit),
+    /// A second `Authorization`.
+    #[error("`Authorization` is set already, and must not be repeated")]
+    RepeatedAuthorization,
     /// A second `Origin`.
     #[error("`Origin` is set already, and must not be repeated")]
     RepeatedOrigin,
