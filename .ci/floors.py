@@ -10,7 +10,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 
 # From the ground up. Two on one floor know nothing of each other.
-FLOORS = [["error", "config"], ["wire"], ["connection"], ["handshake"], ["adapter"], ["tokio", "blocking"]]
+FLOORS = [["error", "config"], ["wire"], ["connection"], ["handshake"], ["connect"], ["adapter"], ["tokio", "blocking"]]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 # Error types name what every floor up to the handshake gives them to tell.
 EXCEPTIONS = {("error", "wire"), ("error", "handshake")}

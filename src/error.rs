@@ -344,8 +344,13 @@ pub enum InvalidRequest {
     #[error("the user name, password or token holds a character that must not stand there")]
     InvalidCredentials,
     /// The name or value of this cookie holds a character that must not stand there (RFC 6265 4.1.1).
-    #[error("the cookie {0} has a name that is no token, or a value with a character that must not stand there")]
+    #[error(
+        "the cookie {0} has a name that is no token, or a value with a character that must not stand there"
+    )]
     InvalidCookie(Culprit),
+    /// A proxy that is no `http`, `https`, `socks5` or `socks5h` URI with nothing behind its port.
+    #[error("the proxy begins with {0}: it must be an http, https, socks5 or socks5h URI without a path")]
+    InvalidProxy(Culprit),
     /// A second `Authorization`.
     #[error("`Authorization` is set already, and must not be repeated")]
     RepeatedAuthorization,
@@ -398,6 +403,44 @@ impl InvalidOrigin {
     }
 }
 
+/// A proxy opened no tunnel to the server.
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// It wants a user name and a password, or others than it got: 407, or the refusal of RFC 1929.
+    #[error("the proxy wants a user name and a password, or others")]
+    AuthenticationRequired,
+    /// An HTTP proxy answered with this status.
+    #[error("the proxy refused with status {0}")]
+    Refused(u16),
+    /// A SOCKS proxy did not reach the server: a code of RFC 1928 6, such as 5 for a connection that was refused.
+    #[error("the proxy did not reach the server: {}", socks_reply(*.0))]
+    Unreachable(u8),
+    /// An answer that is neither HTTP nor SOCKS 5, or is longer than the limits.
+    #[error("the proxy's answer cannot be read: {0}")]
+    InvalidAnswer(Culprit),
+    /// It ended the transport before its answer was complete.
+    #[error("the proxy ended the transport without an answer")]
+    UnexpectedEof,
+}
+
+/// RFC 1928 6.
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+fn socks_reply(code: u8) -> &'static str {
+    match code {
+        1 => "general failure",
+        2 => "not allowed by its rules",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "time to live expired",
+        7 => "command not supported",
+        8 => "type of address not supported",
+        _ => "unknown code",
+    }
+}
+
 /// Why an operation of an adapter failed.
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 #[derive(Debug, Error)]
@@ -421,6 +464,9 @@ pub enum Error {
     /// The opening handshake failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The proxy opened no tunnel.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The client's request cannot be made.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),

@@ -193,6 +193,7 @@ pub mod tokio;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 mod adapter;
 mod config;
+mod connect;
 mod connection;
 mod error;
 mod wire;
@@ -205,6 +206,9 @@ pub use config::Config;
 #[cfg(feature = "deflate")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
 pub use config::deflate::{Agreement, Deflate};
+pub use connect::backoff::Backoff;
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use connect::proxy::Proxy;
 pub use connection::Connection;
 pub use connection::event::{Event, Part, Payload, Ready, Reply, Text};
 pub use connection::input::Input;
@@ -215,12 +219,12 @@ pub use connection::receiver::Receiver;
 pub use connection::sender::Sender;
 pub use connection::state::{Ending, Party, State, TransportAction};
 pub use connection::timer::Timestamp;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
-pub use error::Error;
 pub use error::{
     Culprit, HandshakeError, InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, ProtocolError,
     SendError, TimedOut,
 };
+#[cfg(any(feature = "blocking", feature = "tokio"))]
+pub use error::{Error, ProxyError};
 pub use handshake::negotiate::Origins;
 pub use handshake::{
     ClientHandshake, ClientRequest, Request, Response, ServerHandshake, UnsendableAnswer, Uri, accept_key,

@@ -181,6 +181,24 @@ impl ClientRequest {
         &self.subprotocols
     }
 
+    /// The same request for another URI. To another origin goes nothing that may be a credential: only what names the client.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn redirected(&self, uri: Uri, is_same_origin: bool) -> Self {
+        let mut request = Self { uri, ..self.clone() };
+        if !is_same_origin {
+            const HARMLESS: [&str; 3] = ["Origin", "User-Agent", "Accept-Language"];
+
+            let is_harmless = |line: &&str| {
+                let name = line.split(':').next().unwrap_or_default();
+                HARMLESS.iter().any(|harmless| name.eq_ignore_ascii_case(harmless))
+            };
+            request.headers = self.headers.split_inclusive("\r\n").filter(is_harmless).collect();
+            request.cookies.clear();
+            request.has_authorization = false;
+        }
+        request
+    }
+
     /// The head to send (RFC 6455 4.1).
     pub(super) fn encode(&self, key: &[u8], deflate: Option<&Deflate>) -> Output {
         let subprotocols = match &self.subprotocols[..] {

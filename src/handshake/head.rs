@@ -10,7 +10,7 @@ use super::{elements, is_same};
 use crate::{Culprit, HandshakeError};
 
 /// A complete head that is not parsed yet.
-pub(super) struct RawHead<'i> {
+pub(crate) struct RawHead<'i> {
     bytes: &'i [u8],
     lines: usize,
 }
@@ -40,7 +40,7 @@ impl<'i> RawHead<'i> {
     }
 
     /// Reads a response: the minor HTTP version, the status code, and the headers.
-    pub(super) fn into_response<'s>(
+    pub(crate) fn into_response<'s>(
         self,
         slots: &'s mut Slots<'i>,
     ) -> Result<(u8, u16, Headers<'s, 'i>), HandshakeError> {
@@ -107,13 +107,13 @@ pub(super) fn malformed(bytes: &[u8]) -> HandshakeError {
 const USUAL_LINES: usize = 32;
 
 /// Where the headers of a head go while they are checked: on the stack, unless there are unusually many.
-pub(super) struct Slots<'i> {
+pub(crate) struct Slots<'i> {
     few: [MaybeUninit<httparse::Header<'i>>; USUAL_LINES],
     many: Vec<MaybeUninit<httparse::Header<'i>>>,
 }
 
 impl<'i> Slots<'i> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { few: [const { MaybeUninit::uninit() }; USUAL_LINES], many: Vec::new() }
     }
 
@@ -128,7 +128,7 @@ impl<'i> Slots<'i> {
 }
 
 /// The headers of a head while they are checked.
-pub(super) struct Headers<'s, 'i> {
+pub(crate) struct Headers<'s, 'i> {
     bytes: &'i [u8],
     all: &'s [httparse::Header<'i>],
 }

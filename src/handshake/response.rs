@@ -173,7 +173,8 @@ fn http_date(text: &[u8]) -> Option<Duration> {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
     let text = core::str::from_utf8(text).ok()?;
-    let [_, day, month, year, time, "GMT"] = <[&str; 6]>::try_from(text.split(' ').collect::<Vec<_>>()).ok()?
+    let [_, day, month, year, time, "GMT"] =
+        <[&str; 6]>::try_from(text.split(' ').collect::<Vec<_>>()).ok()?
     else {
         return None;
     };

@@ -4,7 +4,7 @@ use super::head::{RawHead, malformed};
 use crate::{Config, HandshakeError, Input};
 
 /// Looks for the end of a head, at each byte once.
-pub(super) struct Scan {
+pub(crate) struct Scan {
     /// How long all heads together may be.
     limit: usize,
     /// How long this one may be.
@@ -19,7 +19,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let limit = config.max_head_len();
         let max_headers = config.max_headers();
         Self { limit, max_len: limit, max_headers, position: 0, line_start: 0, lines: 0 }
@@ -31,7 +31,7 @@ impl Scan {
     }
 
     /// Takes a complete head out of `input`, and nothing of what follows it, and returns what `read` makes of it.
-    pub(super) fn receive<T>(
+    pub(crate) fn receive<T>(
         &mut self,
         input: &mut Input,
         read: impl FnOnce(RawHead<'_>) -> Result<T, HandshakeError>,

@@ -130,14 +130,14 @@ impl fmt::Debug for Uri {
 }
 
 /// A host and a port (RFC 3986 3.2).
-pub(super) struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     /// With the brackets of an IPv6 address.
-    pub(super) host: &'a str,
-    pub(super) port: Option<u16>,
+    pub(crate) host: &'a str,
+    pub(crate) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    pub(super) fn parse(authority: &'a str) -> Result<Self, InvalidRequest> {
+    pub(crate) fn parse(authority: &'a str) -> Result<Self, InvalidRequest> {
         if authority.as_bytes().contains(&b'@') {
             return Err(InvalidRequest::UnexpectedUserInfo);
         }
@@ -167,7 +167,7 @@ impl<'a> Authority<'a> {
 }
 
 /// Splits what follows `scheme://` behind the authority.
-pub(super) fn split_authority(rest: &str) -> (&str, &str) {
+pub(crate) fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 

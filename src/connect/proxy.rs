@@ -1,0 +1,395 @@
+//! [`Proxy`]: what stands between a client and its server, and how it is asked for a tunnel: HTTP CONNECT (RFC 9110 9.3.6) or SOCKS 5 (RFC 1928, 1929).
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
+use core::str::FromStr;
+
+use crate::connection::timer::Deadline;
+use crate::handshake::client_request::{basic_auth, percent_decode};
+use crate::handshake::head::{RawHead, Slots};
+use crate::handshake::scan::Scan;
+use crate::handshake::uri::{Authority, split_authority};
+use crate::{
+    Config, Culprit, HandshakeError, Input, InvalidRequest, Output, ProxyError, TimedOut, Timestamp, Uri,
+};
+
+/// A proxy that opens a tunnel to the server: `http://`, `https://` (HTTP CONNECT over TLS), `socks5://` or `socks5h://`.
+///
+/// The proxy resolves the server's name, also with `socks5://`. A user name and a password stand in the URI, percent-encoded where they need
+/// to be.
+///
+/// ```
+/// use tidewire::Proxy;
+///
+/// let proxy: Proxy = "socks5h://ada:secret@proxy.example:1080".parse()?;
+/// assert_eq!(format!("{proxy:?}"), "Proxy(socks5://proxy.example:1080)");
+/// # Ok::<(), tidewire::InvalidRequest>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    kind: Kind,
+    host: String,
+    port: u16,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Http,
+    Https,
+    Socks5,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+impl Proxy {
+    /// The host of the proxy; an IPv6 address stands without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port of the proxy: 80, 443 or 1080 unless it was given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// True if the proxy itself is spoken to over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.kind == Kind::Https
+    }
+
+    /// What the environment says for `uri`, as curl reads it: `HTTPS_PROXY` for `wss`, `HTTP_PROXY` for `ws`, then `ALL_PROXY`, unless
+    /// `NO_PROXY` lists the host. Lower-case names come first. `lookup` returns the value of a variable.
+    ///
+    /// # Errors
+    /// [`InvalidProxy`](InvalidRequest::InvalidProxy) for a value that is no proxy.
+    pub(crate) fn from_env(
+        uri: &Uri,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, InvalidRequest> {
+        let either = |name: &str| {
+            let values = [name.to_ascii_lowercase(), String::from(name)].map(|name| lookup(&name));
+            values.into_iter().flatten().find(|value| !value.is_empty())
+        };
+        if either("NO_PROXY").is_some_and(|list| is_excepted(uri, &list)) {
+            return Ok(None);
+        }
+        let own = match uri.is_secure() {
+            true => either("HTTPS_PROXY"),
+            // A CGI program finds a header `Proxy` of its client in the upper-case variable.
+            false if lookup("REQUEST_METHOD").is_some() => lookup("http_proxy"),
+            false => either("HTTP_PROXY"),
+        };
+        let Some(value) = own.or_else(|| either("ALL_PROXY")) else { return Ok(None) };
+        // Many leave the scheme out.
+        let proxy = if value.contains("://") { value.parse() } else { format!("http://{value}").parse() };
+        proxy.map(Some)
+    }
+}
+
+/// True if a list such as `localhost,.example.com,10.0.0.1:8080` has the host of `uri`.
+fn is_excepted(uri: &Uri, list: &str) -> bool {
+    let (host, port) = (uri.host(), uri.port());
+    list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| {
+        if entry == "*" {
+            return true;
+        }
+        let (name, entry_port) = match entry.rsplit_once(':') {
+            Some((name, digits)) if entry.parse::<Ipv6Addr>().is_err() => (name, digits.parse().ok()),
+            _ => (entry, None),
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']').trim_start_matches("*.");
+        let name = name.trim_start_matches('.');
+        let is_same = match (name.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+            (Ok(entry), Ok(host)) => entry == host,
+            // A name and all below it.
+            _ => host.len().checked_sub(name.len()).is_some_and(|at| {
+                let (before, end) = host.as_bytes().split_at(at);
+                end.eq_ignore_ascii_case(name.as_bytes()) && (at == 0 || before.ends_with(b"."))
+            }),
+        };
+        !name.is_empty() && is_same && entry_port.is_none_or(|entry: u16| entry == port)
+    })
+}
+
+impl FromStr for Proxy {
+    type Err = InvalidRequest;
+
+    /// # Errors
+    /// `InvalidProxy` for another scheme or a path, `InvalidHost`, `InvalidPort`, and `InvalidCredentials`.
+    fn from_str(uri: &str) -> Result<Self, InvalidRequest> {
+        let invalid = || {
+            // No user name is shown.
+            let start = uri.split([':', '/', '@', '?', '#']).next().unwrap_or_default();
+            InvalidRequest::InvalidProxy(Culprit::text(start))
+        };
+        let (scheme, rest) = uri.split_once("://").ok_or_else(invalid)?;
+        let (kind, default_port) = match &*scheme.to_ascii_lowercase() {
+            "http" => (Kind::Http, 80),
+            "https" => (Kind::Https, 443),
+            "socks5" | "socks5h" => (Kind::Socks5, 1080),
+            _ => return Err(invalid()),
+        };
+        let (authority, path) = split_authority(rest);
+        if !matches!(path, "" | "/") {
+            return Err(invalid());
+        }
+        let (userinfo, authority) = match authority.rsplit_once('@') {
+            Some((userinfo, authority)) => (Some(userinfo), authority),
+            None => (None, authority),
+        };
+        let Authority { host, port } = Authority::parse(authority)?;
+        let credentials = match userinfo {
+            Some(userinfo) => {
+                Some(Credentials::parse(userinfo, kind).ok_or(InvalidRequest::InvalidCredentials)?)
+            }
+            None => None,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').into();
+        Ok(Self { kind, host, port: port.unwrap_or(default_port), credentials })
+    }
+}
+
+impl Credentials {
+    fn parse(userinfo: &str, kind: Kind) -> Option<Self> {
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let (user, password) = (percent_decode(user)?, percent_decode(password)?);
+        let is_valid = match kind {
+            Kind::Http | Kind::Https => basic_auth(&user, &password).is_some(),
+            // RFC 1929 2: from 1 to 255 bytes.
+            Kind::Socks5 => (1..=255).contains(&user.len()) && (1..=255).contains(&password.len()),
+        };
+        is_valid.then_some(Self { user, password })
+    }
+}
+
+/// Without the credentials.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.kind {
+            Kind::Http => "http",
+            Kind::Https => "https",
+            Kind::Socks5 => "socks5",
+        };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "Proxy({scheme}://{open}{}{close}:{})", self.host, self.port)
+    }
+}
+
+/// Asks a proxy for a tunnel.
+///
+/// Exactly the proxy's answer is consumed: what follows it stays in the input.
+pub(crate) struct Tunnel {
+    state: State,
+    output: Output,
+    scan: Scan,
+    config: Config,
+    deadline: Deadline,
+    /// What follows when SOCKS 5 has agreed on a method.
+    credentials: Vec<u8>,
+    request: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// The answer to CONNECT.
+    Http,
+    /// RFC 1928 3: the method that was chosen.
+    Method,
+    /// RFC 1929 2: whether the credentials are right.
+    Authentication,
+    /// RFC 1928 6: whether the server was reached.
+    Reply,
+}
+
+impl Tunnel {
+    /// To the server of `uri`, through `proxy`.
+    pub(crate) fn new(proxy: &Proxy, uri: &Uri, config: Config) -> Self {
+        let mut tunnel = Self {
+            state: State::Http,
+            output: Output::new(),
+            scan: Scan::new(&config),
+            config,
+            deadline: Deadline::NONE,
+            credentials: Vec::new(),
+            request: Vec::new(),
+        };
+        match proxy.kind {
+            Kind::Http | Kind::Https => tunnel.output = Output::of(connect_request(proxy, uri)),
+            Kind::Socks5 => {
+                tunnel.state = State::Method;
+                tunnel.request = socks_request(uri);
+                if let Some(Credentials { user, password }) = &proxy.credentials {
+                    tunnel.credentials.extend([1, user.len() as u8]);
+                    tunnel.credentials.extend_from_slice(user.as_bytes());
+                    tunnel.credentials.push(password.len() as u8);
+                    tunnel.credentials.extend_from_slice(password.as_bytes());
+                }
+                // RFC 1928 3: no authentication, or that of RFC 1929.
+                let methods: &[u8] = if tunnel.credentials.is_empty() { &[5, 1, 0] } else { &[5, 2, 0, 2] };
+                tunnel.output = Output::of(methods.into());
+            }
+        }
+        tunnel
+    }
+
+    pub(crate) fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    pub(crate) fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.deadline.poll(now, self.config.open_timeout())
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut> {
+        let is_late = self.poll_timeout(now).is_some() && self.deadline.is_due(now);
+        if is_late { Err(TimedOut::Open) } else { Ok(()) }
+    }
+
+    /// Reads what the proxy answers; `Some` when the tunnel is open.
+    pub(crate) fn receive(&mut self, input: &mut Input) -> Result<Option<()>, ProxyError> {
+        loop {
+            let progress = match self.state {
+                State::Http => self.receive_http(input)?,
+                State::Method => self.receive_method(input)?,
+                State::Authentication => self.receive_authentication(input)?,
+                State::Reply => receive_reply(input)?,
+            };
+            match progress {
+                Progress::Next(state) => self.state = state,
+                Progress::Open => return Ok(Some(())),
+                Progress::Starved if input.is_eof() => return Err(ProxyError::UnexpectedEof),
+                Progress::Starved => return Ok(None),
+            }
+        }
+    }
+
+    fn receive_http(&mut self, input: &mut Input) -> Result<Progress, ProxyError> {
+        let read = |head: RawHead<'_>| head.into_response(&mut Slots::new()).map(|(_, status, _)| status);
+        match self.scan.receive(input, read) {
+            // RFC 9110 9.3.6: any 2xx opens the tunnel, whatever the head says of a body.
+            Ok(Some(200..=299)) => Ok(Progress::Open),
+            // RFC 9110 15.2: another head follows.
+            Ok(Some(100..=199)) => Ok(Progress::Next(State::Http)),
+            Ok(Some(407)) => Err(ProxyError::AuthenticationRequired),
+            Ok(Some(status)) => Err(ProxyError::Refused(status)),
+            Ok(None) => Ok(Progress::Starved),
+            Err(HandshakeError::UnexpectedEof) => Err(ProxyError::UnexpectedEof),
+            Err(error) => Err(ProxyError::InvalidAnswer(Culprit::text(format!("{error}")))),
+        }
+    }
+
+    fn receive_method(&mut self, input: &mut Input) -> Result<Progress, ProxyError> {
+        let Some(answer) = take(input, 2) else { return Ok(Progress::Starved) };
+        match answer[..] {
+            [5, 0] => {
+                self.output.push(&self.request);
+                Ok(Progress::Next(State::Reply))
+            }
+            [5, 2] if !self.credentials.is_empty() => {
+                self.output.push(&self.credentials);
+                Ok(Progress::Next(State::Authentication))
+            }
+            [5, 2 | 0xFF] => Err(ProxyError::AuthenticationRequired),
+            _ => Err(invalid(&answer)),
+        }
+    }
+
+    fn receive_authentication(&mut self, input: &mut Input) -> Result<Progress, ProxyError> {
+        let Some(answer) = take(input, 2) else { return Ok(Progress::Starved) };
+        match answer[..] {
+            [1, 0] => {
+                self.output.push(&self.request);
+                Ok(Progress::Next(State::Reply))
+            }
+            // RFC 1929 2: any other status is a refusal.
+            [1, _] => Err(ProxyError::AuthenticationRequired),
+            _ => Err(invalid(&answer)),
+        }
+    }
+}
+
+/// How far a step came.
+enum Progress {
+    Next(State),
+    Open,
+    /// More has to arrive.
+    Starved,
+}
+
+/// RFC 1928 6: a code, and an address that nobody needs.
+fn receive_reply(input: &mut Input) -> Result<Progress, ProxyError> {
+    let unread = input.unread();
+    match unread {
+        [5, 0, ..] | [5] | [] => {}
+        [5, code, ..] => return Err(ProxyError::Unreachable(*code)),
+        [..] => return Err(invalid(unread)),
+    }
+    let len = match unread.get(3..5) {
+        None => return Ok(Progress::Starved),
+        Some([1, _]) => 4 + 4 + 2,
+        Some([3, len]) => 4 + 1 + usize::from(*len) + 2,
+        Some([4, _]) => 4 + 16 + 2,
+        Some(_) => return Err(invalid(unread)),
+    };
+    Ok(if take(input, len).is_some() { Progress::Open } else { Progress::Starved })
+}
+
+/// RFC 9110 9.3.6.
+fn connect_request(proxy: &Proxy, uri: &Uri) -> Vec<u8> {
+    let target = target(uri);
+    let authorization = proxy.credentials.as_ref().and_then(|Credentials { user, password }| {
+        Some(format!("Proxy-Authorization: {}\r\n", basic_auth(user, password)?))
+    });
+    let authorization = authorization.unwrap_or_default();
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n").into_bytes()
+}
+
+/// The host and, in any case, the port.
+fn target(uri: &Uri) -> String {
+    let (open, close) = if uri.host().contains(':') { ("[", "]") } else { ("", "") };
+    format!("{open}{}{close}:{}", uri.host(), uri.port())
+}
+
+/// RFC 1928 4: CONNECT to a name or an address.
+fn socks_request(uri: &Uri) -> Vec<u8> {
+    let mut request = Vec::from([5, 1, 0]);
+    match uri.host().parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => {
+            request.push(1);
+            request.extend(address.octets());
+        }
+        Ok(IpAddr::V6(address)) => {
+            request.push(4);
+            request.extend(address.octets());
+        }
+        Err(_) => {
+            // A longer name is in no DNS: the proxy will not find what is left of it.
+            let name = &uri.host().as_bytes()[..uri.host().len().min(255)];
+            request.extend([3, name.len() as u8]);
+            request.extend_from_slice(name);
+        }
+    }
+    request.extend(uri.port().to_be_bytes());
+    request
+}
+
+fn take(input: &mut Input, len: usize) -> Option<Vec<u8>> {
+    let taken = input.unread().get(..len)?.to_vec();
+    input.consume(len);
+    Some(taken)
+}
+
+fn invalid(answer: &[u8]) -> ProxyError {
+    ProxyError::InvalidAnswer(Culprit::text(answer))
+}
