@@ -7,6 +7,9 @@ mod opening;
 pub(crate) mod pool;
 mod queue;
 mod reunite;
+mod route;
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;
 mod transfer;
 
 use std::io;
@@ -15,10 +18,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use self::delivery::Delivery;
 pub(crate) use self::handles::{Handle, Handles};
 pub(crate) use self::opening::{
-    Negotiated, Opening, PAIR_LEN, client_handshake, name_server, pair_connections, plain_uri, rest_of,
+    Negotiated, Opening, PAIR_LEN, client_handshake, name_server, pair_connections, rest_of,
 };
 pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;
+pub(crate) use self::route::Route;
 pub(crate) use self::transfer::{drain, fill};
 
 use self::pool::PooledInput;

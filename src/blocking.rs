@@ -7,6 +7,7 @@
 //!
 //! The guide shows how to do [without tokio](crate::guide::without_tokio).
 
+mod connect;
 mod inbox;
 mod open;
 mod outbox;
@@ -14,19 +15,25 @@ mod pair;
 mod split;
 mod stream;
 mod timeout;
+#[cfg(feature = "rustls")]
+mod tls;
 mod writer;
 
 use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
+pub use self::connect::{Connector, connect};
 use self::inbox::{Inbox, Limit, ReadAccess, unlimited};
-pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
+pub use self::open::{Incoming, accept, accept_with, client, client_with};
 use self::outbox::{Access, Goal, Outbox, Sending, flush, ready_then};
 pub use self::pair::{PairStream, pair};
 pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls::TlsStream;
 pub use self::writer::Writer;
 #[cfg(feature = "deflate")]
 use crate::Agreement;

@@ -467,14 +467,17 @@ pub enum Error {
     /// The proxy opened no tunnel.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
+    /// TLS failed: the certificate is not valid for the host, or is of nobody who is trusted, or the two sides have nothing in common.
+    #[error("TLS failed: {0}")]
+    Tls(std::io::Error),
     /// The client's request cannot be made.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
     /// The server's answer cannot be given; the client got a 500.
     #[error(transparent)]
     InvalidResponse(#[from] InvalidResponse),
-    /// `connect` was given a `wss` URI: make the TLS stream with a TLS library and pass it to `client`.
-    #[error("a wss URI needs a TLS stream: pass one to `client`")]
+    /// `connect` was given a `wss` URI, or an `https` proxy, and the feature `rustls` is off. Turn it on, or pass a TLS stream to `client`.
+    #[error("wss needs the feature `rustls`, or a TLS stream that is passed to `client`")]
     TlsNeeded,
 }
 

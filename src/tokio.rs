@@ -8,6 +8,7 @@
 //! The guide begins with a [first server](crate::guide::first_server) and a [first client](crate::guide::first_client).
 
 mod alarm;
+mod connect;
 mod driver;
 mod inbox;
 mod open;
@@ -25,9 +26,10 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::connect::{Connector, connect};
 use self::driver::Driver;
 use self::inbox::{Inbox, Recv, RecvRef};
-pub use self::open::{Connector, Incoming, accept, accept_with, client, client_with, connect};
+pub use self::open::{Incoming, accept, accept_with, client, client_with};
 pub use self::pair::pair;
 pub use self::split::Reader;
 pub use self::stream::ClientStream;

@@ -5,34 +5,38 @@ use std::boxed::Box;
 use std::format;
 use std::io;
 
+use crate::connect::proxy::Tunnel;
 use crate::connection::Role;
 use crate::handshake::negotiate;
 use crate::{
-    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, Request,
-    Response, ServerHandshake, TimedOut, Timestamp, Uri,
+    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, ProxyError,
+    Request, Response, ServerHandshake, TimedOut, Timestamp, Uri,
 };
 
 /// An opening handshake, whatever the role.
 pub(crate) trait Opening {
     /// What it leads to.
     type Opened;
+    /// What the other side did wrong.
+    type Failure: Into<Error>;
 
     fn output(&mut self) -> &mut Output;
-    fn receive(&mut self, input: &mut Input) -> Result<Option<Self::Opened>, HandshakeError>;
+    fn receive(&mut self, input: &mut Input) -> Result<Option<Self::Opened>, Self::Failure>;
     fn poll_timeout(&mut self, now: Timestamp) -> Option<Timestamp>;
     fn handle_timeout(&mut self, now: Timestamp) -> Result<(), TimedOut>;
 }
 
 macro_rules! impl_opening {
-    ($handshake:ty, $opened:ty) => {
+    ($handshake:ty, $opened:ty, $failure:ty) => {
         impl Opening for $handshake {
             type Opened = $opened;
+            type Failure = $failure;
 
             fn output(&mut self) -> &mut Output {
                 self.output()
             }
 
-            fn receive(&mut self, input: &mut Input) -> Result<Option<$opened>, HandshakeError> {
+            fn receive(&mut self, input: &mut Input) -> Result<Option<$opened>, $failure> {
                 self.receive(input)
             }
 
@@ -47,8 +51,9 @@ macro_rules! impl_opening {
     };
 }
 
-impl_opening!(ClientHandshake, (Connection, Response));
-impl_opening!(ServerHandshake, Request);
+impl_opening!(ClientHandshake, (Connection, Response), HandshakeError);
+impl_opening!(ServerHandshake, Request, HandshakeError);
+impl_opening!(Tunnel, (), ProxyError);
 
 /// What is kept of the opening handshake.
 #[derive(Debug)]
@@ -73,12 +78,6 @@ impl Negotiated {
             Self::Client(response) => Some(response),
         }
     }
-}
-
-/// The URI of a request, which needs no TLS.
-pub(crate) fn plain_uri(request: &ClientRequest) -> Result<&Uri, Error> {
-    let uri = request.uri();
-    if uri.is_secure() { Err(Error::TlsNeeded) } else { Ok(uri) }
 }
 
 /// Names the server that cannot be reached, or breaks off.

@@ -88,6 +88,15 @@ impl PooledInput {
         }
     }
 
+    /// What was read and not consumed.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        let Some(input) = self.get() else { return Vec::new() };
+        let unread = input.unread().to_vec();
+        input.consume(unread.len());
+        self.give_back();
+        unread
+    }
+
     fn storage_len(&self) -> usize {
         self.0.as_ref().map_or(0, |input| input.storage_len())
     }

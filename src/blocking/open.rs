@@ -1,133 +1,14 @@
-//! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
+//! Opening a connection over a stream: `client`, `accept`, and [`Incoming`], the accept in two steps.
 
-use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use std::boxed::Box;
-use std::io::{self, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Instant;
 
 use super::outbox::MAX_WRITE;
 use super::timeout::{Timeout, read, until, write};
-use super::{ClientStream, Stream, WebSocket};
+use super::{Stream, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, Opening, client_handshake, name_server, plain_uri, rest_of};
-use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
-
-/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.
-///
-/// For `wss://`, make a TLS stream with a TLS library and pass it to [`client`].
-///
-/// # Errors
-/// As [`Connector::connect`], and [`InvalidRequest`](Error::InvalidRequest).
-///
-/// ```no_run
-/// # fn example() -> Result<(), tidewire::Error> {
-/// let mut socket = tidewire::blocking::connect("ws://127.0.0.1:9001/")?;
-/// socket.send("Hello")?;
-/// println!("{:?}", socket.recv()?);
-/// # Ok(()) }
-/// ```
-pub fn connect(uri: &str) -> Result<WebSocket<ClientStream>, Error> {
-    Connector::new().connect(ClientRequest::new(uri)?)
-}
-
-/// Connects clients, with settings of your own.
-///
-/// ```no_run
-/// # fn example() -> Result<(), tidewire::Error> {
-/// use tidewire::blocking::Connector;
-/// use tidewire::{ClientRequest, Config};
-///
-/// let request = ClientRequest::new("ws://127.0.0.1:9001/feed")?.with_header("Authorization", "Bearer ...")?;
-/// let connector = Connector::new().with_config(Config::new().with_max_message_len(1 << 20));
-/// let mut socket = connector.connect(request)?;
-/// println!("connected to {}", socket.get_ref().peer_addr()?);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Connector {
-    config: Config,
-}
-
-impl Connector {
-    /// One with the defaults of [`Config`].
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The limits and timers of the connections.
-    #[must_use]
-    pub fn with_config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Connects over TCP, with `TCP_NODELAY`, and opens a connection.
-    ///
-    /// The [open timeout](Config::with_open_timeout) covers resolving the host, connecting and the opening handshake together. A name that
-    /// takes longer to resolve goes on being resolved by a thread of its own.
-    ///
-    /// # Errors
-    /// - [`TlsNeeded`](Error::TlsNeeded) for a `wss` URI
-    /// - [`Io`](Error::Io), which names the host, when it cannot be reached
-    /// - [`Handshake`](Error::Handshake) when the server refuses or breaks a rule
-    /// - [`TimedOut`](Error::TimedOut)
-    pub fn connect(&self, request: ClientRequest) -> Result<WebSocket<ClientStream>, Error> {
-        let (start, limit) = (Instant::now(), self.config.open_timeout());
-        let stream = connect_tcp(plain_uri(&request)?, limit)?;
-        // What is left is for the handshake.
-        let config = self.config.with_open_timeout(rest_of(limit, start.elapsed()));
-        let opened = client_with(ClientStream(stream), &request, config);
-        opened.map_err(|error| name_server(request.uri(), error))
-    }
-}
-
-/// Tries the addresses of the host one after the other.
-fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Error> {
-    let start = Instant::now();
-    let connect = |address| match rest_of(limit, start.elapsed()) {
-        Some(rest) => TcpStream::connect_timeout(&address, rest),
-        None => TcpStream::connect(address),
-    };
-    let connected = resolve(uri, limit).and_then(|addresses| {
-        let mut result = Err(ErrorKind::NotFound.into());
-        for address in addresses {
-            result = connect(address);
-            if result.is_ok() {
-                break;
-            }
-        }
-        result
-    });
-    let is_late = limit.is_some_and(|limit| start.elapsed() >= limit);
-    let stream = connected.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut if is_late => TimedOut::Open.into(),
-        _ => name_server(uri, error.into()),
-    })?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// The addresses of the host. The system's resolver has no timeout, so it gets a thread where there is one.
-fn resolve(uri: &Uri, limit: Option<Duration>) -> io::Result<Vec<SocketAddr>> {
-    let (host, port) = (uri.host(), uri.port());
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(Vec::from([(address, port).into()]));
-    }
-    let Some(limit) = limit else { return Ok((host, port).to_socket_addrs()?.collect()) };
-    let (sender, receiver) = mpsc::channel();
-    let host = host.to_owned();
-    thread::Builder::new().spawn(move || {
-        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // Nobody waits any more when it took too long.
-        let _ = sender.send(addresses);
-    })?;
-    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
-}
+use crate::adapter::{Negotiated, Opening, client_handshake};
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake};
 
 /// Opens a connection as the client over any stream, with the defaults of [`Config`].
 ///
@@ -144,12 +25,21 @@ where
 ///
 /// # Errors
 /// As [`client`].
-pub fn client_with<S>(mut stream: S, request: &ClientRequest, config: Config) -> Result<WebSocket<S>, Error>
+pub fn client_with<S>(stream: S, request: &ClientRequest, config: Config) -> Result<WebSocket<S>, Error>
 where
     S: Stream,
 {
+    client_from(stream, request, config, PooledInput::new())
+}
+
+/// With what was read already.
+pub(super) fn client_from<S: Stream>(
+    mut stream: S,
+    request: &ClientRequest,
+    config: Config,
+    mut pooled: PooledInput,
+) -> Result<WebSocket<S>, Error> {
     let mut handshake = client_handshake(request, config)?;
-    let mut pooled = PooledInput::new();
     let (connection, response) = open(&mut stream, &mut handshake, &mut pooled)?;
     Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
 }
@@ -302,7 +192,7 @@ fn refuse<S: Stream>(stream: S, connection: Connection, pooled: PooledInput) {
 }
 
 /// Runs an opening handshake to its end.
-fn open<H: Opening>(
+pub(super) fn open<H: Opening>(
     stream: &mut dyn Stream,
     handshake: &mut H,
     pooled: &mut PooledInput,
@@ -312,7 +202,7 @@ fn open<H: Opening>(
     let (mut reading, mut writing) = (Timeout::default(), Timeout::default());
     let mut unflushed = false;
     loop {
-        if let Some(opened) = handshake.receive(pooled.borrow())? {
+        if let Some(opened) = handshake.receive(pooled.borrow()).map_err(Into::into)? {
             pooled.give_back();
             return Ok(opened);
         }
@@ -326,23 +216,5 @@ fn open<H: Opening>(
         } else {
             let _ = read(stream, &mut reading, wait, pooled)?;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::format;
-    use std::net::TcpListener;
-
-    use super::*;
-
-    #[test]
-    fn what_connect_opens_does_not_wait_for_more_to_send() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let uri = format!("ws://{}/", listener.local_addr().expect("bound"));
-        let accepting = thread::spawn(move || accept(listener.accept()?.0));
-        let client = connect(&uri).expect("open");
-        assert!(accepting.join().expect("no panic").is_ok());
-        assert!(client.get_ref().0.nodelay().expect("a socket"));
     }
 }

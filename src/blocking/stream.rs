@@ -2,8 +2,14 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+#[cfg(feature = "rustls")]
+use std::boxed::Box;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::vec::Vec;
+
+use crate::adapter::lock;
 
 /// A byte stream with timeouts and a half-close, which `Read + Write` does not have.
 ///
@@ -108,55 +114,120 @@ macro_rules! forward_to_shared {
 
 pub(super) use forward_to_shared;
 
-/// The stream of a client that [`connect`](super::connect) opened.
+/// The stream of a client that [`connect`](super::connect) opened: TCP, with TLS where the URI wants it.
 #[derive(Debug)]
-pub struct ClientStream(pub(super) TcpStream);
+pub struct ClientStream {
+    inner: Inner,
+    /// What a proxy sent behind its answer: it comes first.
+    ahead: Mutex<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(Arc<TcpStream>),
+    #[cfg(feature = "rustls")]
+    Tls(Box<super::TlsStream>, Arc<TcpStream>),
+}
 
 impl ClientStream {
+    pub(super) fn tcp(tcp: TcpStream) -> Self {
+        Self { inner: Inner::Tcp(Arc::new(tcp)), ahead: Mutex::default() }
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(super) fn tls(tls: super::TlsStream, tcp: Arc<TcpStream>) -> Self {
+        Self { inner: Inner::Tls(Box::new(tls), tcp), ahead: Mutex::default() }
+    }
+
+    /// These bytes are read next.
+    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+        *lock(&self.ahead) = bytes;
+    }
+
+    /// The socket below everything.
+    pub(super) fn tcp_stream(&self) -> &Arc<TcpStream> {
+        match &self.inner {
+            Inner::Tcp(tcp) => tcp,
+            #[cfg(feature = "rustls")]
+            Inner::Tls(_, tcp) => tcp,
+        }
+    }
+
     /// The address of the server, or of whatever stands before it.
     ///
     /// # Errors
     /// Those of the system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.tcp_stream().peer_addr()
     }
+
+    /// True if what is sent is encrypted.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        !matches!(self.inner, Inner::Tcp(_))
+    }
+}
+
+/// Does the same with whatever is inside.
+macro_rules! with_inner {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match &$self.inner {
+            Inner::Tcp(tcp) => {
+                let mut $stream = &**tcp;
+                $call
+            }
+            #[cfg(feature = "rustls")]
+            Inner::Tls(tls, _) => {
+                let mut $stream = &**tls;
+                $call
+            }
+        }
+    };
 }
 
 impl Read for &ClientStream {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(space)
+        let mut ahead = lock(&self.ahead);
+        if !ahead.is_empty() {
+            let len = ahead.len().min(space.len());
+            space[..len].copy_from_slice(&ahead[..len]);
+            ahead.drain(..len);
+            return Ok(len);
+        }
+        drop(ahead);
+        with_inner!(self, stream => stream.read(space))
     }
 }
 
 impl Write for &ClientStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.0).write(bytes)
+        with_inner!(self, stream => stream.write(bytes))
     }
 
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        (&self.0).write_vectored(slices)
+        with_inner!(self, stream => stream.write_vectored(slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        (&self.0).flush()
+        with_inner!(self, stream => stream.flush())
     }
 }
 
 impl Stream for &ClientStream {
     fn set_blocking(&mut self) -> io::Result<()> {
-        (&self.0).set_blocking()
+        with_inner!(self, stream => stream.set_blocking())
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_read_timeout(timeout)
+        with_inner!(self, stream => Stream::set_read_timeout(&mut stream, timeout))
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_write_timeout(timeout)
+        with_inner!(self, stream => Stream::set_write_timeout(&mut stream, timeout))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
+        with_inner!(self, stream => stream.shutdown_write())
     }
 }
 

@@ -197,7 +197,7 @@ where
         may_wait: bool,
         run: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
     ) -> Option<R> {
-        Shared::write(self, may_wait, run)
+        Shared::<S>::write(self, may_wait, run)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::{ClientRequest, Response, Uri};
 
@@ -58,7 +59,7 @@ fn normal(path_and_query: &str) -> String {
         Some(at) => path_and_query.split_at(at),
         None => (path_and_query, ""),
     };
-    let mut segments = alloc::vec::Vec::new();
+    let mut segments = Vec::new();
     for segment in path.split('/').skip(1) {
         match segment {
             "." | ".." => {

@@ -1,111 +1,14 @@
-//! Opening a connection: `connect` and [`Connector`], `client`, `accept`, and [`Incoming`], the accept in two steps.
+//! Opening a connection over a stream: `client`, `accept`, and [`Incoming`], the accept in two steps.
 
-use core::time::Duration;
 use std::boxed::Box;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
-use ::tokio::net::TcpStream;
-use ::tokio::time::{Instant, timeout};
 
+use super::WebSocket;
 use super::transport::open;
-use super::{ClientStream, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, client_handshake, name_server, plain_uri, rest_of};
-use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake, TimedOut, Uri};
-
-/// Connects to a `ws://` URI over TCP, with the defaults of [`Config`]. [`Connector`] sets everything else.
-///
-/// For `wss://`, make a TLS stream with a TLS library and pass it to [`client`].
-///
-/// # Errors
-/// As [`Connector::connect`], and [`InvalidRequest`](Error::InvalidRequest).
-///
-/// # Cancel safety
-/// Dropping the future closes the stream.
-///
-/// ```no_run
-/// # async fn example() -> Result<(), tidewire::Error> {
-/// let mut socket = tidewire::tokio::connect("ws://127.0.0.1:9001/").await?;
-/// socket.send("Hello").await?;
-/// println!("{:?}", socket.recv().await?);
-/// # Ok(()) }
-/// ```
-pub fn connect(uri: &str) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> {
-    let request = ClientRequest::new(uri);
-    boxed(async move { Connector::new().connect(request?).await })
-}
-
-/// Connects clients, with settings of your own.
-///
-/// ```no_run
-/// # async fn example() -> Result<(), tidewire::Error> {
-/// use tidewire::tokio::Connector;
-/// use tidewire::{ClientRequest, Config};
-///
-/// let request = ClientRequest::new("ws://127.0.0.1:9001/feed")?.with_header("Authorization", "Bearer ...")?;
-/// let connector = Connector::new().with_config(Config::new().with_max_message_len(1 << 20));
-/// let mut socket = connector.connect(request).await?;
-/// println!("connected to {}", socket.get_ref().peer_addr()?);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Connector {
-    config: Config,
-}
-
-impl Connector {
-    /// One with the defaults of [`Config`].
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The limits and timers of the connections.
-    #[must_use]
-    pub fn with_config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Connects over TCP, with `TCP_NODELAY`, and opens a connection.
-    ///
-    /// The [open timeout](Config::with_open_timeout) covers resolving the host, connecting and the opening handshake together.
-    ///
-    /// # Errors
-    /// - [`TlsNeeded`](Error::TlsNeeded) for a `wss` URI
-    /// - [`Io`](Error::Io), which names the host, when it cannot be reached
-    /// - [`Handshake`](Error::Handshake) when the server refuses or breaks a rule
-    /// - [`TimedOut`](Error::TimedOut)
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes the stream.
-    pub fn connect(
-        &self,
-        request: ClientRequest,
-    ) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> {
-        let config = self.config;
-        boxed(async move {
-            let start = Instant::now();
-            let stream = connect_tcp(plain_uri(&request)?, config.open_timeout()).await?;
-            // What is left is for the handshake.
-            let config = config.with_open_timeout(rest_of(config.open_timeout(), start.elapsed()));
-            let opened = client_with(ClientStream(stream), &request, config).await;
-            opened.map_err(|error| name_server(request.uri(), error))
-        })
-    }
-}
-
-/// Tries the addresses of the host one after the other.
-async fn connect_tcp(uri: &Uri, limit: Option<Duration>) -> Result<TcpStream, Error> {
-    let connecting = TcpStream::connect((uri.host(), uri.port()));
-    let connected = match limit {
-        Some(limit) => timeout(limit, connecting).await.map_err(|_| TimedOut::Open)?,
-        None => connecting.await,
-    };
-    let stream = connected.map_err(|error| name_server(uri, error.into()))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
+use crate::adapter::{Negotiated, client_handshake};
+use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake};
 
 /// Opens a connection as the client over any stream, with the defaults of [`Config`].
 ///
@@ -129,19 +32,29 @@ where
 /// # Cancel safety
 /// As [`client`].
 pub fn client_with<S>(
-    mut stream: S,
+    stream: S,
     request: &ClientRequest,
     config: Config,
 ) -> impl Future<Output = Result<WebSocket<S>, Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    boxed(async move {
-        let mut handshake = client_handshake(request, config)?;
-        let mut pooled = PooledInput::new();
-        let (connection, response) = open(&mut stream, &mut handshake, &mut pooled).await?;
-        Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
-    })
+    boxed(client_from(stream, request, config, PooledInput::new()))
+}
+
+/// With what was read already.
+pub(super) async fn client_from<S>(
+    mut stream: S,
+    request: &ClientRequest,
+    config: Config,
+    mut pooled: PooledInput,
+) -> Result<WebSocket<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut handshake = client_handshake(request, config)?;
+    let (connection, response) = open(&mut stream, &mut handshake, &mut pooled).await?;
+    Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
 }
 
 /// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
@@ -326,23 +239,6 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connec
 }
 
 /// What only the opening needs is on the heap, so that the task of a connection has no room for it all its life.
-fn boxed<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub(super) fn boxed<F: Future>(future: F) -> impl Future<Output = F::Output> {
     Box::pin(future)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::format;
-
-    use super::*;
-
-    #[::tokio::test]
-    async fn what_connect_opens_does_not_wait_for_more_to_send() {
-        let listener = ::tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let uri = format!("ws://{}/", listener.local_addr().expect("bound"));
-        let accepting = async { accept(listener.accept().await?.0).await };
-        let (client, server) = ::tokio::join!(connect(&uri), accepting);
-        assert!(server.is_ok());
-        assert!(client.expect("open").get_ref().0.nodelay().expect("a socket"));
-    }
 }

@@ -142,14 +142,28 @@ where
 {
     let mut transport = Transport::new(stream, Timestamp::default());
     let mut unflushed = false;
+    let mut failed = None;
     poll_fn(|cx| {
         loop {
-            if let Some(opened) = handshake.receive(pooled.borrow())? {
+            if let Some(opened) = handshake.receive(pooled.borrow()).map_err(Into::into)? {
                 pooled.give_back();
                 return Poll::Ready(Ok(opened));
             }
             // Reading goes on while there is no room to write.
-            let _ = transport.poll_write(handshake.output(), Goal::ALL, &mut unflushed, cx)?;
+            if failed.is_none()
+                && let Poll::Ready(Err(error)) =
+                    transport.poll_write(handshake.output(), Goal::ALL, &mut unflushed, cx)
+            {
+                failed = Some(error);
+            }
+            // Nor does a failed write hide an answer that has arrived.
+            if let Some(error) = failed.take() {
+                let Poll::Ready(Ok(())) = transport.poll_read(pooled, None, cx) else {
+                    return Poll::Ready(Err(error.into()));
+                };
+                failed = Some(error);
+                continue;
+            }
             if transport.poll_read(pooled, None, cx)?.is_pending() {
                 let deadline = handshake.poll_timeout(transport.now());
                 ready!(transport.poll_sleep(deadline.into(), cx));
