@@ -43,6 +43,8 @@ pub struct TlsStream {
     tls: Mutex<Connection>,
     /// Who writes to the stream has this, so that records leave in their order. It is locked before `tls`.
     sending: Mutex<Encrypted>,
+    /// Records that were read and not decrypted, since what was decrypted has to be read first.
+    received: Mutex<Vec<u8>>,
     timeouts: Mutex<Timeouts>,
 }
 
@@ -103,7 +105,13 @@ impl TlsStream {
     }
 
     fn new(stream: Box<dyn SharedStream>, connection: Connection) -> Self {
-        Self { stream, tls: Mutex::new(connection), sending: Mutex::default(), timeouts: Mutex::default() }
+        Self {
+            stream,
+            tls: Mutex::new(connection),
+            sending: Mutex::default(),
+            received: Mutex::default(),
+            timeouts: Mutex::default(),
+        }
     }
 
     fn stream(&self, mut run: impl FnMut(&mut dyn Stream) -> io::Result<usize>) -> io::Result<usize> {
@@ -151,45 +159,64 @@ impl TlsStream {
             Err(_) => return Ok(()),
         };
         self.encrypt(&mut sending)?;
-        self.send(&mut sending)
+        match self.send(&mut sending) {
+            // What does not leave now leaves with the next write.
+            Err(error) if !is_handshaking && is_late(&error) => Ok(()),
+            sent => sent,
+        }
     }
 
     fn set_stream_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.stream(|stream| stream.set_read_timeout(timeout).map(|()| 0)).map(drop)
     }
 
-    /// Reads once from the stream, at most until `clock` says so.
+    /// Reads records, once from the stream at most and until `clock` says so, or goes on with those that were read.
     fn receive(&self, clock: &Clock, is_first: bool) -> io::Result<()> {
-        let mut records = [0; READ_LEN];
-        if !is_first {
-            // Something came and was not enough: the rest of the time is for what lacks.
-            let left = clock.left();
-            if left.is_zero() {
-                return Err(ErrorKind::WouldBlock.into());
+        let mut received = lock(&self.received);
+        if received.is_empty() {
+            let mut records = [0; READ_LEN];
+            if !is_first {
+                // Something came and was not enough: the rest of the time is for what lacks.
+                let left = clock.left();
+                if left.is_zero() {
+                    return Err(ErrorKind::WouldBlock.into());
+                }
+                self.set_stream_timeout((left < Duration::MAX).then(|| left.max(SHORTEST)))?;
             }
-            self.set_stream_timeout((left < Duration::MAX).then(|| left.max(SHORTEST)))?;
-        }
-        let read = self.stream(|stream| stream.read(&mut records));
-        if !is_first {
-            self.set_stream_timeout(clock.timeout)?;
-        }
-        let mut rest = &records[..read?];
-        let is_eof = rest.is_empty();
-        let mut tls = lock(&self.tls);
-        while is_eof || !rest.is_empty() {
-            tls.read_tls(&mut rest)?;
-            if let Err(error) = tls.process_new_packets() {
-                drop(tls);
-                // The peer learns why, if it still listens.
-                let _ = self.send_own();
-                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            let read = self.stream(|stream| stream.read(&mut records));
+            if !is_first {
+                self.set_stream_timeout(clock.timeout)?;
             }
-            if is_eof {
-                break;
-            }
+            received.extend_from_slice(&records[..read?]);
         }
-        Ok(())
+        let mut rest = &received[..];
+        let processed = self.process(&mut rest);
+        let used = received.len() - rest.len();
+        received.drain(..used);
+        drop(received);
+        processed.map_err(|error| {
+            // The peer learns why, if it still listens.
+            let _ = self.send_own();
+            error
+        })
     }
+
+    /// Decrypts records until there is something to read, or nothing more to decrypt. Without any it is the end of the stream.
+    fn process(&self, records: &mut &[u8]) -> io::Result<()> {
+        let mut tls = lock(&self.tls);
+        loop {
+            tls.read_tls(records)?;
+            let state = tls.process_new_packets();
+            let state = state.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            if records.is_empty() || state.plaintext_bytes_to_read() > 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// What is left of a timeout.
@@ -233,7 +260,7 @@ impl Write for &TlsStream {
         self.encrypt(&mut sending)?;
         match self.send(&mut sending) {
             // It is taken, and `flush` goes on.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(taken),
+            Err(error) if is_late(&error) => Ok(taken),
             sent => sent.map(|()| taken),
         }
     }

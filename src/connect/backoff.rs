@@ -82,13 +82,11 @@ impl Backoff {
         let delay = match self.next {
             None => {
                 self.next = Some(self.start.min(self.max));
-                self.max_first.mul_f64(f64::from(random) / f64::from(u32::MAX))
+                seconds(self.max_first.as_secs_f64() * f64::from(random) / f64::from(u32::MAX))
+                    .min(self.max_first)
             }
             Some(delay) => {
-                let longer = delay.as_secs_f64() * self.factor;
-                // The comparison comes first: what is too long for a duration is above the longest delay as well.
-                let is_longest = longer >= self.max.as_secs_f64();
-                self.next = Some(if is_longest { self.max } else { Duration::from_secs_f64(longer) });
+                self.next = Some(seconds(delay.as_secs_f64() * self.factor).min(self.max));
                 delay
             }
         };
@@ -101,6 +99,11 @@ impl Backoff {
             self.next = None;
         }
     }
+}
+
+/// What is too long for a duration counts as the longest.
+fn seconds(secs: f64) -> Duration {
+    Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }
 
 impl Default for Backoff {
@@ -124,7 +127,7 @@ mod tests {
         let mut backoff = Backoff::new();
         assert_eq!(
             millis(&mut backoff, 10),
-            [5000, 3100, 5015, 8115, 13131, 21246, 34376, 55621, 89995, 90000]
+            [5000, 3100, 5015, 8115, 13130, 21245, 34375, 55620, 89993, 90000]
         );
         assert_eq!(millis(&mut backoff, 3), [90000; 3]);
         backoff.ended(Duration::from_secs(59));

@@ -112,8 +112,9 @@ fn is_excepted(uri: &Uri, list: &str) -> bool {
         let name = name.trim_start_matches('.');
         let is_same = match (name.parse::<IpAddr>(), host.parse::<IpAddr>()) {
             (Ok(entry), Ok(host)) => entry == host,
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
             // A name and all below it.
-            _ => host.len().checked_sub(name.len()).is_some_and(|at| {
+            (Err(_), Err(_)) => host.len().checked_sub(name.len()).is_some_and(|at| {
                 let (before, end) = host.as_bytes().split_at(at);
                 end.eq_ignore_ascii_case(name.as_bytes()) && (at == 0 || before.ends_with(b"."))
             }),
@@ -333,7 +334,7 @@ fn receive_reply(input: &mut Input) -> Result<Progress, ProxyError> {
     match unread {
         [5, 0, ..] | [5] | [] => {}
         [5, code, ..] => return Err(ProxyError::Unreachable(*code)),
-        [..] => return Err(invalid(unread)),
+        [first, ..] => return Err(invalid(&[*first])),
     }
     let len = match unread.get(3..5) {
         None => return Ok(Progress::Starved),
@@ -392,4 +393,222 @@ fn take(input: &mut Input, len: usize) -> Option<Vec<u8>> {
 
 fn invalid(answer: &[u8]) -> ProxyError {
     ProxyError::InvalidAnswer(Culprit::text(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+    use std::collections::HashMap;
+    use std::vec;
+
+    use super::*;
+
+    /// What comes of an answer, however it is cut, with what the client said meanwhile and what is left behind the answer.
+    fn asked(
+        proxy: &str,
+        uri: &str,
+        answer: &[u8],
+        then_eof: bool,
+    ) -> (Result<Option<()>, ProxyError>, Vec<u8>, Vec<u8>) {
+        let (proxy, uri) = (proxy.parse().expect("a proxy"), uri.parse().expect("a URI"));
+        let run = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+            let mut tunnel = Tunnel::new(&proxy, &uri, Config::new());
+            let mut input = Input::new();
+            let (mut said, mut result) = (Vec::new(), Ok(None));
+            let mut step = |input: &mut Input, result: &mut Result<Option<()>, ProxyError>| {
+                if *result == Ok(None) {
+                    *result = tunnel.receive(input);
+                }
+                let output = tunnel.output();
+                said.extend_from_slice(output.chunk());
+                output.advance(output.len());
+            };
+            step(&mut input, &mut result);
+            for chunk in chunks {
+                input.extend_from_slice(chunk);
+                step(&mut input, &mut result);
+            }
+            if then_eof {
+                input.set_eof();
+                step(&mut input, &mut result);
+            }
+            (result, said, input.unread().to_vec())
+        };
+        let whole = run(&mut [answer].into_iter());
+        assert_eq!(run(&mut answer.chunks(1)), whole);
+        for at in 0..answer.len() {
+            let (start, end) = answer.split_at(at);
+            assert_eq!(run(&mut [start, end].into_iter()), whole);
+        }
+        whole
+    }
+
+    #[test]
+    fn an_http_proxy_opens_a_tunnel_with_any_2xx_and_what_follows_is_kept() {
+        for (answer, rest) in [
+            ("HTTP/1.1 200 Connection established\r\n\r\n", ""),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nVia: x\r\n\r\nhello", "hello"),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 x\r\n\r\n\x16\x03", "\x16\x03"),
+        ] {
+            let (result, said, left) = asked("http://p", "wss://example.com/x", answer.as_bytes(), false);
+            assert_eq!((result, &left[..]), (Ok(Some(())), rest.as_bytes()));
+            assert_eq!(said, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+        }
+        let (_, said, _) = asked("https://ada:p%3Aw@p", "ws://[::1]:8080/", b"", false);
+        let expected = "CONNECT [::1]:8080 HTTP/1.1\r\nHost: [::1]:8080\r\nProxy-Authorization: Basic YWRhOnA6dw==\r\n\r\n";
+        assert_eq!(said, expected.as_bytes());
+    }
+
+    #[test]
+    fn an_http_proxy_that_opens_none_says_why() {
+        let endless = "HTTP/1.1 200 x\r\nA: ".to_string() + &"x".repeat(20_000);
+        for (answer, is_eof, error) in [
+            (
+                "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\n\r\n",
+                false,
+                Some(ProxyError::AuthenticationRequired),
+            ),
+            ("HTTP/1.1 502 Bad Gateway\r\n\r\n", false, Some(ProxyError::Refused(502))),
+            ("HTTP/1.1 302 x\r\nLocation: /\r\n\r\n", false, Some(ProxyError::Refused(302))),
+            ("HTTP/1.1 200 x\r\n", true, Some(ProxyError::UnexpectedEof)),
+            ("", true, Some(ProxyError::UnexpectedEof)),
+            ("SSH-2.0-OpenSSH\r\n\r\n", false, None),
+            ("\x05\0\r\n\r\n", false, None),
+        ] {
+            let (result, ..) = asked("http://p", "ws://h/", answer.as_bytes(), is_eof);
+            let found = result.expect_err(answer);
+            match error {
+                Some(error) => assert_eq!(found, error),
+                None => assert!(matches!(found, ProxyError::InvalidAnswer(_)), "{found:?}"),
+            }
+        }
+        let mut tunnel = Tunnel::new(
+            &"http://p".parse().expect("a proxy"),
+            &"ws://h/".parse().expect("a URI"),
+            Config::new(),
+        );
+        let mut input = Input::new();
+        input.extend_from_slice(endless.as_bytes());
+        assert!(matches!(tunnel.receive(&mut input), Err(ProxyError::InvalidAnswer(_))));
+    }
+
+    #[test]
+    fn a_socks_proxy_is_told_the_name_and_what_follows_its_reply_is_kept() {
+        let to_name = [&[5, 1, 0, 3, 11][..], b"example.com", &[1, 187]].concat();
+        for (bound, len) in [(&[1, 1, 2, 3, 4, 0, 80][..], 0), (&[3, 2, b'h', b'i', 0, 80], 3), (&[4; 19], 1)]
+        {
+            let answer = [&[5, 0, 5, 0, 0][..], bound, &vec![7; len]].concat();
+            let (result, said, left) = asked("socks5://p", "wss://example.com/", &answer, false);
+            assert_eq!((result, left), (Ok(Some(())), vec![7; len]));
+            assert_eq!(said, [&[5, 1, 0][..], &to_name].concat());
+        }
+        // With a user name: RFC 1929.
+        let answer = [5, 2, 1, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let (result, said, _) = asked("socks5h://ada:pw@p", "wss://example.com/", &answer, false);
+        assert_eq!(result, Ok(Some(())));
+        assert_eq!(said, [&[5, 2, 0, 2, 1, 3][..], b"ada", &[2], b"pw", &to_name].concat());
+        // Addresses are no names.
+        let (_, said, _) = asked("socks5://p", "ws://1.2.3.4:5/", &[5, 0], false);
+        assert_eq!(said[3..], [5, 1, 0, 1, 1, 2, 3, 4, 0, 5]);
+        let (_, said, _) = asked("socks5://p", "ws://[::1]:5/", &[5, 0], false);
+        assert_eq!(said[3..], [&[5, 1, 0, 4][..], &[0; 15], &[1, 0, 5]].concat());
+    }
+
+    #[test]
+    fn a_socks_proxy_that_opens_none_says_why() {
+        for (proxy, answer, is_eof, error) in [
+            ("socks5://p", &[5, 0xFF][..], false, Some(ProxyError::AuthenticationRequired)),
+            ("socks5://p", &[5, 2], false, Some(ProxyError::AuthenticationRequired)),
+            ("socks5://a:b@p", &[5, 2, 1, 1], false, Some(ProxyError::AuthenticationRequired)),
+            ("socks5://p", &[5, 0, 5, 5], false, Some(ProxyError::Unreachable(5))),
+            ("socks5://p", &[5, 0, 5, 200], false, Some(ProxyError::Unreachable(200))),
+            ("socks5://p", &[5, 0, 5, 0, 0, 1], true, Some(ProxyError::UnexpectedEof)),
+            ("socks5://p", &[], true, Some(ProxyError::UnexpectedEof)),
+            ("socks5://p", b"HTTP/1.1 400 x", false, None),
+            ("socks5://p", &[5, 0, 4, 0], false, None),
+            ("socks5://p", &[5, 0, 5, 0, 0, 9, 0], false, None),
+            ("socks5://a:b@p", &[5, 2, 7, 0], false, None),
+        ] {
+            let (result, ..) = asked(proxy, "ws://h/", answer, is_eof);
+            let found = result.expect_err("an error");
+            match error {
+                Some(error) => assert_eq!(found, error),
+                None => assert!(matches!(found, ProxyError::InvalidAnswer(_)), "{found:?}"),
+            }
+        }
+        assert_eq!(
+            ProxyError::Unreachable(5).to_string(),
+            "the proxy did not reach the server: connection refused"
+        );
+    }
+
+    #[test]
+    fn a_proxy_is_read_from_its_uri_and_shows_no_secret() {
+        for (uri, host, port, is_secure) in [
+            ("http://proxy", "proxy", 80, false),
+            ("HTTPS://proxy/", "proxy", 443, true),
+            ("socks5h://[::1]:9", "::1", 9, false),
+            ("socks5://u:p@10.0.0.1", "10.0.0.1", 1080, false),
+        ] {
+            let proxy: Proxy = uri.parse().expect(uri);
+            assert_eq!((proxy.host(), proxy.port(), proxy.is_secure()), (host, port, is_secure));
+            assert!(!format!("{proxy:?}").contains("u:p"));
+        }
+        for uri in [
+            "proxy:80",
+            "socks4://p",
+            "http://p/path",
+            "http://",
+            "http://p:0",
+            "http://a%zz@p",
+            "http://a%0a@p",
+            "socks5://@p",
+        ] {
+            let error = uri.parse::<Proxy>().expect_err(uri);
+            assert!(!error.to_string().contains("a%"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_names_a_proxy_for_some_hosts() {
+        let named = |uri: &str, variables: &[(&str, &str)]| {
+            let variables: HashMap<_, _> = variables.iter().copied().collect();
+            let lookup = |name: &str| variables.get(name).map(|value| String::from(*value));
+            let proxy = Proxy::from_env(&uri.parse().expect("a URI"), lookup).expect("valid");
+            proxy.map(|proxy| String::from(proxy.host()))
+        };
+        let all = [("HTTPS_PROXY", "http://s"), ("HTTP_PROXY", "p:3128"), ("ALL_PROXY", "socks5://a")];
+        assert_eq!(named("wss://h/", &all).as_deref(), Some("s"));
+        assert_eq!(named("ws://h/", &all).as_deref(), Some("p"));
+        assert_eq!(named("ws://h/", &all[2..]).as_deref(), Some("a"));
+        assert_eq!(named("wss://h/", &[("https_proxy", "http://low"), all[0]]).as_deref(), Some("low"));
+        assert_eq!(named("ws://h/", &[]), None);
+        assert_eq!(named("ws://h/", &[("HTTP_PROXY", "")]), None);
+        // A header `Proxy` of somebody's request.
+        assert_eq!(named("ws://h/", &[("HTTP_PROXY", "http://evil"), ("REQUEST_METHOD", "GET")]), None);
+        for (uri, list, is_excepted) in [
+            ("ws://example.com/", "example.com", true),
+            ("ws://www.example.com/", "example.com", true),
+            ("ws://www.example.com/", ".example.com", true),
+            ("ws://www.example.com/", "*.example.com", true),
+            ("ws://EXAMPLE.com/", "other, Example.COM", true),
+            ("ws://badexample.com/", "example.com", false),
+            ("ws://example.com/", "www.example.com", false),
+            ("ws://example.com:81/", "example.com:81", true),
+            ("ws://example.com/", "example.com:81", false),
+            ("ws://10.0.0.1/", "10.0.0.1", true),
+            ("ws://10.0.0.1/", "0.0.1", false),
+            ("ws://[::1]:9/", "::1", true),
+            ("ws://[::1]:9/", "[::1]:9", true),
+            ("ws://anything/", "*", true),
+            ("ws://anything/", ",", false),
+        ] {
+            let found = named(uri, &[("ALL_PROXY", "http://p"), ("NO_PROXY", list)]);
+            assert_eq!(found.is_none(), is_excepted, "{uri} {list}");
+        }
+        let broken = Proxy::from_env(&"ws://h/".parse().expect("a URI"), |name| {
+            (name == "ALL_PROXY").then(|| "ftp://p".into())
+        });
+        assert!(matches!(broken, Err(InvalidRequest::InvalidProxy(_))));
+    }
 }

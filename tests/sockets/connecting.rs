@@ -33,6 +33,7 @@ fn a_client_and_a_server_talk() {
     }
 }
 
+#[cfg(not(feature = "rustls"))]
 #[test]
 fn tls_is_left_to_others() {
     for adapter in Adapter::BOTH {

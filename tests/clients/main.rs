@@ -1,0 +1,8 @@
+//! What lies between a client and its server, in both adapters: TLS, proxies, redirects, addresses.
+
+mod adapter;
+mod proxies;
+mod redirects;
+mod requests;
+#[cfg(feature = "rustls")]
+mod tls;
