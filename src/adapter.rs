@@ -6,6 +6,7 @@ mod handles;
 mod opening;
 pub(crate) mod pool;
 mod queue;
+pub(crate) mod retry;
 mod reunite;
 mod route;
 #[cfg(feature = "rustls")]

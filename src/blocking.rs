@@ -12,6 +12,7 @@ mod inbox;
 mod open;
 mod outbox;
 mod pair;
+mod reconnecting;
 mod split;
 mod stream;
 mod timeout;
@@ -28,6 +29,7 @@ use self::inbox::{Inbox, Limit, ReadAccess, unlimited};
 pub use self::open::{Incoming, accept, accept_with, client, client_with};
 use self::outbox::{Access, Goal, Outbox, Sending, flush, ready_then};
 pub use self::pair::{PairStream, pair};
+pub use self::reconnecting::Reconnecting;
 pub use self::split::Reader;
 pub use self::stream::{ClientStream, Stream, Untimed};
 use self::timeout::Timeout;
@@ -336,6 +338,11 @@ impl<S: Stream> WebSocket<S> {
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.unshared.outbox.sending().delivery.sender.queued_len()
+    }
+
+    /// False also when the stream has failed, which the state tells only later.
+    fn is_open(&self) -> bool {
+        self.state() == State::Open && self.unshared.outbox.sending().delivery.state() == State::Open
     }
 
     /// Where the connection is between open and closed.

@@ -13,6 +13,7 @@ mod driver;
 mod inbox;
 mod open;
 mod pair;
+mod reconnecting;
 mod shared;
 mod split;
 mod stream;
@@ -31,6 +32,7 @@ use self::driver::Driver;
 use self::inbox::{Inbox, Recv, RecvRef};
 pub use self::open::{Incoming, accept, accept_with, client, client_with};
 pub use self::pair::pair;
+pub use self::reconnecting::Reconnecting;
 pub use self::split::Reader;
 pub use self::stream::ClientStream;
 use self::transport::{Goal, Transport};
@@ -366,6 +368,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.inbox.access.delivery.sender.queued_len()
+    }
+
+    /// False also when the stream has failed, which the state tells only later.
+    fn is_open(&self) -> bool {
+        self.state() == State::Open && self.inbox.access.delivery.state() == State::Open
     }
 
     /// Where the connection is between open and closed.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::open::{client_from, open};
-use super::{ClientStream, WebSocket};
+use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Route, name_server, rest_of};
 use crate::connect::addresses::{ATTEMPT_DELAY, Attempts, Step};
@@ -142,6 +142,14 @@ impl Connector {
             request = next;
             redirects += 1;
         }
+    }
+
+    /// Connects now and whenever the connection has ended, with ever longer pauses while that fails.
+    ///
+    /// What is to be sent once, such as a subscription, is to be sent on each connection anew.
+    #[must_use]
+    pub fn reconnecting(&self, request: ClientRequest) -> Reconnecting {
+        Reconnecting::new(self.clone(), request)
     }
 }
 

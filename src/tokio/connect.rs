@@ -13,7 +13,7 @@ use ::tokio::time::{Instant, timeout, timeout_at};
 
 use super::open::{boxed, client_from};
 use super::transport::open;
-use super::{ClientStream, WebSocket};
+use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Route, name_server};
 use crate::connect::addresses::{Attempts, Step};
@@ -151,6 +151,14 @@ impl Connector {
                 None => connecting.await,
             }
         })
+    }
+
+    /// Connects now and whenever the connection has ended, with ever longer pauses while that fails.
+    ///
+    /// What is to be sent once, such as a subscription, is to be sent on each connection anew.
+    #[must_use]
+    pub fn reconnecting(&self, request: ClientRequest) -> Reconnecting {
+        Reconnecting::new(self.clone(), request)
     }
 }
 

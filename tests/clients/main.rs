@@ -2,6 +2,7 @@
 
 mod adapter;
 mod proxies;
+mod reconnecting;
 mod redirects;
 mod requests;
 #[cfg(feature = "rustls")]

@@ -6,7 +6,7 @@ use std::thread;
 
 use tidewire::{
     ClientRequest, CloseCode, CloseFrame, Config, Error, Message, Outgoing, Prepared, ProtocolError,
-    SendError, ServerHandshake, State, TimedOut, blocking, tokio as asynchronous,
+    ProxyError, SendError, ServerHandshake, State, TimedOut, blocking, tokio as asynchronous,
 };
 
 use crate::adapter::{block_on, from_std};
@@ -209,7 +209,7 @@ fn a_message_is_made_before_anything_is_locked() {
 fn an_error_says_everything_once() {
     let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "nobody there");
     let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, "not you");
-    let errors: [(Error, &str); 6] = [
+    let errors: [(Error, &str); 8] = [
         (refused.into(), "nobody there"),
         (ProtocolError::UnmaskedFrame.into(), "the peer broke the protocol: unmasked frame from a client"),
         (
@@ -218,7 +218,9 @@ fn an_error_says_everything_once() {
         ),
         (SendError::Closed.into(), "the connection is closing or closed"),
         (TimedOut::Write.into(), "the peer does not read"),
-        (Error::TlsNeeded, "a wss URI needs a TLS stream: pass one to `client`"),
+        (Error::TlsNeeded, "wss needs the feature `rustls`, or a TLS stream that is passed to `client`"),
+        (ProxyError::Refused(502).into(), "the proxy refused with status 502"),
+        (Error::Tls(io::Error::other("expired")), "TLS failed: expired"),
     ];
     for (error, sentence) in errors {
         assert_eq!(error.to_string(), sentence);
