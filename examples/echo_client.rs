@@ -1,6 +1,8 @@
 //! Sends each line of standard input and prints what comes back; Ctrl-D closes. With `--mirror` it sends back every message that it
-//! receives until the server closes, and succeeds if the close was clean. With `--deflate` it offers compression, which needs the feature
-//! `deflate`.
+//! receives until the server closes, and succeeds if the close was clean.
+//!
+//! `--deflate` offers compression, which needs the feature `deflate`. `wss` URIs and `--ca`, a PEM file with the certificates to trust, need the
+//! feature `rustls`. `--header` adds a header to the request, and `--proxy` names an HTTP or SOCKS 5 proxy.
 //!
 //! ```text
 //! cargo run --release --features tokio --example echo_client -- ws://127.0.0.1:9001/
@@ -28,19 +30,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    use lexopt::prelude::*;
-    let mut arguments = lexopt::Parser::from_env();
-    let (mut mirrors, mut deflates, mut uri) = (false, false, None);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("mirror") => mirrors = true,
-            Long("deflate") => deflates = true,
-            Value(value) if uri.is_none() => uri = Some(value.string()?),
-            _ => return Err(argument.unexpected().into()),
-        }
-    }
-    let request = ClientRequest::new(&uri.ok_or("usage: echo_client [--mirror] [--deflate] URL")?)?;
-    let mut socket = Connector::new().with_config(options::config(deflates)?).connect(request).await?;
+    let Arguments { mirrors, connector, request } = arguments()?;
+    let mut socket = connector.connect(request).await?;
     if mirrors {
         mirror(&mut socket).await?
     } else {
@@ -50,6 +41,63 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some(closure) if closure.is_clean() => Ok(()),
         _ => Err("the connection was not closed cleanly".into()),
     }
+}
+
+struct Arguments {
+    mirrors: bool,
+    connector: Connector,
+    request: ClientRequest,
+}
+
+fn arguments() -> Result<Arguments, Box<dyn std::error::Error>> {
+    use lexopt::prelude::*;
+
+    const USAGE: &str =
+        "usage: echo_client [--mirror] [--deflate] [--header 'NAME: VALUE'] [--proxy URI] [--ca FILE] URI";
+
+    let mut arguments = lexopt::Parser::from_env();
+    let (mut mirrors, mut deflates, mut uri) = (false, false, None);
+    let (mut connector, mut headers) = (Connector::new(), Vec::new());
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("mirror") => mirrors = true,
+            Long("deflate") => deflates = true,
+            Long("header") => headers.push(arguments.value()?.string()?),
+            Long("proxy") => connector = connector.with_proxy(arguments.value()?.string()?.parse()?),
+            Long("ca") => connector = with_ca(connector, &arguments.value()?.string()?)?,
+            Value(value) if uri.is_none() => uri = Some(value.string()?),
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let mut request = ClientRequest::new(&uri.ok_or(USAGE)?)?;
+    for header in &headers {
+        let (name, value) = header.split_once(':').ok_or(USAGE)?;
+        request = request.with_header(name.trim(), value.trim())?;
+    }
+    Ok(Arguments { mirrors, connector: connector.with_config(options::config(deflates)?), request })
+}
+
+/// Trusts the certificates in a PEM file, and no others.
+#[cfg(feature = "rustls")]
+fn with_ca(connector: Connector, file: &str) -> Result<Connector, Box<dyn std::error::Error>> {
+    use std::sync::Arc;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::{ClientConfig, RootCertStore};
+
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file)? {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(connector.with_tls(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+}
+
+#[cfg(not(feature = "rustls"))]
+fn with_ca(_: Connector, _: &str) -> Result<Connector, Box<dyn std::error::Error>> {
+    Err("--ca needs the feature `rustls`".into())
 }
 
 async fn mirror(socket: &mut WebSocket<ClientStream>) -> Result<(), Error> {

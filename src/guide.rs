@@ -10,7 +10,7 @@
 //!
 //! - [Authentication and origins](authentication): who may connect, and from which web pages.
 //! - [Behind a proxy](behind_a_proxy): what nginx has to pass on, and for how long.
-//! - [TLS](tls): `wss://`, with a stream of your own.
+//! - [TLS](tls): `wss://`, and whom to trust.
 //! - [Frameworks](frameworks): a request that an HTTP library has read.
 //!
 //! A program that runs for long:
@@ -20,6 +20,11 @@
 //! - [Compression](compression): permessage-deflate, what it costs and keeps.
 //! - [Closing and shutdown](closing): how a connection ends, and how a server does.
 //! - [Testing your program](testing): two ends in memory, and time that you control.
+//!
+//! A client in the real network:
+//!
+//! - [Through a proxy](proxies): HTTP CONNECT and SOCKS 5.
+//! - [Connecting again](reconnecting): a client that follows a server for days.
 //!
 //! Other ways in:
 //!
@@ -42,7 +47,9 @@ pages! {
     broadcast: "broadcast.md", all(feature = "tokio", feature = "blocking");
     authentication: "authentication.md", feature = "tokio";
     behind_a_proxy: "behind-a-proxy.md", feature = "tokio";
-    tls: "tls.md", all(feature = "tokio", feature = "blocking");
+    tls: "tls.md", all(feature = "tokio", feature = "blocking", feature = "rustls");
+    proxies: "proxies.md", feature = "tokio";
+    reconnecting: "reconnecting.md", feature = "tokio";
     frameworks: "frameworks.md", feature = "tokio";
     timeouts: "timeouts.md", all(feature = "tokio", feature = "blocking");
     large_messages: "large-messages.md", feature = "tokio";

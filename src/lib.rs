@@ -122,6 +122,7 @@
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
 //! - [`Deflate`] has the settings of compression, and [`Agreement`] what both sides settled on.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
+//! - [`Proxy`] stands between a client and its server, and [`Backoff`] tells how long to wait between two tries to reach it.
 //! - Errors are named by blame. [`ProtocolError`] and [`HandshakeError`] are the peer's, and [`TimedOut`] tells that it was too slow.
 //!   [`SendError`], [`InvalidRequest`], [`InvalidResponse`], [`InvalidOrigin`] and [`InvalidCloseCode`] are the caller's.
 //! - [`frame`] and [`mask`] are the wire level, for those who need only that.
@@ -138,7 +139,9 @@
 //! | send many small messages | [`feed`](tokio::WebSocket::feed) or [`queue`](tokio::WebSocket::queue): they leave in one write |
 //! | compress messages | [`Config::with_deflate`], and the guide on [compression](guide::compression) |
 //! | know why a connection ended | [`ending`](tokio::WebSocket::ending), and the guide on [closing](guide::closing) |
-//! | speak `wss` | the guide on [TLS](guide::tls): any stream will do |
+//! | speak `wss` | the feature `rustls`, and the guide on [TLS](guide::tls) |
+//! | get out through a proxy | [`Connector::with_proxy`](tokio::Connector::with_proxy), and the guide on [proxies](guide::proxies) |
+//! | follow a server for days | [`Reconnecting`](tokio::Reconnecting), and the guide on [connecting again](guide::reconnecting) |
 //!
 //! # Untrusted input
 //!
@@ -154,7 +157,7 @@
 //! Browsers let any page connect to any server with the user's cookies. So a server refuses the pages of other origins unless it is told
 //! otherwise: see [`Origins`].
 //!
-//! TLS, authentication, authorisation and limits per address are the application's.
+//! Authentication, authorisation and limits per address are the application's, and so is TLS of servers.
 //!
 //! # Performance
 //!
@@ -167,6 +170,7 @@
 //! - `blocking`: [`blocking`], for sockets and threads.
 //! - `tokio`: [`tokio`], the same names, asynchronous.
 //! - `deflate`: permessage-deflate (RFC 7692), for the core and both adapters; see the guide on [compression](guide::compression).
+//! - `rustls`: TLS for clients, with the roots of Mozilla; `rustls-platform-verifier`: with the system's trust.
 //! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has. The program finds out which when it runs.
 
 #![forbid(unsafe_code)]

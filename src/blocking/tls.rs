@@ -194,11 +194,11 @@ impl TlsStream {
         let used = received.len() - rest.len();
         received.drain(..used);
         drop(received);
-        processed.map_err(|error| {
+        if processed.is_err() {
             // The peer learns why, if it still listens.
             let _ = self.send_own();
-            error
-        })
+        }
+        processed
     }
 
     /// Decrypts records until there is something to read, or nothing more to decrypt. Without any it is the end of the stream.

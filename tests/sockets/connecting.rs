@@ -41,6 +41,12 @@ fn tls_is_left_to_others() {
             let result = adapter.connect(uri);
             assert!(matches!(result, Err(Error::TlsNeeded)), "{adapter:?}: {result:?}");
         }
+    }
+}
+
+#[test]
+fn another_scheme_is_refused_before_anything_is_resolved() {
+    for adapter in Adapter::BOTH {
         let result = adapter.connect("http://127.0.0.1/");
         assert!(matches!(result, Err(Error::InvalidRequest(InvalidRequest::InvalidScheme(_)))), "{result:?}");
     }

@@ -282,13 +282,11 @@ fn a_client_waits_no_longer_than_the_open_timeout() {
 
 #[test]
 fn connect_refuses_a_uri_that_needs_tls_or_is_none() {
-    for (uri, expected) in [
-        #[cfg(not(feature = "rustls"))]
-        ("wss://localhost/", "wss needs the feature `rustls`, or a TLS stream that is passed to `client`"),
-        ("http://localhost/", "the URI begins with \"http\", not with \"ws://\" or \"wss://\""),
-    ] {
-        let error = block_on(tidewire::tokio::connect(uri)).unwrap_err();
-        assert_eq!(error.to_string(), expected);
+    let error = |uri| block_on(tidewire::tokio::connect(uri)).unwrap_err().to_string();
+    assert_eq!(error("http://localhost/"), "the URI begins with \"http\", not with \"ws://\" or \"wss://\"");
+    if !cfg!(feature = "rustls") {
+        let sentence = "wss needs the feature `rustls`, or a TLS stream that is passed to `client`";
+        assert_eq!(error("wss://localhost/"), sentence);
     }
 }
 
