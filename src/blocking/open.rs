@@ -1,10 +1,11 @@
 //! Opening a connection over a stream: `client`, `accept`, and [`Incoming`], the accept in two steps.
 
+use core::task::Poll;
 use std::boxed::Box;
 use std::time::Instant;
 
 use super::outbox::MAX_WRITE;
-use super::timeout::{Timeout, read, until, write};
+use super::timeout::{SHORTEST, Timeout, read, until, write};
 use super::{Stream, WebSocket};
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Opening, client_handshake};
@@ -212,7 +213,15 @@ pub(super) fn open<H: Opening>(
             handshake.handle_timeout(now)?;
         } else if unflushed || !handshake.output().is_empty() {
             let wait = wait.min(MAX_WRITE);
-            unflushed = !write(stream, &mut writing, wait, handshake.output(), u64::MAX)?.is_ready();
+            match write(stream, &mut writing, wait, handshake.output(), u64::MAX) {
+                Poll::Ready(Ok(())) => unflushed = false,
+                Poll::Pending => unflushed = true,
+                // It does not hide an answer that has arrived.
+                Poll::Ready(Err(error)) => match read(stream, &mut reading, SHORTEST, pooled) {
+                    Poll::Ready(Ok(())) => {}
+                    _ => return Err(error.into()),
+                },
+            }
         } else {
             let _ = read(stream, &mut reading, wait, pooled)?;
         }

@@ -1,6 +1,7 @@
 //! What lies between a client and its server, in both adapters: TLS, proxies, redirects, addresses.
 
 mod adapter;
+mod answers;
 mod proxies;
 mod reconnecting;
 mod redirects;
