@@ -221,15 +221,18 @@ fn tls_failed(error: Error) -> Error {
     }
 }
 
-/// Tries the addresses of a host.
 fn connect_tcp(host: &str, port: u16, limit: Option<Duration>, start: Instant) -> Result<TcpStream, Error> {
+    match resolve(host, port, rest_of(limit, start.elapsed())) {
+        Ok(addresses) => connect_any(Attempts::new(addresses), limit, start),
+        Err(_) if limit.is_some_and(|limit| start.elapsed() >= limit) => Err(TimedOut::Open.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tries the addresses of a host.
+fn connect_any(mut attempts: Attempts, limit: Option<Duration>, start: Instant) -> Result<TcpStream, Error> {
     let left = || rest_of(limit, start.elapsed());
     let is_late = || limit.is_some_and(|limit| start.elapsed() >= limit);
-    let mut attempts = match resolve(host, port, left()) {
-        Ok(addresses) => Attempts::new(addresses),
-        Err(_) if is_late() => return Err(TimedOut::Open.into()),
-        Err(error) => return Err(error.into()),
-    };
     // A thread has one attempt at a time, so that each begins when the one before has ended.
     let mut now = ATTEMPT_DELAY;
     while let Step::Start(address) = attempts.poll(now.into()) {
@@ -269,6 +272,7 @@ fn resolve(host: &str, port: u16, limit: Option<Duration>) -> io::Result<Vec<Soc
 mod tests {
     use std::format;
     use std::net::TcpListener;
+    use std::string::ToString as _;
 
     use super::*;
     use crate::blocking::accept;
@@ -281,5 +285,19 @@ mod tests {
         let client = connect(&uri).expect("open");
         assert!(accepting.join().expect("no panic").is_ok());
         assert!(client.get_ref().tcp_stream().nodelay().expect("a socket"));
+    }
+
+    #[test]
+    fn every_address_gets_its_share_of_the_time_and_is_named_when_it_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let alive = listener.local_addr().expect("bound");
+        let refused: SocketAddr = "127.0.0.1:1".parse().expect("an address");
+        for limit in [None, Some(Duration::from_secs(10))] {
+            let stream = connect_any(Attempts::new([refused, refused, alive]), limit, Instant::now());
+            assert_eq!(stream.expect("one is alive").peer_addr().expect("connected"), alive);
+            let error =
+                connect_any(Attempts::new([refused, refused]), limit, Instant::now()).expect_err("nobody");
+            assert_eq!(error.to_string().matches("127.0.0.1:1: ").count(), 2, "{error}");
+        }
     }
 }

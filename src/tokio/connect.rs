@@ -234,12 +234,15 @@ async fn secure(_: &Route, _: &str, _: ClientStream) -> Result<ClientStream, Err
     Err(Error::TlsNeeded)
 }
 
-/// Tries the addresses of a host.
 async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    connect_any(Attempts::new(lookup_host((host, port)).await?)).await
+}
+
+/// Tries the addresses of a host.
+async fn connect_any(mut attempts: Attempts) -> io::Result<TcpStream> {
     type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
     let start = Instant::now();
-    let mut attempts = Attempts::new(lookup_host((host, port)).await?);
     let mut running: Vec<(SocketAddr, Connecting)> = Vec::new();
     loop {
         let until = match attempts.poll(start.elapsed().into()) {
@@ -287,5 +290,29 @@ mod tests {
         let (client, server) = ::tokio::join!(connect(&uri), accepting);
         assert!(server.is_ok());
         assert!(client.expect("open").get_ref().tcp_stream().nodelay().expect("a socket"));
+    }
+
+    /// A port whose listener takes no more connections, and what keeps it so. Other systems answer in other ways.
+    #[cfg(target_os = "linux")]
+    fn crowded() -> (SocketAddr, impl Sized) {
+        let socket = ::tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let listener = socket.listen(1).expect("a listener");
+        let address = listener.local_addr().expect("bound");
+        let connect =
+            || std::net::TcpStream::connect_timeout(&address, core::time::Duration::from_millis(100));
+        let waiting: Vec<_> = core::iter::from_fn(|| connect().ok()).take(100).collect();
+        assert!(waiting.len() < 100);
+        (address, (listener, waiting))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[::tokio::test]
+    async fn a_dead_address_does_not_hold_up_the_next_one() {
+        let (dead, _guard) = crowded();
+        let listener = ::tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let alive = listener.local_addr().expect("bound");
+        let stream = connect_any(Attempts::new([dead, alive])).await.expect("one is alive");
+        assert_eq!(stream.peer_addr().expect("connected"), alive);
     }
 }
