@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 pub(crate) struct Inflated<'t> {
     pub(crate) taken: usize,
     pub(crate) text: &'t [u8],
-    pub(crate) is_complete: bool,
+    pub(crate) is_complete: Result<bool, InvalidDeflate>,
 }
 
 impl Inflation {
@@ -31,7 +31,7 @@ impl Inflation {
         match *self {}
     }
 
-    pub(crate) fn inflate(&mut self, _: &[u8], _: bool, _: usize) -> Result<Inflated<'_>, InvalidDeflate> {
+    pub(crate) fn inflate(&mut self, _: &[u8], _: bool, _: usize) -> Inflated<'_> {
         match *self {}
     }
 

@@ -268,3 +268,61 @@ fn noise_that_claims_to_be_compressed_has_a_documented_outcome() {
         }
     }
 }
+
+#[test]
+fn a_reference_beyond_the_agreed_window_is_refused_whichever_engine_inflates_it() {
+    for role in Role::BOTH {
+        let offer = "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9";
+        let first = compressed(role, BINARY, &Blocks::new().stored(json(1, 700), false).end(), &[]);
+        for (distance, is_within) in [(512, true), (513, false), (700, false)] {
+            let second = Blocks::new().fixed("", &[distance], false).end();
+            let bytes = [&first[..], &compressed(role, BINARY, &second, &[])].concat();
+            let outcome = received(role, offer, &bytes);
+            assert_eq!(outcome.events.len(), if is_within { 2 } else { 1 }, "{distance}");
+            assert_eq!(outcome.error, (!is_within).then_some(ProtocolError::InvalidDeflate), "{distance}");
+        }
+    }
+}
+
+#[test]
+fn the_first_of_two_violations_counts_however_the_bytes_are_cut() {
+    let wrong_text = Blocks::new().stored([b'x', 0xFF], false).bytes();
+    let no_deflate = Blocks::new().bits(6, 3).bytes();
+    let both = [&wrong_text[..], &no_deflate].concat();
+    for role in Role::BOTH {
+        for cuts in [&[][..], &[wrong_text.len()]] {
+            let bytes = compressed(role, TEXT, &both, cuts);
+            received(role, TAKEOVER, &bytes).assert_failed(&[], ProtocolError::InvalidUtf8);
+            // With the wrong byte within the limit, and then behind it.
+            for (max, error) in
+                [(2, ProtocolError::InvalidUtf8), (1, ProtocolError::MessageTooLong { len: 2, max: 1 })]
+            {
+                let long = [&wrong_text[..], &Blocks::new().stored("yy", false).end()].concat();
+                let bytes = compressed(role, TEXT, &long, cuts);
+                let prepare = |connection: &mut _| agree(connection, agreed(TAKEOVER));
+                let config = Config::new().with_max_message_len(max);
+                let outcome = Scenario::new(role, &bytes).with_config(config).after(&prepare).run();
+                outcome.assert_failed(&[], error);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_taken_from_the_end_is_no_text() {
+    for role in Role::BOTH {
+        // A stored block that lacks four bytes more than a message has, which ends where a tile of text does or before.
+        for len in [10, (16 << 10) - 5, (16 << 10) - 4, (16 << 10) - 3, 16 << 10] {
+            let mut short = Blocks::new().stored(vec![b'x'; len + 4], false).bytes();
+            short.truncate(short.len() - 4);
+            for cuts in [&[][..], &[10]] {
+                let bytes = compressed(role, BINARY, &short, cuts);
+                let mut connection = role.connection(Config::new()).with_agreement(agreed(TAKEOVER));
+                let mut input = Input::new();
+                input.extend_from_slice(&bytes);
+                let outcome = connection.receive(&mut input).map(|event| event.is_some());
+                assert_eq!(outcome, Err(ProtocolError::InvalidDeflate), "{len}");
+            }
+        }
+    }
+}

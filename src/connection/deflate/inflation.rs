@@ -8,10 +8,13 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::engines::Engines;
 use super::history::History;
 use super::{Direction, Past, TAIL};
-use crate::config::deflate::Agreement;
+use crate::config::deflate::{Agreement, WINDOW_BITS};
 
 /// As much is inflated at once.
 const TILE_LEN: usize = 16 << 10;
+
+/// The window of every engine.
+const ENGINE_WINDOW_BITS: u8 = *WINDOW_BITS.end();
 
 /// The end of the last empty block, and a byte that belongs to no block: the message is whole if that byte alone is left over.
 const END: [u8; TAIL.len() + 1] = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0x55];
@@ -48,8 +51,6 @@ struct Inflater {
     has_ended: bool,
     /// The last tile was full, so more may come without another byte.
     is_full: bool,
-    /// How much of [`END`] it has got.
-    end_len: usize,
     /// How much of the message it has got.
     taken_len: u64,
     retold_len: u64,
@@ -65,8 +66,8 @@ pub(crate) struct Inflated<'t> {
     /// How much compressed data it took.
     pub(crate) taken: usize,
     pub(crate) text: &'t [u8],
-    /// All was taken, and nothing more comes of it.
-    pub(crate) is_complete: bool,
+    /// True if all was taken, and nothing more comes of it. What is invalid lies behind the text.
+    pub(crate) is_complete: Result<bool, InvalidDeflate>,
 }
 
 impl Inflation {
@@ -86,12 +87,7 @@ impl Inflation {
 
     /// Inflates the next bytes of a message, of which `is_end` tells that they are the last: at most a tile of text, and one byte more than
     /// `max_len` at most.
-    pub(crate) fn inflate(
-        &mut self,
-        compressed: &[u8],
-        is_end: bool,
-        max_len: usize,
-    ) -> Result<Inflated<'_>, InvalidDeflate> {
+    pub(crate) fn inflate(&mut self, compressed: &[u8], is_end: bool, max_len: usize) -> Inflated<'_> {
         let mut inflater = match self.inflater.take() {
             Some(inflater) => inflater,
             None => self.take_inflater(),
@@ -99,9 +95,9 @@ impl Inflation {
         let window_len = self.direction.window_len();
         let history = &mut self.past.get_or_insert_default().history;
         let max_len = max_len.saturating_add(1).min(TILE_LEN);
-        let (taken, len, is_complete) = inflater.run(compressed, is_end, max_len, (history, window_len))?;
+        let (taken, len, is_complete) = inflater.run(compressed, is_end, max_len, (history, window_len));
         let inflater = self.inflater.insert(inflater);
-        Ok(Inflated { taken, text: &inflater.tile[..len], is_complete })
+        Inflated { taken, text: &inflater.tile[..len], is_complete }
     }
 
     /// The message is whole: its engine is free for others.
@@ -110,8 +106,10 @@ impl Inflation {
         if !self.direction.takeover {
             self.past = None;
         }
-        // An engine that has come to the end of a stream has to begin anew.
-        let past = self.past.as_mut().filter(|_| !inflater.has_ended);
+        // An engine that has come to the end of a stream has to begin anew. One with a window of another length knows more than the peer may
+        // refer to: whether a reference is valid must not depend on the engine.
+        let may_go_on = !inflater.has_ended && self.direction.window_bits == ENGINE_WINDOW_BITS;
+        let past = self.past.as_mut().filter(|_| may_go_on);
         let stream = past.and_then(|past| INFLATERS.number(&mut past.stream));
         INFLATERS.give_back(inflater, stream);
     }
@@ -129,7 +127,7 @@ impl Inflation {
             Some(found) => found,
             None => (Box::new(Inflater::new()), false),
         };
-        (inflater.is_full, inflater.end_len) = (false, 0);
+        inflater.is_full = false;
         (inflater.taken_len, inflater.retold_len) = (0, 0);
         if !knows_history {
             inflater.restart(Past::history(&self.past));
@@ -141,10 +139,9 @@ impl Inflation {
 impl Inflater {
     fn new() -> Self {
         Self {
-            engine: Inflate::new(false, 15),
+            engine: Inflate::new(false, ENGINE_WINDOW_BITS),
             has_ended: false,
             is_full: false,
-            end_len: 0,
             taken_len: 0,
             retold_len: 0,
             tile: [0; TILE_LEN],
@@ -170,40 +167,40 @@ impl Inflater {
         is_end: bool,
         max_len: usize,
         (history, window_len): (&mut History, usize),
-    ) -> Result<(usize, usize, bool), InvalidDeflate> {
+    ) -> (usize, usize, Result<bool, InvalidDeflate>) {
         let (mut taken, mut len) = (0, 0);
-        while len < max_len {
-            let rest = &compressed[taken..];
-            if !rest.is_empty() || self.is_full {
-                if self.has_ended {
-                    self.restart_within(history)?;
-                }
-                let (used, made) = self.decompress(rest, len..max_len, InflateFlush::NoFlush)?;
-                history.push(&self.tile[len..len + made], window_len);
-                taken += used;
-                len += made;
-                self.taken_len += used as u64;
-                self.is_full = len == max_len && !self.has_ended;
-            } else if !is_end || self.has_ended || self.end_len == TAIL.len() {
-                return Ok((taken, len, true));
-            } else {
-                let made = self.run_end(len..max_len)?;
-                history.push(&self.tile[len..len + made], window_len);
-                len += made;
+        let is_complete = loop {
+            if len == max_len {
+                break Ok(false);
             }
-        }
-        Ok((taken, len, false))
+            let rest = &compressed[taken..];
+            if rest.is_empty() && !self.is_full {
+                let is_owed = is_end && !self.has_ended;
+                break if is_owed { self.run_end(len..max_len).map(|()| true) } else { Ok(true) };
+            }
+            if self.has_ended
+                && let Err(invalid) = self.restart_within(history)
+            {
+                break Err(invalid);
+            }
+            let (used, made, result) = self.decompress(rest, len..max_len, InflateFlush::NoFlush);
+            history.push(&self.tile[len..len + made], window_len);
+            taken += used;
+            len += made;
+            self.taken_len += used as u64;
+            self.is_full = len == max_len && !self.has_ended;
+            if let Err(invalid) = result {
+                break Err(invalid);
+            }
+        };
+        (taken, len, is_complete)
     }
 
-    /// RFC 7692 7.2.2: appends to the message what its sender took from its end.
-    fn run_end(&mut self, place: Range<usize>) -> Result<usize, InvalidDeflate> {
-        let place_len = place.len();
-        let (used, made) = self.decompress(&END[self.end_len..], place, InflateFlush::Block)?;
-        self.end_len += used;
-        // All that the message itself holds has been inflated before. So hardly any text comes of these bytes.
-        let is_beyond = used == 0 || made == place_len || self.end_len > TAIL.len();
-        let is_short = self.has_ended && self.end_len < TAIL.len();
-        if is_beyond || is_short { Err(InvalidDeflate) } else { Ok(made) }
+    /// RFC 7692 7.2.2: appends to the message what its sender took from its end. All that the message itself holds has been inflated before, so
+    /// text that comes of these bytes is not the sender's.
+    fn run_end(&mut self, place: Range<usize>) -> Result<(), InvalidDeflate> {
+        let (used, made, result) = self.decompress(&END, place, InflateFlush::Block);
+        if used == TAIL.len() && made == 0 { result } else { Err(InvalidDeflate) }
     }
 
     /// Begins another stream within a message. A peer that does so all the time makes more work than it sends.
@@ -216,18 +213,18 @@ impl Inflater {
         Ok(())
     }
 
-    /// How much it took, and how much it wrote.
+    /// How much it took, and how much it wrote, before what is invalid too.
     fn decompress(
         &mut self,
         compressed: &[u8],
         place: Range<usize>,
         flush: InflateFlush,
-    ) -> Result<(usize, usize), InvalidDeflate> {
+    ) -> (usize, usize, Result<(), InvalidDeflate>) {
         let (total_in, total_out) = (self.engine.total_in(), self.engine.total_out());
         let status = self.engine.decompress(compressed, &mut self.tile[place], flush);
-        self.has_ended = status.map_err(|_| InvalidDeflate)? == Status::StreamEnd;
+        self.has_ended = status == Ok(Status::StreamEnd);
         let (used, made) = (self.engine.total_in() - total_in, self.engine.total_out() - total_out);
         // Neither is longer than what it was given.
-        Ok((used as usize, made as usize))
+        (used as usize, made as usize, status.map(|_| ()).map_err(|_| InvalidDeflate))
     }
 }

@@ -80,19 +80,21 @@ impl Receiver {
         let max_len = max.saturating_sub(message.len);
         let &mut Progress { unmasked_len, inflated_len } = inflation.progress();
         let compressed = input.unread().get(inflated_len..unmasked_len).unwrap_or_default();
-        let inflated = inflation.inflate(compressed, is_end, max_len);
-        let Inflated { taken, text, is_complete } = inflated.map_err(|_| ProtocolError::InvalidDeflate)?;
-        if text.len() > max_len {
-            return Err(ProtocolError::MessageTooLong { len: max as u64 + 1, max });
-        }
-        message.len += text.len();
+        let Inflated { taken, text, is_complete } = inflation.inflate(compressed, is_end, max_len);
+        // What comes first counts first, however the bytes were cut.
+        let (within, beyond) = text.split_at(text.len().min(max_len));
+        message.len += within.len();
         match message.kind {
-            DataKind::Binary => input.push_inflated(text, max),
+            DataKind::Binary => input.push_inflated(within, max),
             DataKind::Text => {
-                let into = input.text_with_room(text.len(), max);
-                self.utf8.push(text, into).map_err(|_| ProtocolError::InvalidUtf8)?;
+                let into = input.text_with_room(within.len(), max);
+                self.utf8.push(within, into).map_err(|_| ProtocolError::InvalidUtf8)?;
             }
         }
+        if !beyond.is_empty() {
+            return Err(ProtocolError::MessageTooLong { len: max as u64 + 1, max });
+        }
+        let is_complete = is_complete.map_err(|_| ProtocolError::InvalidDeflate)?;
         // While more comes of the last byte it stays unread, so that nobody waits for another one first.
         let inflated_len = inflated_len + taken;
         let done = if is_complete { inflated_len } else { inflated_len.saturating_sub(1) };
