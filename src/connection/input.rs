@@ -267,10 +267,17 @@ impl Input {
 }
 
 /// How many bytes to reserve for `len` more: twice as many as there are, but no more than `max_len` in all unless they are needed.
+///
+/// While memory moves it is there twice. So the step to `max_len` is made from no more than half of it.
 fn growth(held: usize, capacity: usize, len: usize, max_len: usize) -> usize {
     // Up to three bytes of a character may have waited for its end. They count, too.
     let needed = (held + len + 3).min(max_len.max(held + len));
-    if needed <= capacity { 0 } else { needed.max(capacity.saturating_mul(2).min(max_len)) - held }
+    if needed <= capacity {
+        return 0;
+    }
+    let half = max_len / 2;
+    let wanted = if needed > half { max_len } else { capacity.saturating_mul(2).min(half) };
+    needed.max(wanted) - held
 }
 
 impl Default for Input {

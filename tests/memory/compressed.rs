@@ -186,7 +186,15 @@ fn a_bomb_costs_the_limit_and_a_constant() {
     // 64 MiB of one character each, in 400 KB.
     let bomb = bomb(260_000);
     for role in Role::BOTH {
-        for (kind, max) in [(TEXT, 1 << 20), (BINARY, 1 << 20), (TEXT, 100 * KIB), (BINARY, 0)] {
+        for (kind, max) in [
+            (TEXT, 1 << 20),
+            (BINARY, 1 << 20),
+            (TEXT, 100 * KIB),
+            (BINARY, 0),
+            // Memory that only doubled would be just short of these, and there twice.
+            (TEXT, 1_100_000),
+            (BINARY, 1_100_000),
+        ] {
             for cut in [bomb.len(), 700] {
                 let config = Config::new().with_max_message_len(max);
                 let mut connection = role.connection(config).with_agreement(agreement);
