@@ -254,6 +254,12 @@ impl Input {
         self.inflated.clear();
     }
 
+    /// Forgets the message under way and its memory: no other one follows.
+    pub(crate) fn free_message(&mut self) {
+        self.discard_message();
+        (self.text, self.inflated) = (String::new(), Vec::new());
+    }
+
     fn has_message(&self) -> bool {
         self.message_start != self.message_end
     }

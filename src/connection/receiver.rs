@@ -329,13 +329,18 @@ impl Receiver {
 
     /// RFC 6455 7.1.7: fails the connection.
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.status = Status::Failed;
-        if let Some(inflation) = &mut self.inflation {
-            inflation.abandon();
-        }
+        self.stop(Status::Failed);
         self.end = Some(Box::new(End::Failed(error)));
         self.reply = Some(ReplyDue::Close);
         error
+    }
+
+    /// Nothing is received from now on: what was received compressed is referred to no more.
+    fn stop(&mut self, status: Status) {
+        self.status = status;
+        if let Some(inflation) = &mut self.inflation {
+            inflation.abandon();
+        }
     }
 
     /// RFC 6455 7.1.7: what arrives after the end is not processed.
@@ -343,13 +348,13 @@ impl Receiver {
         let len = input.unread().len();
         self.discarded_len = self.discarded_len.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
         input.consume(len);
-        input.discard_message();
+        input.free_message();
         self.eof |= input.is_eof();
     }
 
     fn give_up(&mut self, timed_out: TimedOut, sender: &mut Sender) -> TimedOut {
         if let Status::Open = self.status {
-            self.status = Status::Ended;
+            self.stop(Status::Ended);
         }
         sender.end();
         timed_out

@@ -248,6 +248,7 @@ impl Sender {
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn abandon(&mut self) {
         self.over = Over::Abandoned;
+        self.forget_history();
         self.output.clear();
         self.late_pong = None;
         self.unflushed = false;
@@ -358,8 +359,16 @@ impl Sender {
 
     fn set_closed(&mut self, closed: Closed) {
         self.closed = Some(closed);
+        self.forget_history();
         if self.over == Over::No {
             self.over = Over::Closed;
+        }
+    }
+
+    /// No message follows that could refer to former ones.
+    fn forget_history(&mut self) {
+        if let Some(compression) = &mut self.compression {
+            compression.abandon();
         }
     }
 

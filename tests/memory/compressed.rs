@@ -1,13 +1,14 @@
 //! What compression costs in bytes of heap: nothing until it is used, the window after it, and an engine during a message.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Buf;
 use support::counting::Meter;
 use support::deflate::{Blocks, json};
 use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
 use tidewire::handshake::negotiate;
-use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, ProtocolError};
+use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, ProtocolError, Timestamp};
 
 const KIB: usize = 1024;
 
@@ -254,5 +255,81 @@ fn what_was_inflated_is_given_back_with_the_input() {
             assert_eq!(support::counting::live(), before);
             assert_eq!(meter.retained(), 0);
         }
+    }
+}
+
+#[test]
+fn a_connection_that_is_over_keeps_nothing_of_what_was_said() {
+    let _alone = alone();
+    let widest = Deflate::new().with_window_bits(15).with_peer_window_bits(15);
+    let agreement = agreed(&widest, "permessage-deflate; client_max_window_bits");
+    let text = json(1, 40_000);
+    let said = text.as_bytes().chunks(20_000).fold(Blocks::new(), |blocks, text| blocks.stored(text, false));
+    let config = Config::new()
+        .with_max_message_len(1 << 20)
+        .with_keepalive(Duration::from_secs(20), Duration::from_secs(20));
+    for role in Role::BOTH {
+        // Both windows are full, and a message is under way.
+        let begin = |input: &mut Input| {
+            let mut connection = role.connection(config).with_agreement(agreement);
+            connection.send(&text).expect("open");
+            drop(take(&mut connection));
+            input.extend_from_slice(&frame(role, FIN | RSV1 | TEXT, said.clone().end()));
+            assert!(matches!(connection.receive(input), Ok(Some(_))));
+            input.extend_from_slice(&frame(role, RSV1 | TEXT, said.clone().bytes()));
+            assert!(matches!(connection.receive(input), Ok(None)));
+            connection
+        };
+        let ends: [&dyn Fn(&mut Connection, &mut Input); 4] = [
+            &|connection, input| {
+                input.extend_from_slice(&frame(role, FIN | 0x8, ""));
+                assert!(matches!(connection.receive(input), Ok(Some(Event::Close(None)))));
+            },
+            &|connection, input| {
+                input.extend_from_slice(&frame(role, FIN | 0x3, ""));
+                assert_eq!(connection.receive(input).map(|_| ()), Err(ProtocolError::ReservedOpCode(3)));
+            },
+            &|connection, input| {
+                input.extend_from_slice(&frame(role, FIN | CONTINUATION, bomb(10_000)));
+                assert!(matches!(connection.receive(input), Err(ProtocolError::MessageTooLong { .. })));
+            },
+            &|connection, _| {
+                let mut now = Timestamp::default();
+                while connection.timed_out().is_none() {
+                    now = connection.poll_timeout(now).expect("a deadline");
+                    let _ = connection.handle_timeout(now);
+                    drop(take(connection));
+                }
+            },
+        ];
+        for (n, end) in ends.iter().enumerate() {
+            let over = || {
+                let mut input = Input::new();
+                let mut connection = begin(&mut input);
+                end(&mut connection, &mut input);
+                let _ = connection.receive(&mut input);
+                drop(take(&mut connection));
+                connection.release();
+                drop(input.release());
+                (connection, input)
+            };
+            // The engines are there.
+            drop(over());
+            let meter = Meter::new();
+            let ended = over();
+            assert!(meter.retained() <= KIB, "{role:?}, {n}: {}", meter.retained());
+            drop(ended);
+            assert_eq!(meter.retained(), 0);
+        }
+        // What this side will not send any more refers to nothing.
+        let mut input = Input::new();
+        let mut connection = begin(&mut input);
+        let before = support::counting::live();
+        connection.close(None);
+        drop(take(&mut connection));
+        connection.release();
+        let freed = before - support::counting::live();
+        assert!(freed >= 32 * KIB - 256, "{freed}");
+        assert_eq!(connection.agreement(), Some(agreement));
     }
 }

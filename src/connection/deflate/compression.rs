@@ -106,6 +106,11 @@ impl Compression {
         Some(compressed)
     }
 
+    /// Nothing more is sent.
+    pub(crate) fn abandon(&mut self) {
+        self.past = None;
+    }
+
     fn compress(&mut self, payload: &[u8], last: bool) -> Box<Deflater> {
         let settings = Settings::new(self.agreement.own.level, self.direction.window_bits);
         let (mut deflater, knows_history) = Deflater::take(Past::stream(&self.past), settings);

@@ -191,7 +191,7 @@ impl Receiver {
             OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
             OpCode::Close | OpCode::Continuation | OpCode::Text | OpCode::Binary => {
                 self.end = Some(Box::new(End::Close(CloseFrame::decode(input.lent())?)));
-                self.status = Status::Closed;
+                self.stop(Status::Closed);
                 (Kind::Close, ReplyDue::Close)
             }
         };
