@@ -99,13 +99,21 @@ fn a_peer_that_ends_its_stream_all_the_time_makes_no_work_without_end() {
         assert_eq!(connection.receive(&mut input).map(|_| ()), Err(ProtocolError::InvalidDeflate));
 
         // A few are fine, as a peer makes them that knows no other way to flush.
+        let mut input = Input::new();
         let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));
         let blocks = (0..20).fold(Blocks::new(), |blocks, _| blocks.stored([7; 2000], true)).end();
         for _ in 0..3 {
-            let mut input = Input::new();
             input.extend_from_slice(&compressed(role, BINARY, &blocks, &[]));
             assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
         }
+        // And so are short ones while the window is full.
+        let short = Blocks::new().fixed("Hello", &[], true).fixed("", &[], true).end();
+        input.extend_from_slice(&window);
+        input.extend_from_slice(&compressed(role, BINARY, &short, &[]));
+        assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        assert!(
+            matches!(connection.receive(&mut input), Ok(Some(tidewire::Event::Binary(payload))) if payload == b"Hello")
+        );
     }
 }
 

@@ -164,6 +164,11 @@ fn a_response_that_fits_the_offer_is_taken_at_its_word() {
             (9, 15, false, false),
         ),
         (
+            Deflate::new().with_peer_window_bits(12),
+            "permessage-deflate; server_max_window_bits=12",
+            (12, 15, false, false),
+        ),
+        (
             Deflate::new().with_peer_takeover(false),
             "permessage-deflate; server_no_context_takeover",
             (15, 15, true, false),
@@ -317,6 +322,9 @@ fn settings_are_kept_within_what_there_is() {
         Deflate::new().with_level(0).with_window_bits(0).with_peer_window_bits(1).with_min_len(usize::MAX);
     assert_eq!((least.level(), least.window_bits(), least.peer_window_bits()), (1, 8, Some(8)));
     assert_eq!(least.min_len(), u32::MAX as usize);
+    assert_eq!(least.with_min_len(u32::MAX as usize - 1).min_len(), u32::MAX as usize - 1);
+    // One more than a setting has room for.
+    assert_eq!(least.with_min_len((u32::MAX as usize).saturating_add(1)).min_len(), u32::MAX as usize);
     let most = Deflate::new().with_level(200).with_window_bits(200).with_peer_window_bits(200);
     assert_eq!((most.level(), most.window_bits(), most.peer_window_bits()), (9, 15, Some(15)));
     assert!(!Deflate::new().with_takeover(false).takeover() && Deflate::new().peer_takeover());

@@ -107,3 +107,26 @@ fn it_keeps_its_wish_and_its_length_counts() {
     }
     assert_eq!(Deflate::new(), Deflate::default());
 }
+
+#[test]
+fn it_is_sent_as_it_is_unless_it_gets_shorter() {
+    for role in Role::BOTH {
+        let mut are_equal = 0;
+        for len in 1..200 {
+            let text = &json(1, 200)[..len];
+            let forms = [
+                Outgoing::from(text),
+                Outgoing::from(&Prepared::new(Outgoing::from(text).with_compression(true))),
+            ]
+            .map(|message| {
+                let [mut sender, _] = pair(role, Some(agreed(OFFERS[1])));
+                sender.send(message.with_compression(true)).expect("open");
+                let frame = &parse(role, &take(&mut sender))[0];
+                (frame.payload.len(), frame.first & RSV1 != 0)
+            });
+            are_equal += u32::from(forms[0].0 == len);
+            assert_eq!(forms[1], if forms[0].0 < len { forms[0] } else { (len, false) }, "{len}");
+        }
+        assert!(are_equal > 0);
+    }
+}

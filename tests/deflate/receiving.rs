@@ -326,3 +326,12 @@ fn what_was_taken_from_the_end_is_no_text() {
         }
     }
 }
+
+#[test]
+fn a_message_of_no_bytes_is_refused_after_a_final_block_too() {
+    let last = Blocks::new().fixed("Hello", &[], true).bytes();
+    for role in Role::BOTH {
+        let bytes = [compressed(role, TEXT, &last, &[]), compressed(role, TEXT, &[], &[])].concat();
+        received(role, TAKEOVER, &bytes).assert_failed(&[Seen::text("Hello")], ProtocolError::InvalidDeflate);
+    }
+}

@@ -220,3 +220,28 @@ fn the_first_fragment_decides_for_the_whole_message() {
         assert_eq!(found, [(TEXT, plain, false), (BINARY, b"parts".to_vec(), true)]);
     }
 }
+
+#[test]
+fn a_window_outlives_the_engine_that_filled_it() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let text = json(5, 3000);
+    for role in Role::BOTH {
+        for bits in [9, 12, 15] {
+            let offer =
+                format!("permessage-deflate; server_max_window_bits={bits}; client_max_window_bits={bits}");
+            // More connections than engines may wait: each gets one that knows another's window, or a new one.
+            let mut connections: Vec<_> = (0..2 * threads + 1)
+                .map(|_| (role.connection(Config::new()).with_agreement(agreed(&offer)), Inflater::new(true)))
+                .collect();
+            for (n, said) in [&text[..], &text[2800..], &text[2800..]].iter().enumerate() {
+                for (connection, inflater) in &mut connections {
+                    connection.send(*said).expect("open");
+                    let bytes = take(connection);
+                    assert!(n == 0 || bytes.len() < 40, "{bits} bits: {}", bytes.len());
+                    let found = messages(&parse(role, &bytes), inflater);
+                    assert_eq!(found, [(TEXT, said.as_bytes().to_vec(), true)]);
+                }
+            }
+        }
+    }
+}

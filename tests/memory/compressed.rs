@@ -8,7 +8,7 @@ use support::counting::Meter;
 use support::deflate::{Blocks, json};
 use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
 use tidewire::handshake::negotiate;
-use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, ProtocolError, Timestamp};
+use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, Outgoing, ProtocolError, Timestamp};
 
 const KIB: usize = 1024;
 
@@ -167,6 +167,12 @@ fn a_message_under_way_has_an_engine() {
         // What stays are a few words of history each, and those engines that may wait.
         let left = meter.retained();
         assert!(left <= threads * 68 * KIB + connections.len() * 128, "{left}");
+        drop(others);
+        // As many wait as threads may want one at once.
+        let mut others = Vec::with_capacity(threads);
+        let meter = Meter::new();
+        others.extend((0..threads).map(|_| begin()));
+        assert!(meter.retained() <= threads * KIB, "{}", meter.retained());
         drop(others);
 
         // A frame that is not whole has none as long as less than 16 KiB of it wait.
@@ -331,5 +337,45 @@ fn a_connection_that_is_over_keeps_nothing_of_what_was_said() {
         let freed = before - support::counting::live();
         assert!(freed >= 32 * KIB - 256, "{freed}");
         assert_eq!(connection.agreement(), Some(agreement));
+    }
+}
+
+#[test]
+fn messages_share_engines_and_buffers() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate; client_max_window_bits");
+    for role in Role::BOTH {
+        // What a message allocates for a moment, the second time.
+        let peak = |len: usize| {
+            let text = json(2, len);
+            let mut connection = role.connection(Config::new()).with_agreement(agreement);
+            connection.send(&text).expect("open");
+            drop(take(&mut connection));
+            let meter = Meter::new();
+            connection.send(&text).expect("open");
+            meter.peak()
+        };
+        // Neither an engine of more than 100 KiB nor a buffer.
+        for len in [3000, 50_000, 58_198] {
+            assert!(peak(len) <= 32 * KIB, "{len}: {}", peak(len));
+        }
+        // A longer buffer does not stay.
+        assert!(peak(58_200) > 64 * KIB, "{}", peak(58_200));
+        let mut connection = role.connection(Config::new()).with_agreement(agreement);
+        connection.send(json(3, 3000)).expect("open");
+        let meter = Meter::new();
+        connection.send(json(3, 1 << 20)).expect("open");
+        drop(take(&mut connection));
+        connection.release();
+        assert!(meter.retained() <= 8 * KIB, "{}", meter.retained());
+
+        // What cannot be compressed takes an eighth more at most while it is tried.
+        let noise = support::wire::noise(400_000);
+        let meter = Meter::new();
+        connection.send(Outgoing::from(&noise).with_compression(true)).expect("open");
+        let owed = take(&mut connection).len();
+        drop(connection);
+        let peak = meter.peak() - owed;
+        assert!(peak <= noise.len() / 8 * 9 + noise.len() / 8 * 9 + 64 * KIB, "{peak} for {owed}");
     }
 }

@@ -60,4 +60,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn it_grows_by_what_it_gets_and_then_twofold() {
+        const WINDOW_LEN: usize = 4096;
+        let mut history = History::default();
+        for (len, capacity) in [(3, 3), (0, 3), (1, 6), (2, 6), (1, 12), (20, 27), (4096, 4096), (1, 4096)] {
+            history.push(&[7; WINDOW_LEN][..len], WINDOW_LEN);
+            assert_eq!(history.ring.capacity(), capacity);
+        }
+    }
 }
