@@ -98,6 +98,19 @@ fn a_peer_that_ends_its_stream_all_the_time_makes_no_work_without_end() {
         input.extend_from_slice(&compressed(role, BINARY, &finals, &[]));
         assert_eq!(connection.receive(&mut input).map(|_| ()), Err(ProtocolError::InvalidDeflate));
 
+        // As much as is allowed, and a little more: 64 KiB, and 128 for each byte.
+        for (len, is_fine) in [(247, true), (246, false)] {
+            let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));
+            input.extend_from_slice(&window);
+            let finals =
+                [&[0x03, 0x00].repeat(2), &Blocks::new().stored(vec![7; len], true).bytes()[..]].concat();
+            let message = [&finals[..], &[0x00]].concat();
+            input.extend_from_slice(&compressed(role, BINARY, &message, &[]));
+            assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+            assert_eq!(connection.receive(&mut input).is_ok(), is_fine, "{len}");
+            let _ = connection.receive(&mut input);
+        }
+
         // A few are fine, as a peer makes them that knows no other way to flush.
         let mut input = Input::new();
         let mut connection = role.connection(Config::new()).with_agreement(agreed("permessage-deflate"));

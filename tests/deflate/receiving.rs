@@ -335,3 +335,27 @@ fn a_message_of_no_bytes_is_refused_after_a_final_block_too() {
         received(role, TAKEOVER, &bytes).assert_failed(&[Seen::text("Hello")], ProtocolError::InvalidDeflate);
     }
 }
+
+#[test]
+fn text_that_waits_behind_a_full_tile_comes_without_another_byte() {
+    // 62 copies of 258 bytes in a final block, which ends with a byte. A tile is full in the middle of the last copy.
+    let start = Blocks::new().stored([b'x'; 500], false).bits(1, 1).bits(1, 2);
+    let copies = (0..62).fold(start, |blocks, _| blocks.bits(0b1010_0011, 8).bits(0, 5));
+    let message = copies.bits(0, 7).bytes();
+    for role in Role::BOTH {
+        for config in [Config::new(), Config::new().with_parts(true)] {
+            let mut connection = role.connection(config).with_agreement(agreed(TAKEOVER));
+            let mut input = Input::new();
+            input.extend_from_slice(&compressed(role, BINARY, &message, &[]));
+            let mut len = 0;
+            while let Some(event) = connection.receive(&mut input).expect("valid") {
+                len += match event {
+                    Event::Binary(payload) => payload.len(),
+                    Event::BinaryPart(part) => part.len(),
+                    other => panic!("{other:?}"),
+                };
+            }
+            assert_eq!(len, 500 + 62 * 258);
+        }
+    }
+}
