@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+mod deflate;
 mod head;
 mod heap;
 mod model;
 mod run;
 
+pub use deflate::{RSV1, TAIL, agreement, append, compressed_stream, frames};
 pub use head::Lines;
 pub use heap::Heap;
 pub use model::{Model, frame};
