@@ -14,9 +14,10 @@ MESSAGES_IN_CROWD = 100
 
 
 @contextlib.asynccontextmanager
-async def websockets_client(url):
+async def websockets_client(url, **options):
     """Connects with `websockets`, which offers permessage-deflate by default."""
-    async with connect(url, max_size=None, ping_interval=None, proxy=None) as connection:
+    options = {"max_size": None, "ping_interval": None, "proxy": None, **options}
+    async with connect(url, **options) as connection:
         yield peers.Websockets(connection)
 
 

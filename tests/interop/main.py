@@ -8,6 +8,8 @@ import sys
 
 import autobahn
 import client
+import compression_clients
+import compression_servers
 import interrupt
 import messages
 import node
@@ -22,6 +24,7 @@ SERVERS = (
     ("echo_blocking", messages.FULL),
     ("echo_sans_io", messages.SMALL),
 )
+DEFLATE_SERVERS = ("echo_server", "echo_blocking")
 
 
 async def guarded(checks, name, section):
@@ -44,6 +47,10 @@ async def run_sections(checks, starter):
     await guarded(checks, "interrupt", interrupt.run(checks, starter))
     await guarded(checks, "echo_client", server.run(checks, starter))
     await guarded(checks, "echo_client and Node", node.run_server(checks, starter))
+    for name in DEFLATE_SERVERS:
+        section = compression_clients.run(checks, starter, name)
+        await guarded(checks, f"{name} --deflate", section)
+    await guarded(checks, "echo_client --deflate", compression_servers.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter))
 
 

@@ -94,9 +94,9 @@ class Starter:
         return self.command(str(self.examples / name), *arguments, **options)
 
     @contextlib.asynccontextmanager
-    async def server(self, name):
+    async def server(self, name, *arguments):
         """Runs an example that is a server; yields it and its URL."""
-        async with self.example(name, "--addr", "127.0.0.1:0") as child:
+        async with self.example(name, "--addr", "127.0.0.1:0", *arguments) as child:
             yield child, f"ws://{await child.address()}"
 
 

@@ -20,13 +20,14 @@ EXITS = (
 
 
 @contextlib.asynccontextmanager
-async def websockets_server(serve_peer):
+async def websockets_server(serve_peer, **options):
     """Runs the coroutine function `serve_peer` for each client; yields the URL."""
 
     async def handler(connection):
         await serve_peer(peers.Websockets(connection))
 
-    async with serve(handler, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
+    options = {"max_size": None, "ping_interval": None, **options}
+    async with serve(handler, "127.0.0.1", 0, **options) as server:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
@@ -94,7 +95,7 @@ async def echo_lines(closes, peer):
     closes.append(await peer.closed())
 
 
-async def mirror_exit_code(starter, server, serve_peer):
+async def mirror_exit_code(starter, server, serve_peer, *arguments):
     """Runs `echo_client --mirror` against a server; returns its exit code."""
     served = asyncio.get_running_loop().create_future()
 
@@ -105,7 +106,7 @@ async def mirror_exit_code(starter, server, serve_peer):
             served.set_exception(problem)
 
     async with server(serve_and_tell) as url:
-        async with starter.example("echo_client", "--mirror", url) as child:
+        async with starter.example("echo_client", *arguments, "--mirror", url) as child:
             code = await child.exit_code(120)
         await asyncio.wait_for(served, 20)
         return code
