@@ -25,11 +25,13 @@ class Stub:
     def __init__(self):
         self.paths = []
         self.echoed = []
+        self.compressed = 0
         self.error_code = None
 
     async def serve(self, connection):
         path = connection.request.path
         self.paths.append(path)
+        self.compressed += "Sec-WebSocket-Extensions" in connection.response.headers
         if path == "/getCaseCount":
             await connection.send(str(len(ECHO_CASES) + 1))
         elif path.startswith("/runCase?case="):
@@ -47,20 +49,22 @@ class Stub:
             self.echoed.append(await connection.recv())
 
 
-async def run(checks, starter):
+async def run(checks, starter, *arguments):
     """Runs the example once, then looks at what the stub saw."""
     stub = Stub()
-    label = "autobahn_client"
+    label = " ".join(("autobahn_client", *arguments))
     async with serve(stub.serve, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        await checks.run(f"{label}: exit code 0", exit_code(starter, url), 40)
+        await checks.run(f"{label}: exit code 0", exit_code(starter, *arguments, url), 40)
     await checks.run(f"{label}: paths in order", same("paths", EXPECTED_PATHS, stub.paths))
     await checks.run(f"{label}: echoes", same("echoes", sum(ECHO_CASES, []), stub.echoed))
     await checks.run(f"{label}: protocol error", same("close code", 1002, stub.error_code))
+    compressed = len(EXPECTED_PATHS) if "--deflate" in arguments else 0
+    await checks.run(f"{label}: compressed", same("connections", compressed, stub.compressed))
 
 
-async def exit_code(starter, url):
-    async with starter.example("autobahn_client", url, AGENT) as child:
+async def exit_code(starter, *arguments):
+    async with starter.example("autobahn_client", *arguments, AGENT) as child:
         expect("exit code", 0, await child.exit_code(30))
 
 

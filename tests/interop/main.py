@@ -52,6 +52,7 @@ async def run_sections(checks, starter):
         await guarded(checks, f"{name} --deflate", section)
     await guarded(checks, "echo_client --deflate", compression_servers.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter))
+    await guarded(checks, "autobahn_client", autobahn.run(checks, starter, "--deflate"))
 
 
 async def run_all(checks, starter):
