@@ -17,9 +17,10 @@ import urllib.parse
 
 from checks import Checks
 from processes import Starter, until_signal
+from wire import Wire
 
 HERE = pathlib.Path(__file__).parent
-EXPECTED_CHECKS = 19
+EXPECTED_CHECKS = 22
 SECONDS_FOR_PAGE = 180
 FLAGS = (
     "--headless",
@@ -35,11 +36,19 @@ FLAGS = (
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves this folder and takes what is posted to /results."""
+    """Serves this folder and, at /wire, what the wire counted; takes what is posted to /results."""
 
-    def __init__(self, results, *arguments, **options):
+    def __init__(self, results, wire, *arguments, **options):
         self.results = results
+        self.wire = wire
         super().__init__(*arguments, directory=str(HERE), **options)
+
+    def do_GET(self):
+        if self.path != "/wire":
+            return super().do_GET()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.wire.sent).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -52,14 +61,15 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-async def results_of_page(starter, chromium, profile, echo_url):
+async def results_of_page(starter, chromium, profile, wire, *echo_urls):
     """Serves the page, opens it in the browser, waits for its results."""
     loop = asyncio.get_running_loop()
     posted = loop.create_future()
     take = functools.partial(loop.call_soon_threadsafe, posted.set_result)
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, take))
+    handler = functools.partial(Handler, take, wire)
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    query = urllib.parse.quote(echo_url, safe="")
+    query = "&".join(urllib.parse.quote(url, safe="") for url in echo_urls)
     page = f"http://127.0.0.1:{site.server_port}/browser.html?{query}"
     try:
         async with starter.command(chromium, *FLAGS, f"--user-data-dir={profile}", page):
@@ -68,12 +78,22 @@ async def results_of_page(starter, chromium, profile, echo_url):
         site.shutdown()
 
 
+async def results(starter, chromium, profile):
+    """What the page finds with a server that does not compress, and with one that does."""
+    wire = Wire()
+    async with (
+        starter.server("echo_server") as (_, plain_url),
+        starter.server("echo_server", "--deflate") as (_, deflate_url),
+        wire.to(deflate_url) as deflate_url,
+    ):
+        return await results_of_page(starter, chromium, profile, wire, plain_url, deflate_url)
+
+
 async def run(checks, starter, chromium):
     profile = tempfile.mkdtemp(prefix="tidewire-browser-")
     try:
-        async with starter.server("echo_server") as (_, url):
-            for result in await results_of_page(starter, chromium, profile, url):
-                checks.record(f"chromium: {result['name']}", result["error"])
+        for result in await results(starter, chromium, profile):
+            checks.record(f"chromium: {result['name']}", result["error"])
     except asyncio.TimeoutError:
         checks.record("chromium: results", f"expected within {SECONDS_FOR_PAGE} s, got none")
     except Exception as problem:
