@@ -153,7 +153,7 @@ impl Outbox {
             sending.flushed = output.written();
         }
         let sender = &mut sending.delivery.sender;
-        sender.unflushed = !is_flushed || !output.is_empty();
+        sender.unflushed = !is_flushed;
         sender.put_back_output(output);
         sender.wrote(now);
         written.map_err(|error| sending.delivery.write_failed(&error))
@@ -181,6 +181,11 @@ impl Sending {
         last: bool,
     ) -> Result<(), SendError> {
         self.handles.queue_fragment(handle, &mut self.delivery.sender, part, last)
+    }
+
+    /// True when everything up to the position `end` has gone all the way through the stream.
+    fn is_flushed(&self, end: u64) -> bool {
+        !self.delivery.sender.owes() || self.flushed >= end
     }
 
     pub(super) fn is_writing(&self) -> bool {
@@ -232,7 +237,7 @@ pub(super) fn flush(
             Goal::Flushed => {
                 // Others may go on queueing for ever.
                 let end = *end.get_or_insert_with(|| sending.delivery.sender.end_of_output());
-                (!sending.delivery.sender.owes() || sending.flushed >= end, end)
+                (sending.is_flushed(end), end)
             }
         };
         if is_there {
@@ -309,13 +314,163 @@ pub(super) fn write_some(access: &mut impl Access, short: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
     use crate::{Config, Connection};
 
+    /// A stream that takes the start of each write, and counts what it is asked for.
+    #[derive(Default)]
+    struct Partial {
+        max_len: usize,
+        /// A flush comes to nothing.
+        is_stuck: bool,
+        flushes: usize,
+    }
+
+    impl Partial {
+        fn new(max_len: usize) -> Self {
+            Self { max_len, ..Self::default() }
+        }
+    }
+
+    impl Read for Partial {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("nobody reads")
+        }
+    }
+
+    impl Write for Partial {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len().min(self.max_len))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushes += 1;
+            if self.is_stuck { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }
+    }
+
+    impl Stream for Partial {
+        fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn outbox() -> (Receiver, Outbox) {
+        let (receiver, sender) = Connection::server(Config::new()).split();
+        let outbox = Outbox::new(sender, &receiver);
+        (receiver, outbox)
+    }
+
+    /// Queues a message; returns where it ends.
+    fn queue(outbox: &Outbox, message: &str) -> u64 {
+        let sender = &mut outbox.sending().delivery.sender;
+        sender.send(message).expect("open");
+        sender.end_of_output()
+    }
+
+    fn write_up_to(outbox: &Outbox, stream: &mut Partial, end: u64) -> Poll<Result<(), Error>> {
+        outbox.write_once(stream, &mut Timeout::default(), Duration::ZERO, end)
+    }
+
+    /// Which of these positions are flushed.
+    fn are_flushed<const N: usize>(outbox: &Outbox, ends: [u64; N]) -> [bool; N] {
+        ends.map(|end| outbox.sending().is_flushed(end))
+    }
+
+    #[test]
+    fn what_a_partial_write_took_is_flushed_only_with_the_stream() {
+        let (_receiver, outbox) = outbox();
+        // Two writers wait, each for its own message. The stream takes one and a half.
+        let ends = ["first", "second"].map(|message| queue(&outbox, message));
+        let mut stream = Partial::new(ends[0] as usize + 1);
+        assert!(matches!(write_up_to(&outbox, &mut stream, ends[1]), Poll::Ready(Ok(()))));
+        assert_eq!((stream.flushes, are_flushed(&outbox, ends)), (0, [false; 2]));
+        assert!(matches!(write_up_to(&outbox, &mut stream, ends[1]), Poll::Ready(Ok(()))));
+        assert_eq!((stream.flushes, are_flushed(&outbox, ends)), (1, [true; 2]));
+        assert!(!outbox.sending().delivery.sender.owes());
+    }
+
+    #[test]
+    fn who_waits_for_the_first_message_does_not_wait_for_the_second() {
+        let (_receiver, outbox) = outbox();
+        let ends = ["first", "second"].map(|message| queue(&outbox, message));
+        let mut stream = Partial::new(ends[0] as usize);
+        assert!(matches!(write_up_to(&outbox, &mut stream, ends[0]), Poll::Ready(Ok(()))));
+        assert_eq!((stream.flushes, are_flushed(&outbox, ends)), (1, [true, false]));
+    }
+
+    #[test]
+    fn what_a_stream_took_and_did_not_flush_is_still_owed() {
+        let (_receiver, outbox) = outbox();
+        let end = queue(&outbox, "held back");
+        let mut stream = Partial { is_stuck: true, ..Partial::new(usize::MAX) };
+        assert!(write_up_to(&outbox, &mut stream, end).is_pending());
+        assert_eq!(outbox.sending().delivery.sender.queued_len(), 0);
+        assert_eq!(are_flushed(&outbox, [end]), [false]);
+        stream.is_stuck = false;
+        assert!(matches!(write_up_to(&outbox, &mut stream, end), Poll::Ready(Ok(()))));
+        assert_eq!(are_flushed(&outbox, [end]), [true]);
+    }
+
+    /// A stream that is gone by the time that it is free: the reader had it before, and ended.
+    struct Gone {
+        outbox: Outbox,
+        receiver: Receiver,
+        /// The reader has written everything first.
+        is_written: bool,
+    }
+
+    impl Access for Gone {
+        fn outbox(&self) -> &Outbox {
+            &self.outbox
+        }
+
+        fn write<R>(
+            &mut self,
+            _: bool,
+            _: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
+        ) -> Option<R> {
+            if self.is_written {
+                let written = write_up_to(&self.outbox, &mut Partial::new(usize::MAX), u64::MAX);
+                assert!(matches!(written, Poll::Ready(Ok(()))));
+            }
+            // The closing handshake is done, and the reader is dropped.
+            self.outbox.sending().delivery.end(&self.receiver).expect("clean");
+            self.outbox.give_up();
+            None
+        }
+    }
+
+    #[test]
+    fn a_writer_that_comes_too_late_fails_only_if_something_was_left() {
+        for is_written in [false, true] {
+            for goal in [Goal::Flushed, Goal::Room(0)] {
+                let (receiver, outbox) = outbox();
+                queue(&outbox, "last");
+                let mut gone = Gone { outbox, receiver, is_written };
+                let flushed = flush(&mut gone, goal, None, |_| Ok(()));
+                if is_written {
+                    assert!(flushed.is_ok(), "{flushed:?}");
+                } else {
+                    assert!(matches!(flushed, Err(Error::Send(SendError::Closed))), "{flushed:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_peer_has_not_stalled_while_nobody_knows_how_much_it_has_taken() {
-        let (receiver, sender) = Connection::server(Config::new()).split();
-        let mut outbox = Outbox::new(sender, &receiver);
+        let (_receiver, mut outbox) = outbox();
         outbox.sending_mut().delivery.sender.send("unread").expect("open");
         let mut progress = Progress::new(outbox.now());
         let mut is_stalled = |outbox: &Outbox| progress.is_stalled(&outbox.sending(), outbox, outbox.now());
