@@ -254,3 +254,38 @@ where
         look(&self.share.shared.outbox.sending().delivery.sender)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::blocking::pair;
+    use crate::{Config, SendError};
+
+    #[test]
+    fn while_reunite_waits_for_a_write_no_other_write_begins() {
+        let (client, mut server) = pair(Config::new());
+        let (reader, writer) = client.split();
+        let other = writer.clone();
+        let shared = Arc::clone(&reader.share.shared);
+        // A write is under way.
+        let writing = lock(&shared.writing);
+        let reuniting = thread::spawn(move || reader.reunite(writer));
+        // Only there to tell a hang from a slow machine.
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while !shared.outbox.sending().is_gone {
+            assert!(Instant::now() < give_up, "writers are not told");
+            thread::yield_now();
+        }
+        // It does not even wait.
+        let sent = other.send("late");
+        assert!(matches!(sent, Err(Error::Send(SendError::Closed))), "{sent:?}");
+        drop(writing);
+        let mut client = reuniting.join().expect("no panic").expect("of one connection");
+        // What was queued in time survives.
+        client.flush().expect("open");
+        assert_eq!(server.recv().expect("open"), Some("late".into()));
+    }
+}
