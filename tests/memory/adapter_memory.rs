@@ -596,6 +596,44 @@ fn an_echo_in_steady_state_allocates_nothing() {
 }
 
 #[test]
+fn a_writer_in_steady_state_allocates_nothing_and_leaves_no_storage_behind() {
+    const COUNT: usize = 20;
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    for Role { name, open, .. } in ROLES {
+        for len in [16, 1000, 30_000, 300_000] {
+            let message = vec![7; len];
+            let mut halves: Vec<_> = (0..COUNT)
+                .map(|_| {
+                    let stream = Memory::new(Peer { accepts: true, ..Peer::default() });
+                    tokio::WebSocket::from_parts(stream, open(quiet()), Input::new()).split()
+                })
+                .collect();
+            // The readers wait meanwhile.
+            for (reader, _) in &mut halves {
+                assert!(poll_once(reader.recv()).is_pending());
+            }
+            let send = || {
+                for (_, writer) in &halves {
+                    assert!(matches!(poll_once(writer.send(&message[..])), Poll::Ready(Ok(()))));
+                }
+            };
+            // Until the thread has storage to lend.
+            send();
+            let meter = Meter::new();
+            send();
+            assert_eq!(meter.allocations(), 0, "{name}, {len}");
+            // What a connection holds it frees.
+            let before = live();
+            halves.truncate(1);
+            let each = (before - live()) / (COUNT - 1);
+            println!("a {name} whose writer has sent {len}: {each}");
+            assert!(each <= MAX_RETAINED, "{name}, {len}: {each}");
+        }
+    }
+}
+
+#[test]
 fn an_owned_message_in_steady_state_takes_at_most_one_allocation_and_two_from_4_kib_on() {
     const COUNT: usize = 50;
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
