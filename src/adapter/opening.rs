@@ -111,3 +111,19 @@ pub(crate) fn client_handshake(request: &ClientRequest, config: Config) -> io::R
     }
     Ok(ClientHandshake::new(config, request, nonce, seed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_over_is_no_missing_one() {
+        let limit = Some(Duration::from_secs(10));
+        assert_eq!(rest_of(limit, Duration::from_secs(3)), Some(Duration::from_secs(7)));
+        for elapsed in [10, 11].map(Duration::from_secs) {
+            let config = Config::new().with_open_timeout(rest_of(limit, elapsed));
+            assert_eq!(config.open_timeout(), Some(Duration::from_millis(1)));
+        }
+        assert_eq!(rest_of(None, Duration::from_secs(3)), None);
+    }
+}

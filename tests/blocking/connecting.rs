@@ -79,17 +79,6 @@ fn a_server_that_takes_no_connection_is_given_up_after_the_open_timeout() -> Res
 }
 
 #[test]
-fn an_open_timeout_that_is_over_when_the_connection_is_made_is_no_missing_one() -> Result<(), Error> {
-    // It listens, so that the connection is made, and accepts nobody.
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let request = ClientRequest::new(&format!("ws://{}/", listener.local_addr()?))?;
-    let config = Config::new().with_open_timeout(Duration::from_micros(1));
-    let result = Connector::new().with_config(config).connect(request);
-    assert!(matches!(result, Err(Error::TimedOut(TimedOut::Open))), "{result:?}");
-    Ok(())
-}
-
-#[test]
 fn what_connect_opens_waits_as_long_as_it_is_told_and_ends() {
     watched(|_| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
