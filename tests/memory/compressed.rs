@@ -264,6 +264,9 @@ fn what_was_inflated_is_given_back_with_the_input() {
     }
 }
 
+/// How a connection is brought to its end.
+type End<'e> = &'e dyn Fn(&mut Connection, &mut Input);
+
 #[test]
 fn a_connection_that_is_over_keeps_nothing_of_what_was_said() {
     let _alone = alone();
@@ -286,7 +289,7 @@ fn a_connection_that_is_over_keeps_nothing_of_what_was_said() {
             assert!(matches!(connection.receive(input), Ok(None)));
             connection
         };
-        let ends: [&dyn Fn(&mut Connection, &mut Input); 4] = [
+        let ends: [End<'_>; 4] = [
             &|connection, input| {
                 input.extend_from_slice(&frame(role, FIN | 0x8, ""));
                 assert!(matches!(connection.receive(input), Ok(Some(Event::Close(None)))));
