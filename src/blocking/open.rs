@@ -2,6 +2,7 @@
 
 use core::task::Poll;
 use std::boxed::Box;
+use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::outbox::MAX_WRITE;
@@ -217,10 +218,14 @@ pub(super) fn open<H: Opening>(
                 Poll::Ready(Ok(())) => unflushed = false,
                 Poll::Pending => unflushed = true,
                 // It does not hide an answer that has arrived.
-                Poll::Ready(Err(error)) => match read(stream, &mut reading, SHORTEST, pooled) {
-                    Poll::Ready(Ok(())) => {}
-                    _ => return Err(error.into()),
-                },
+                Poll::Ready(Err(error)) => {
+                    let can_wait = error.kind() != ErrorKind::Unsupported;
+                    let has_read = can_wait
+                        && matches!(read(stream, &mut reading, SHORTEST, pooled), Poll::Ready(Ok(())));
+                    if !has_read || pooled.is_eof() {
+                        return Err(error.into());
+                    }
+                }
             }
         } else {
             let _ = read(stream, &mut reading, wait, pooled)?;

@@ -158,9 +158,10 @@ where
             }
             // Nor does a failed write hide an answer that has arrived.
             if let Some(error) = failed.take() {
-                let Poll::Ready(Ok(())) = transport.poll_read(pooled, None, cx) else {
+                let has_read = matches!(transport.poll_read(pooled, None, cx), Poll::Ready(Ok(())));
+                if !has_read || pooled.is_eof() {
                     return Poll::Ready(Err(error.into()));
-                };
+                }
                 failed = Some(error);
                 continue;
             }
