@@ -177,7 +177,8 @@ fn reach(
     start: Instant,
     pooled: &mut PooledInput,
 ) -> Result<ClientStream, Error> {
-    let (host, port) = proxy.map_or_else(|| (uri.host(), uri.port()), |proxy| (proxy.host(), proxy.port()));
+    let scoped = uri.scoped_host();
+    let (host, port) = proxy.map_or_else(|| (&*scoped, uri.port()), |proxy| (proxy.host(), proxy.port()));
     let tcp = connect_tcp(host, port, route.config.open_timeout(), start)?;
     tcp.set_nodelay(true)?;
     let mut stream = ClientStream::tcp(tcp);

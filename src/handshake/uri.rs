@@ -1,5 +1,6 @@
 //! [`Uri`]: where a WebSocket server is (RFC 6455 3), and the authorities in `Host` and `Origin`.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use core::fmt;
@@ -31,6 +32,8 @@ pub struct Uri {
     host_len: usize,
     port: u16,
     resource_name: Box<str>,
+    /// Of an IPv6 address (RFC 6874): the network interface.
+    zone: Option<Box<str>>,
 }
 
 impl Uri {
@@ -40,11 +43,20 @@ impl Uri {
         self.secure
     }
 
-    /// The host to connect to; an IPv6 address stands without its brackets.
+    /// The host to connect to; an IPv6 address stands without its brackets, and without a zone.
     #[must_use]
     pub fn host(&self) -> &str {
         let host = &self.authority[..self.host_len];
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The host as the system's resolver takes it: with the zone of a link-local IPv6 address, as in `fe80::1%eth0`.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn scoped_host(&self) -> Cow<'_, str> {
+        match &self.zone {
+            Some(zone) => format!("{}%{zone}", self.host()).into(),
+            None => self.host().into(),
+        }
     }
 
     /// The port to connect to: 80 or, for `wss`, 443 unless the URI has another.
@@ -88,7 +100,8 @@ impl FromStr for Uri {
             return Err(InvalidRequest::UnexpectedFragment);
         }
         let (authority, path_and_query) = split_authority(rest);
-        let Authority { host, port } = Authority::parse(authority)?;
+        let (authority, zone) = split_zone(authority);
+        let Authority { host, port } = Authority::parse(&authority)?;
         if let Some(character) = unencoded(path_and_query, &RESOURCE) {
             return Err(InvalidRequest::InvalidResourceName(character));
         }
@@ -102,6 +115,7 @@ impl FromStr for Uri {
             host_len: host.len(),
             port: port.unwrap_or(default_port),
             resource_name: resource_name(path_and_query),
+            zone,
         })
     }
 }
@@ -164,6 +178,18 @@ impl<'a> Authority<'a> {
             _ => Err(InvalidRequest::InvalidPort(Culprit::text(port.strip_prefix(':').unwrap_or(port)))),
         }
     }
+}
+
+/// RFC 6874 2: takes the zone out of `[address%25zone]`. RFC 6874 4: it means nothing to the server, so it is not sent.
+fn split_zone(authority: &str) -> (Cow<'_, str>, Option<Box<str>>) {
+    let split = || {
+        let (address, rest) = authority.strip_prefix('[')?.split_once("%25")?;
+        let (zone, port) = rest.split_once(']')?;
+        let is_valid = !zone.is_empty()
+            && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+        is_valid.then(|| (Cow::Owned(format!("[{address}]{port}")), Some(zone.into())))
+    };
+    split().unwrap_or((Cow::Borrowed(authority), None))
 }
 
 /// Splits what follows `scheme://` behind the authority.

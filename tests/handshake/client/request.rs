@@ -85,7 +85,6 @@ fn an_invalid_uri_is_refused_before_anything_is_sent() {
         ("ws://a\\b/", "InvalidHost"),
         ("ws://::1/", "InvalidHost"),
         ("ws://[::1/", "InvalidHost"),
-        ("ws://[::1%25eth0]/", "InvalidHost"),
         ("ws://[1.2.3.4]/", "InvalidHost"),
         ("ws://h:x/", "InvalidPort"),
         ("ws://h:+1/", "InvalidPort"),
@@ -194,4 +193,16 @@ fn secrets_are_not_shown() {
     assert_eq!(format!("{response:?}"), "Response { status: 101, .. }");
     let secure = Uri::try_from("wss://h:81/?secret").expect("valid");
     assert_eq!(format!("{secure:?} {secure}"), "Uri(wss://h:81/) wss://h:81/?secret");
+}
+
+#[test]
+fn the_zone_of_an_address_is_not_sent() {
+    let request = ClientRequest::new("ws://[fe80::1%25eth0]:81/x").expect("a URI");
+    assert_eq!((request.uri().host(), request.uri().port()), ("fe80::1", 81));
+    assert!(sent(&request).contains("\r\nHost: [fe80::1]:81\r\n"));
+    for uri in
+        ["ws://[fe80::1%eth0]/", "ws://[fe80::1%25]/", "ws://[fe80::1%25a/b]/", "ws://[1.2.3.4%25eth0]/"]
+    {
+        assert!(uri.parse::<Uri>().is_err(), "{uri}");
+    }
 }
