@@ -159,7 +159,7 @@ impl Receiver {
         };
         // RFC 6455 10.4: the limits hold before anything is kept.
         let max = self.max_frame_len;
-        if frame_len > max {
+        if payload_len > max as u64 {
             return Err(ProtocolError::FrameTooLong { len: payload_len, max });
         }
         if compressed {
