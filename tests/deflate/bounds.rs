@@ -1,11 +1,13 @@
 //! Limits hold for what is delivered, while it is inflated (RFC 6455 10.4).
 
+use std::time::Duration;
+
 use support::chunked::{Scenario, Seen};
 use support::deflate::Blocks;
 use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
-use tidewire::{Config, Input, ProtocolError};
+use tidewire::{Config, Connection, Input, ProtocolError, Timestamp};
 
-use super::link::{RSV1, agree, agreed, compressed};
+use super::link::{RSV1, agree, agreed, compressed, take};
 
 const MAX: usize = 40_000;
 
@@ -146,5 +148,35 @@ fn empty_blocks_and_fragments_cost_nothing() {
         assert!(
             matches!(connection.receive(&mut input), Ok(Some(tidewire::Event::Binary(payload))) if payload.is_empty())
         );
+    }
+}
+
+#[test]
+fn a_frame_that_arrives_slowly_shows_life() {
+    let interval = Duration::from_secs(20);
+    let config = Config::new().with_keepalive(interval, interval);
+    for role in Role::BOTH {
+        // Too little, what waits, and what is inflated before the frame is whole.
+        for (len, lives) in [(100, false), (3000, true), (20_000, true)] {
+            for parts in [false, true] {
+                let config = config.with_parts(parts);
+                let mut connection = role.connection(config).with_agreement(agreed("permessage-deflate"));
+                let mut now = Timestamp::default();
+                let mut wait = |connection: &mut Connection| {
+                    now = connection.poll_timeout(now).expect("a deadline");
+                    connection.handle_timeout(now)
+                };
+                assert_eq!(wait(&mut connection), Ok(()));
+                assert!(!take(&mut connection).is_empty(), "a ping");
+                let mut input = Input::new();
+                for byte in &compressed(role, BINARY, &stored(40_000), &[])[..len] {
+                    input.extend_from_slice(&[*byte]);
+                    while let Some(event) = connection.receive(&mut input).expect("valid") {
+                        assert!(parts, "{event:?}");
+                    }
+                }
+                assert_eq!(wait(&mut connection).is_ok(), lives, "{len}");
+            }
+        }
     }
 }

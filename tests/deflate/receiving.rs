@@ -359,3 +359,35 @@ fn text_that_waits_behind_a_full_tile_comes_without_another_byte() {
         }
     }
 }
+
+#[test]
+fn a_frame_begins_when_16_kib_of_it_wait_and_then_all_of_them_is_delivered() {
+    let enough = 16 << 10;
+    for role in Role::BOTH {
+        let header_len = if role == Role::Server { 14 } else { 10 };
+        let config = Config::new().with_parts(true);
+        for (copies, text_len) in [(0, 65_535), (100_000, 65_535 + 258)] {
+            // Text as it is, and 258 bytes for 13 bits.
+            let stored = Blocks::new().stored(vec![b'x'; 65_535], false).bits(0, 1).bits(1, 2);
+            let start =
+                if copies == 0 { stored } else { Blocks::new().fixed("x", &[], false).bits(0, 1).bits(1, 2) };
+            let long = (0..copies).fold(start, |blocks, _| blocks.bits(0b1010_0011, 8).bits(0, 5));
+            let bytes = compressed(role, BINARY, &long.bits(0, 7).end(), &[]);
+            assert!(bytes.len() > 1 << 16);
+            for len in [enough - 1, enough, enough + 700] {
+                let mut connection = role.connection(config).with_agreement(agreed(TAKEOVER));
+                let mut input = Input::new();
+                input.extend_from_slice(&bytes[..header_len + len]);
+                let mut text = 0;
+                while let Some(event) = connection.receive(&mut input).expect("valid") {
+                    let Event::BinaryPart(part) = event else { panic!("{event:?}") };
+                    text += part.len();
+                }
+                // What comes of all these bytes, but for those of which the rest is missing.
+                let all = if copies == 0 { (len - 5).min(text_len) } else { (len * 8 - 20) / 13 * 258 };
+                assert_eq!(text > 0, len >= enough, "{len}");
+                assert!(len < enough || (all..all + 600).contains(&text), "{text} of {len}: {all}");
+            }
+        }
+    }
+}

@@ -245,3 +245,20 @@ fn a_window_outlives_the_engine_that_filled_it() {
         }
     }
 }
+
+#[test]
+fn blocks_are_long_enough_to_be_worth_their_codes() {
+    let text = json(9, 60_000);
+    for role in Role::BOTH {
+        for bits in [9, 12, 15] {
+            let offer =
+                format!("permessage-deflate; server_max_window_bits={bits}; client_max_window_bits={bits}");
+            let mut connection = role.connection(Config::new()).with_agreement(agreed(&offer));
+            connection.send(&text).expect("open");
+            let mut inflater = Inflater::new(true);
+            assert_eq!(messages(&parse(role, &take(&mut connection)), &mut inflater).len(), 1);
+            // Each has 2,000 symbols and more.
+            assert!(inflater.blocks <= 12, "{bits} bits: {}", inflater.blocks);
+        }
+    }
+}

@@ -96,11 +96,13 @@ pub struct Inflater {
     takeover: bool,
     /// The furthest reference back that was seen.
     pub max_distance: usize,
+    /// How many blocks were read.
+    pub blocks: usize,
 }
 
 impl Inflater {
     pub fn new(takeover: bool) -> Self {
-        Self { text: Vec::new(), takeover, max_distance: 0 }
+        Self { text: Vec::new(), takeover, max_distance: 0, blocks: 0 }
     }
 
     /// A whole message, which must end where its last block does (RFC 7692 7.2.2).
@@ -121,6 +123,7 @@ impl Inflater {
 
     /// True for the last one of a stream.
     fn block(&mut self, bits: &mut Bits<'_>) -> bool {
+        self.blocks += 1;
         let is_final = bits.take(1) == 1;
         match bits.take(2) {
             0 => {

@@ -27,9 +27,7 @@ impl Receiver {
         let arrived = input.unread_mut().get_mut(*unmasked_len..len).unwrap_or_default();
         mask::apply(arrived, frame.key);
         frame.key = mask::rotate(frame.key, arrived.len());
-        if !arrived.is_empty() && !is_whole {
-            self.timers.bytes(arrived.len());
-        }
+        self.timers.bytes(arrived.len());
         *unmasked_len = len;
         // More may come of what was inflated last.
         let is_pending = *inflated_len > 0;
