@@ -264,7 +264,7 @@ fn what_was_inflated_is_given_back_with_the_input() {
     }
 }
 
-/// How a connection is brought to its end.
+/// A way in which a connection ends.
 type End<'e> = &'e dyn Fn(&mut Connection, &mut Input);
 
 #[test]
