@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use self::delivery::Delivery;
 pub(crate) use self::handles::{Handle, Handles};
 pub(crate) use self::opening::{
-    Negotiated, Opening, PAIR_LEN, client_handshake, name_server, pair_connections, rest_of,
+    Negotiated, Opening, PAIR_LEN, client_handshake, name_proxy, name_server, pair_connections, rest_of,
 };
 pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;

@@ -9,8 +9,8 @@ use crate::connect::proxy::Tunnel;
 use crate::connection::Role;
 use crate::handshake::negotiate;
 use crate::{
-    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, ProxyError,
-    Request, Response, ServerHandshake, TimedOut, Timestamp, Uri,
+    ClientHandshake, ClientRequest, Config, Connection, Error, HandshakeError, Input, Output, Proxy,
+    ProxyError, Request, Response, ServerHandshake, TimedOut, Timestamp, Uri,
 };
 
 /// An opening handshake, whatever the role.
@@ -82,9 +82,17 @@ impl Negotiated {
 
 /// Names the server that cannot be reached, or breaks off.
 pub(crate) fn name_server(uri: &Uri, error: Error) -> Error {
+    name("", uri.host(), uri.port(), error)
+}
+
+/// Names the proxy that cannot be reached, or breaks off.
+pub(crate) fn name_proxy(proxy: &Proxy, error: Error) -> Error {
+    name("the proxy ", proxy.host(), proxy.port(), error)
+}
+
+fn name(what: &str, host: &str, port: u16, error: Error) -> Error {
     let Error::Io(error) = error else { return error };
-    let (host, port) = (uri.host(), uri.port());
-    io::Error::new(error.kind(), format!("cannot connect to {host} at port {port}: {error}")).into()
+    io::Error::new(error.kind(), format!("cannot connect to {what}{host} at port {port}: {error}")).into()
 }
 
 /// What is left of a limit; not zero, which would stand for no limit.

@@ -13,7 +13,7 @@ use std::vec::Vec;
 use super::open::{client_from, open};
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_server, rest_of};
+use crate::adapter::{Route, name_proxy, name_server, rest_of};
 use crate::connect::addresses::{ATTEMPT_DELAY, Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -177,22 +177,34 @@ fn reach(
     start: Instant,
     pooled: &mut PooledInput,
 ) -> Result<ClientStream, Error> {
-    let scoped = uri.scoped_host();
-    let (host, port) = proxy.map_or_else(|| (&*scoped, uri.port()), |proxy| (proxy.host(), proxy.port()));
-    let tcp = connect_tcp(host, port, route.config.open_timeout(), start)?;
-    tcp.set_nodelay(true)?;
-    let mut stream = ClientStream::tcp(tcp);
-    if let Some(proxy) = proxy {
-        if proxy.is_secure() {
-            stream = secure(route, proxy.host(), stream)?;
+    let mut stream = match proxy {
+        Some(proxy) => {
+            let tunneled = tunnel(route, uri, proxy, start, pooled);
+            tunneled.map_err(|error| name_proxy(proxy, error))?
         }
-        let mut tunnel = Tunnel::new(proxy, uri, route.config_after(start.elapsed()));
-        open(&mut stream, &mut tunnel, pooled).map_err(tls_failed)?;
-    }
+        None => connect_tcp(&uri.scoped_host(), uri.port(), route.config.open_timeout(), start)?,
+    };
     if uri.is_secure() {
         stream.put_back(pooled.take_unread());
         stream = secure(route, uri.host(), stream)?;
     }
+    Ok(stream)
+}
+
+/// A stream to the server that a proxy has opened.
+fn tunnel(
+    route: &Route,
+    uri: &Uri,
+    proxy: &Proxy,
+    start: Instant,
+    pooled: &mut PooledInput,
+) -> Result<ClientStream, Error> {
+    let mut stream = connect_tcp(proxy.host(), proxy.port(), route.config.open_timeout(), start)?;
+    if proxy.is_secure() {
+        stream = secure(route, proxy.host(), stream)?;
+    }
+    let mut tunnel = Tunnel::new(proxy, uri, route.config_after(start.elapsed()));
+    open(&mut stream, &mut tunnel, pooled).map_err(tls_failed)?;
     Ok(stream)
 }
 
@@ -222,12 +234,19 @@ fn tls_failed(error: Error) -> Error {
     }
 }
 
-fn connect_tcp(host: &str, port: u16, limit: Option<Duration>, start: Instant) -> Result<TcpStream, Error> {
-    match resolve(host, port, rest_of(limit, start.elapsed())) {
-        Ok(addresses) => connect_any(Attempts::new(addresses), limit, start),
-        Err(_) if limit.is_some_and(|limit| start.elapsed() >= limit) => Err(TimedOut::Open.into()),
-        Err(error) => Err(error.into()),
-    }
+fn connect_tcp(
+    host: &str,
+    port: u16,
+    limit: Option<Duration>,
+    start: Instant,
+) -> Result<ClientStream, Error> {
+    let tcp = match resolve(host, port, rest_of(limit, start.elapsed())) {
+        Ok(addresses) => connect_any(Attempts::new(addresses), limit, start)?,
+        Err(_) if limit.is_some_and(|limit| start.elapsed() >= limit) => return Err(TimedOut::Open.into()),
+        Err(error) => return Err(error.into()),
+    };
+    tcp.set_nodelay(true)?;
+    Ok(ClientStream::tcp(tcp))
 }
 
 /// Tries the addresses of a host.

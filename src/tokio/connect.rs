@@ -15,7 +15,7 @@ use super::open::{boxed, client_from};
 use super::transport::open;
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_server};
+use crate::adapter::{Route, name_proxy, name_server};
 use crate::connect::addresses::{Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -201,22 +201,34 @@ async fn reach(
     start: Instant,
     pooled: &mut PooledInput,
 ) -> Result<ClientStream, Error> {
-    let scoped = uri.scoped_host();
-    let (host, port) = proxy.map_or_else(|| (&*scoped, uri.port()), |proxy| (proxy.host(), proxy.port()));
-    let tcp = connect_tcp(host, port).await?;
-    tcp.set_nodelay(true)?;
-    let mut stream = ClientStream::tcp(tcp);
-    if let Some(proxy) = proxy {
-        if proxy.is_secure() {
-            stream = secure(route, proxy.host(), stream).await?;
+    let mut stream = match proxy {
+        Some(proxy) => {
+            let tunneled = tunnel(route, uri, proxy, start, pooled).await;
+            tunneled.map_err(|error| name_proxy(proxy, error))?
         }
-        let mut tunnel = Tunnel::new(proxy, uri, route.config_after(start.elapsed()));
-        open(&mut stream, &mut tunnel, pooled).await?;
-    }
+        None => connect_tcp(&uri.scoped_host(), uri.port()).await?,
+    };
     if uri.is_secure() {
         stream.put_back(pooled.take_unread());
         stream = secure(route, uri.host(), stream).await?;
     }
+    Ok(stream)
+}
+
+/// A stream to the server that a proxy has opened.
+async fn tunnel(
+    route: &Route,
+    uri: &Uri,
+    proxy: &Proxy,
+    start: Instant,
+    pooled: &mut PooledInput,
+) -> Result<ClientStream, Error> {
+    let mut stream = connect_tcp(proxy.host(), proxy.port()).await?;
+    if proxy.is_secure() {
+        stream = secure(route, proxy.host(), stream).await?;
+    }
+    let mut tunnel = Tunnel::new(proxy, uri, route.config_after(start.elapsed()));
+    open(&mut stream, &mut tunnel, pooled).await?;
     Ok(stream)
 }
 
@@ -235,8 +247,10 @@ async fn secure(_: &Route, _: &str, _: ClientStream) -> Result<ClientStream, Err
     Err(Error::TlsNeeded)
 }
 
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    connect_any(Attempts::new(lookup_host((host, port)).await?)).await
+async fn connect_tcp(host: &str, port: u16) -> io::Result<ClientStream> {
+    let tcp = connect_any(Attempts::new(lookup_host((host, port)).await?)).await?;
+    tcp.set_nodelay(true)?;
+    Ok(ClientStream::tcp(tcp))
 }
 
 /// Tries the addresses of a host.

@@ -147,10 +147,16 @@ fn the_open_timeout_covers_a_proxy_that_dribbles() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_reached_is_named_with_its_address() {
+fn a_proxy_that_cannot_be_reached_is_named() {
     for adapter in Adapter::BOTH {
-        let request = ClientRequest::new("ws://nowhere.invalid/").expect("a URI");
-        let error = adapter.talk(&way("socks5://127.0.0.1:1"), request, &[]).expect_err("nobody");
-        assert!(error.to_string().contains("127.0.0.1:1: "), "{error}");
+        for (proxy, named) in [
+            ("socks5://127.0.0.1:1", "the proxy 127.0.0.1 at port 1: 127.0.0.1:1: "),
+            ("http://proxy.invalid", "the proxy proxy.invalid at port 80: "),
+        ] {
+            let request = ClientRequest::new("ws://nowhere.invalid/").expect("a URI");
+            let error = adapter.talk(&way(proxy), request, &[]).expect_err("nobody").to_string();
+            let start = format!("cannot connect to nowhere.invalid at port 80: cannot connect to {named}");
+            assert!(error.starts_with(&start), "{adapter:?}: {error}");
+        }
     }
 }
