@@ -1,10 +1,15 @@
 // What the Node client and the Node server share: messages, checks, connections.
 
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createRequire } from "node:module";
 import { randomBytes } from "node:crypto";
 
 // A plain import would not look in NODE_PATH.
-export const { WebSocket, WebSocketServer } = createRequire(import.meta.url)("ws");
+export const require = createRequire(import.meta.url);
+export const { WebSocket, WebSocketServer } = require("ws");
 
 export const EMOJI = "grüße, 世界 🌊🦀👩‍🚀";
 
@@ -28,6 +33,20 @@ export function fragmented() {
     ["text in fragments", ["one 🌊 ", "", "two 🦀 ", "three"]],
     ["binary in fragments", [70000, 0, 126, 1].map((size) => randomBytes(size))],
   ];
+}
+
+/** A server over TLS, if `certificate` names a PEM file with the key, or without. */
+export function httpServer(certificate) {
+  if (!certificate) return createServer();
+  const pem = readFileSync(certificate);
+  return createSecureServer({ key: pem, cert: pem });
+}
+
+/** Takes any port, and says which. */
+export async function listen(server) {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  console.log(`listening on 127.0.0.1:${server.address().port}`);
 }
 
 /** Fails unless both values are equal. */

@@ -5,15 +5,21 @@ import asyncio
 import logging
 import pathlib
 import sys
+import tempfile
 
 import autobahn
 import client
 import compression_clients
 import compression_servers
+import feed
 import interrupt
 import messages
+import network
 import node
+import proxies
+import redirects
 import server
+import tls
 from checks import Checks
 from processes import Starter, until_signal
 
@@ -53,6 +59,16 @@ async def run_sections(checks, starter):
     await guarded(checks, "echo_client --deflate", compression_servers.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter, "--deflate"))
+    with tempfile.TemporaryDirectory() as folder:
+        await run_network_sections(checks, starter, pathlib.Path(folder))
+
+
+async def run_network_sections(checks, starter, folder):
+    certificates = network.Certificates(folder)
+    await guarded(checks, "TLS", tls.run(checks, starter, certificates, folder))
+    await guarded(checks, "proxies", proxies.run(checks, starter, certificates, folder))
+    await guarded(checks, "redirects", redirects.run(checks, starter))
+    await guarded(checks, "feed", feed.run(checks, starter, folder))
 
 
 async def run_all(checks, starter):

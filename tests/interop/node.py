@@ -25,20 +25,24 @@ async def run_client(checks, starter, name, url, plan):
         await take_results(checks, child, f"{name}: ws")
 
 
-async def mirror_exit_code(checks, starter, label, scenario):
+async def mirror_exit_code(checks, starter, label, scenario, certificate, arguments):
     """`echo_client --mirror` against the Node server; returns its exit code."""
     script = str(HERE / "server.mjs")
     sizes = json.dumps(messages.FULL["sizes"])
-    async with starter.command("node", script, scenario, sizes) as node:
-        url = f"ws://{await node.address()}"
-        async with starter.example("echo_client", "--mirror", url) as child:
+    async with starter.command("node", script, scenario, sizes, certificate) as node:
+        url = f"{'wss' if certificate else 'ws'}://{await node.address()}"
+        async with starter.example("echo_client", *arguments, "--mirror", url) as child:
             await take_results(checks, node, label)
             return await child.exit_code()
 
 
+async def run_scenarios(checks, starter, label, certificate="", *arguments):
+    """Every scenario with `echo_client --mirror`, over TLS if there is a certificate."""
+    for scenario, name, clean, seconds in server.EXITS:
+        exit_code = mirror_exit_code(checks, starter, label, scenario, certificate, arguments)
+        await checks.run(f"{label}: {name}", server.expect_exit(clean, exit_code), seconds)
+
+
 async def run_server(checks, starter):
     """All checks of `echo_client` against the Node server."""
-    label = "echo_client --mirror: ws"
-    for scenario, name, clean, seconds in server.EXITS:
-        exit_code = mirror_exit_code(checks, starter, label, scenario)
-        await checks.run(f"{label}: {name}", server.expect_exit(clean, exit_code), seconds)
+    await run_scenarios(checks, starter, "echo_client --mirror: ws")

@@ -13,9 +13,11 @@ LINE_LIMIT = 64 * 1024 * 1024
 class Child:
     """A running child process."""
 
-    def __init__(self, name, process):
+    def __init__(self, name, process, log, log_start):
         self.name = name
         self.process = process
+        self.log = log
+        self.log_start = log_start
         self.lines = asyncio.Queue()
         self.reader = asyncio.create_task(self._read())
 
@@ -53,6 +55,10 @@ class Child:
         except asyncio.TimeoutError:
             raise AssertionError(f"{self.name}: expected an exit within {seconds} s") from None
 
+    def errors(self):
+        """What it has written to standard error."""
+        return self.log.read_bytes()[self.log_start :].decode(errors="replace")
+
     async def kill(self):
         """Ends it and everything it started, and waits for that."""
         with contextlib.suppress(ProcessLookupError):
@@ -71,10 +77,15 @@ class Starter:
         logs.mkdir(parents=True)
 
     @contextlib.asynccontextmanager
-    async def command(self, *command, stdin=asyncio.subprocess.DEVNULL):
-        """Runs a command for the length of the block, then kills what is left."""
+    async def command(self, *command, stdin=asyncio.subprocess.DEVNULL, environment=None):
+        """Runs a command for the length of the block, then kills what is left.
+
+        A proxy that the environment names does not count, unless `environment` names it.
+        """
         name = os.path.basename(command[0])
-        with open(self.logs / f"{name}.log", "ab") as log:
+        path = self.logs / f"{name}.log"
+        with open(path, "ab") as log:
+            log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=stdin,
@@ -82,8 +93,9 @@ class Starter:
                 stderr=log,
                 limit=LINE_LIMIT,
                 start_new_session=True,
+                env={**without_proxies(os.environ), **(environment or {})},
             )
-        child = Child(name, process)
+        child = Child(name, process, path, log_start)
         try:
             yield child
         finally:
@@ -98,6 +110,12 @@ class Starter:
         """Runs an example that is a server; yields it and its URL."""
         async with self.example(name, "--addr", "127.0.0.1:0", *arguments) as child:
             yield child, f"ws://{await child.address()}"
+
+
+def without_proxies(environment):
+    return {
+        name: value for name, value in environment.items() if not name.lower().endswith("_proxy")
+    }
 
 
 async def until_signal(work):

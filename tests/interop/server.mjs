@@ -1,13 +1,16 @@
-// Node server (ws) that puts one client through a scenario. Usage: node server.mjs SCENARIO SIZES
+// Node server (ws) that puts one client through a scenario.
 //
-// SCENARIO is "mirror", "close" or "drop"; SIZES is JSON: [bytes, ...]. Prints
-// `listening on HOST:PORT`, then one line of JSON per check, and ends after the client.
+// Usage: node server.mjs SCENARIO SIZES CERTIFICATE
+//
+// SCENARIO is "mirror", "close" or "drop"; SIZES is JSON: [bytes, ...]; CERTIFICATE is a PEM
+// file with the key, or empty for no TLS. Prints `listening on HOST:PORT`, then one line of
+// JSON per check, and ends after the client.
 
 import { once } from "node:events";
 import { WebSocketServer, check, close, echo, echoFragments } from "./common.mjs";
-import { fragmented, messages, ping, within } from "./common.mjs";
+import { fragmented, httpServer, listen, messages, ping, within } from "./common.mjs";
 
-const [scenario, sizesText] = process.argv.slice(2);
+const [scenario, sizesText, certificate] = process.argv.slice(2);
 
 /** Every message must come back, then the server closes with 1000. */
 async function mirror(socket) {
@@ -36,10 +39,11 @@ async function drop(socket) {
 }
 
 const scenarios = { mirror, close: closeWith1011, drop };
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-await once(server, "listening");
-console.log(`listening on 127.0.0.1:${server.address().port}`);
+const http = httpServer(certificate);
+const server = new WebSocketServer({ server: http });
+await listen(http);
 const [socket] = await within(20, once(server, "connection"));
 socket.on("error", () => {});
 await within(120, scenarios[scenario](socket));
 server.close();
+http.close();

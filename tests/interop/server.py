@@ -121,33 +121,41 @@ async def expect_exit(clean, exit_code):
         expect(f"exit code {code} is that of an ordinary failure", True, code > 0)
 
 
-async def lines(starter):
+async def expect_lines(starter, *arguments):
     """Line mode: three lines there and back, then a clean close at the end of input."""
+    async with starter.example("echo_client", *arguments, stdin=asyncio.subprocess.PIPE) as child:
+        sent = ["one", "two 🌊", "three three three"]
+        child.process.stdin.write("".join(f"{line}\n" for line in sent).encode())
+        for line in sent:
+            got = await child.line()
+            while got is not None and line not in got:
+                got = await child.line()
+            expect(f"output has {line!r}", True, got is not None)
+        child.process.stdin.close()
+        expect("exit code", 0, await child.exit_code())
+
+
+async def lines(starter):
     closes = []
     async with websockets_server(partial(echo_lines, closes)) as url:
-        async with starter.example("echo_client", url, stdin=asyncio.subprocess.PIPE) as child:
-            sent = ["one", "two 🌊", "three three three"]
-            child.process.stdin.write("".join(f"{line}\n" for line in sent).encode())
-            for line in sent:
-                got = await child.line()
-                while got is not None and line not in got:
-                    got = await child.line()
-                expect(f"output has {line!r}", True, got is not None)
-            child.process.stdin.close()
-            expect("exit code", 0, await child.exit_code())
+        await expect_lines(starter, url)
     expect("close codes the server saw", [1000], [code for code, _ in closes])
+
+
+async def run_scenarios(checks, starter, label, server, *arguments):
+    """Every scenario with `echo_client --mirror` and more arguments."""
+    scenarios = {
+        "mirror": partial(mirror, checks, label),
+        "close": close_with_1011,
+        "drop": drop,
+    }
+    for scenario, name, clean, seconds in EXITS:
+        exit_code = mirror_exit_code(starter, server, scenarios[scenario], *arguments)
+        await checks.run(f"{label}: {name}", expect_exit(clean, exit_code), seconds)
 
 
 async def run(checks, starter):
     """All checks of `echo_client` against the Python servers."""
     for library, server in (("websockets", websockets_server), ("aiohttp", aiohttp_server)):
-        label = f"echo_client --mirror: {library}"
-        scenarios = {
-            "mirror": partial(mirror, checks, label),
-            "close": close_with_1011,
-            "drop": drop,
-        }
-        for scenario, name, clean, seconds in EXITS:
-            exit_code = mirror_exit_code(starter, server, scenarios[scenario])
-            await checks.run(f"{label}: {name}", expect_exit(clean, exit_code), seconds)
+        await run_scenarios(checks, starter, f"echo_client --mirror: {library}", server)
     await checks.run("echo_client: lines", lines(starter))

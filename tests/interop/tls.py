@@ -1,0 +1,161 @@
+"""TLS with a CA of our own: `echo_client --ca`, and nginx in front of `echo_server`."""
+
+import contextlib
+from functools import partial
+
+import client
+import messages
+import node
+import server
+from checks import expect
+from network import SCRIPT, Requests, expect_says, failure, free_port, listening, nobody
+from network import server_context
+
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
+        location / {{
+            proxy_pass http://{upstream};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+        }}
+    }}
+}}
+"""
+
+
+async def one_message(peer):
+    await server.mirrored(peer, messages.EMOJI)
+    await server.closed(peer, 1000, "done")
+
+
+@contextlib.asynccontextmanager
+async def secure_server(context, host, serve_peer):
+    async with server.websockets_server(serve_peer, ssl=context) as url:
+        yield f"wss://{host}:{url.rsplit(':', 1)[1]}"
+
+
+async def accepted(starter, certificates, host, adjust=None):
+    """A good certificate, for a name or an address; `adjust` changes the server's context."""
+    context = server_context(certificates.good)
+    if adjust:
+        adjust(context)
+    start = partial(secure_server, context, host)
+    code = server.mirror_exit_code(starter, start, one_message, "--ca", certificates.ca)
+    await server.expect_exit(True, code)
+
+
+def only_tls_12(context):
+    context.maximum_version = context.minimum_version.TLSv1_2
+
+
+async def refused_by_client(starter, certificate, says, *arguments):
+    """The client must leave before it sends a request to `websockets`."""
+    requests = Requests(certificate)
+    async with requests.serve(nobody) as url:
+        expect_says(says, await failure(starter, *arguments, url))
+    expect("requests", 0, requests.count)
+
+
+async def refused_by_client_of_node(starter, certificate, says, *arguments):
+    """The same with Node."""
+    async with starter.command("node", SCRIPT, "tls", certificate) as child:
+        url = f"wss://localhost:{(await child.address()).rsplit(':', 1)[1]}"
+        expect_says(says, await failure(starter, *arguments, url))
+        expect("what the server saw", "no TLS", await child.line())
+
+
+async def tls_to_plain_server(starter, certificates):
+    requests = Requests()
+    async with requests.serve(nobody) as url:
+        url = url.replace("ws:", "wss:")
+        expect_says("TLS", await failure(starter, "--ca", certificates.ca, url))
+    expect("requests", 0, requests.count)
+
+
+async def plain_to_tls_server(starter, certificates):
+    requests = Requests(certificates.good)
+    async with requests.serve(nobody) as url:
+        await failure(starter, url.replace("wss:", "ws:"))
+    expect("requests", 0, requests.count)
+
+
+async def run_clients(checks, starter, certificates):
+    label = "echo_client --ca"
+    trusting = ("--ca", certificates.ca)
+    start = partial(secure_server, server_context(certificates.good), "localhost")
+    await server.run_scenarios(checks, starter, f"{label}: websockets", start, *trusting)
+    await node.run_scenarios(checks, starter, f"{label}: ws", certificates.good, *trusting)
+    for name, host, adjust in (
+        ("by address", "127.0.0.1", None),
+        ("TLS 1.2", "localhost", only_tls_12),
+    ):
+        await checks.run(f"{label}: {name}", accepted(starter, certificates, host, adjust))
+    for name, certificate, says, arguments in (
+        ("an expired certificate", certificates.expired, "expired", trusting),
+        ("another host's certificate", certificates.other_host, "not valid for name", trusting),
+        ("an unknown issuer", certificates.stranger, "UnknownIssuer", trusting),
+        ("an issuer that is not told", certificates.good, "UnknownIssuer", ()),
+    ):
+        check = refused_by_client(starter, certificate, says, *arguments)
+        await checks.run(f"{label}: websockets: {name}", check)
+        check = refused_by_client_of_node(starter, certificate, says, *arguments)
+        await checks.run(f"{label}: ws: {name}", check)
+    check = tls_to_plain_server(starter, certificates)
+    await checks.run(f"{label}: wss to a server without TLS", check)
+    check = plain_to_tls_server(starter, certificates)
+    await checks.run(f"{label}: ws to a server with TLS", check)
+
+
+async def expect_failure(starter, says, *arguments):
+    expect_says(says, await failure(starter, *arguments))
+
+
+@contextlib.asynccontextmanager
+async def nginx(starter, certificates, folder, upstream):
+    """Runs nginx in front of a server; yields the URL."""
+    port = free_port()
+    path = folder / "nginx.conf"
+    settings = {"folder": folder, "certificate": certificates.good}
+    path.write_text(NGINX.format(port=port, upstream=upstream, **settings))
+    command = ("nginx", "-e", "stderr", "-p", str(folder), "-c", str(path))
+    async with listening(starter, port, *command):
+        yield f"wss://localhost:{port}/"
+
+
+async def run_nginx(checks, starter, certificates, folder):
+    """Clients of both sides, through nginx."""
+    label = "echo_server behind nginx"
+    async with contextlib.AsyncExitStack() as stack:
+        _, url = await stack.enter_async_context(starter.server("echo_server"))
+        behind = nginx(starter, certificates, folder, url.removeprefix("ws://"))
+        url = await stack.enter_async_context(behind)
+        check = server.expect_lines(starter, "--ca", certificates.ca, url)
+        await checks.run(f"{label}: echo_client --ca: lines", check)
+        check = expect_failure(starter, "UnknownIssuer", url)
+        await checks.run(f"{label}: echo_client: an unknown issuer", check)
+        label = f"{label}: websockets"
+        connect = partial(client.websockets_client, ssl=certificates.client_context())
+        sizes = messages.SMALL["sizes"] + [messages.MIB]
+        await client.run_library(checks, label, connect, url, sizes)
+
+
+async def run(checks, starter, certificates, folder):
+    await run_clients(checks, starter, certificates)
+    await run_nginx(checks, starter, certificates, folder)
