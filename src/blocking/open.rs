@@ -49,7 +49,7 @@ pub(super) fn client_from<S: Stream>(
 /// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
 /// refused, no subprotocol is chosen, and the request is forgotten. [`accept_with`] changes that, and [`Incoming`] shows the request.
 ///
-/// Turn `TCP_NODELAY` on for TCP, as [`connect`](super::connect) does.
+/// Turn `TCP_NODELAY` on for TCP, as [`connect`](fn@super::connect) does.
 ///
 /// # Errors
 /// [`Io`](Error::Io), [`Handshake`](Error::Handshake), [`TimedOut`](Error::TimedOut); the client has got the HTTP answer then.

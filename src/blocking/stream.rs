@@ -114,7 +114,7 @@ macro_rules! forward_to_shared {
 
 pub(super) use forward_to_shared;
 
-/// The stream of a client that [`connect`](super::connect) opened: TCP, with TLS where the URI wants it.
+/// The stream of a client that [`connect`](fn@super::connect) opened: TCP, with TLS where the URI wants it.
 #[derive(Debug)]
 pub struct ClientStream {
     inner: Inner,

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::TcpStream;
 
-/// The stream of a client that [`connect`](super::connect) opened: TCP, with TLS where the URI wants it.
+/// The stream of a client that [`connect`](fn@super::connect) opened: TCP, with TLS where the URI wants it.
 pub struct ClientStream {
     inner: Inner,
     /// What a proxy sent behind its answer: it comes first.
