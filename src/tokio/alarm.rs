@@ -57,3 +57,39 @@ impl Alarm {
         polled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use ::tokio::io::empty;
+    use ::tokio::runtime::Builder;
+    use ::tokio::time::advance;
+
+    use super::*;
+    use crate::tokio::transport::Transport;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::default() + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn it_is_moved_for_an_earlier_deadline_and_left_alone_for_a_later_one() {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let clock = Transport::new(empty(), at(0)).clock;
+            let mut alarm = Alarm::new();
+            let mut cx = Context::from_waker(Waker::noop());
+            for (deadline, rings) in [(10, 10), (20, 10), (5, 5), (5, 5), (30, 5)] {
+                assert!(alarm.poll(clock, at(deadline), &mut cx).is_pending());
+                let sleep = alarm.sleep.as_ref().expect("set");
+                assert_eq!(sleep.deadline(), clock.instant(at(rings)), "for {deadline}");
+            }
+            // It has rung for nothing, and is set for the deadline that was put off.
+            advance(Duration::from_secs(6)).await;
+            assert!(alarm.poll(clock, at(30), &mut cx).is_pending());
+            advance(Duration::from_secs(25)).await;
+            assert!(alarm.poll(clock, at(30), &mut cx).is_ready());
+        });
+    }
+}
