@@ -200,6 +200,10 @@ impl Input {
 
     /// The text message under way, with room for `len` bytes more. It takes no more memory than a message of `max_len`.
     pub(crate) fn text_with_room(&mut self, len: usize, max_len: usize) -> &mut String {
+        if self.text.is_empty() && self.inflated.capacity() > self.text.capacity() {
+            // A binary message has left longer memory behind. One is enough for both.
+            self.text = String::from_utf8(core::mem::take(&mut self.inflated)).unwrap_or_default();
+        }
         let additional = growth(self.text.len(), self.text.capacity(), len, max_len);
         self.text.reserve_exact(additional);
         &mut self.text
@@ -207,6 +211,9 @@ impl Input {
 
     /// Appends to a binary message that was compressed. It takes no more memory than a message of `max_len`.
     pub(crate) fn push_inflated(&mut self, bytes: &[u8], max_len: usize) {
+        if self.inflated.is_empty() && self.text.capacity() > self.inflated.capacity() {
+            self.inflated = core::mem::take(&mut self.text).into_bytes();
+        }
         let additional = growth(self.inflated.len(), self.inflated.capacity(), bytes.len(), max_len);
         self.inflated.reserve_exact(additional);
         self.inflated.extend_from_slice(bytes);

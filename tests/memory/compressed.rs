@@ -243,6 +243,57 @@ fn a_bomb_costs_the_limit_and_a_constant() {
 }
 
 #[test]
+fn text_and_bytes_use_the_same_memory_in_turn() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    // One message that is nearly as long as the limit, and one that is short.
+    let (max, long, short) = (1_100_000, bomb(4200), bomb(10));
+    for role in Role::BOTH {
+        let config = Config::new().with_max_message_len(max);
+        let mut connection = role.connection(config).with_agreement(agreement);
+        let meter = Meter::new();
+        let mut input = Input::new();
+        for (kind, message) in
+            [(TEXT, &long), (BINARY, &long), (TEXT, &short), (BINARY, &short), (TEXT, &long)]
+        {
+            input.extend_from_slice(&frame(role, FIN | RSV1 | kind, message));
+            assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+        }
+        assert!(meter.peak() <= max * 3 / 2 + 256 * KIB, "{}", meter.peak());
+    }
+}
+
+#[test]
+fn a_message_has_memory_of_its_length_or_twice_that() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate");
+    // In one piece it has that and three bytes, which may begin a character. Half the limit is no reason to take all of it.
+    for (len, max, most) in [
+        (1000, 1 << 20, 1003),
+        (997, 2000, 1000),
+        (998, 2000, 2000),
+        (20_000, 1 << 20, 40_000),
+        (40_000, 1 << 20, 80_000),
+    ] {
+        for role in Role::BOTH {
+            for kind in [TEXT, BINARY] {
+                let config = Config::new().with_max_message_len(max);
+                let mut connection = role.connection(config).with_agreement(agreement);
+                let message = Blocks::new().stored(vec![b'x'; len], false).end();
+                let mut input = Input::new();
+                input.extend_from_slice(&frame(role, FIN | RSV1 | kind, message));
+                assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+                drop(input.release());
+                let before = support::counting::live();
+                drop(input);
+                let held = before - support::counting::live();
+                assert!((len..=most).contains(&held), "{held} for {len}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_was_inflated_is_given_back_with_the_input() {
     let _alone = alone();
     let agreement = agreed(&Deflate::new(), "permessage-deflate");
