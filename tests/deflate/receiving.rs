@@ -391,3 +391,20 @@ fn a_frame_begins_when_16_kib_of_it_wait_and_then_all_of_them_is_delivered() {
         }
     }
 }
+
+#[test]
+fn what_a_side_receives_is_governed_by_the_parameters_of_the_other() {
+    let first = Blocks::new().fixed("abcdef", &[], false).end();
+    let second = Blocks::new().fixed("", &[6], false).end();
+    for role in Role::BOTH {
+        let bytes = [compressed(role, BINARY, &first, &[]), compressed(role, BINARY, &second, &[])].concat();
+        for (offer, is_server) in [
+            ("permessage-deflate; client_no_context_takeover", true),
+            ("permessage-deflate; server_no_context_takeover", false),
+        ] {
+            let outcome = received(role, offer, &bytes);
+            let is_refused = (role == Role::Server) == is_server;
+            assert_eq!(outcome.error, is_refused.then_some(ProtocolError::InvalidDeflate), "{offer}");
+        }
+    }
+}
