@@ -408,7 +408,7 @@ impl InvalidOrigin {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// It wants a user name and a password, or others than it got: 407, or the refusal of RFC 1929.
+    /// It wants a user name and a password, or others than it got: 407 or 401, or the refusal of RFC 1929.
     #[error("the proxy wants a user name and a password, or others")]
     AuthenticationRequired,
     /// An HTTP proxy answered with this status.

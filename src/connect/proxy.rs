@@ -282,7 +282,8 @@ impl Tunnel {
             Ok(Some(200..=299)) => Ok(Progress::Open),
             // RFC 9110 15.2: another head follows.
             Ok(Some(100..=199)) => Ok(Progress::Next(State::Http)),
-            Ok(Some(407)) => Err(ProxyError::AuthenticationRequired),
+            // RFC 9110 15.5.8. Tinyproxy says 401 to a wrong password, and no server has answered yet that could say so.
+            Ok(Some(401 | 407)) => Err(ProxyError::AuthenticationRequired),
             Ok(Some(status)) => Err(ProxyError::Refused(status)),
             Ok(None) => Ok(Progress::Starved),
             Err(HandshakeError::UnexpectedEof) => Err(ProxyError::UnexpectedEof),

@@ -107,6 +107,7 @@ fn a_proxy_that_opens_no_tunnel_is_an_error_of_its_own() {
     for adapter in Adapter::BOTH {
         for (answer, expected) in [
             ("HTTP/1.1 407 x\r\n\r\n", ProxyError::AuthenticationRequired),
+            ("HTTP/1.1 401 x\r\n\r\n", ProxyError::AuthenticationRequired),
             ("HTTP/1.1 403 x\r\n\r\n", ProxyError::Refused(403)),
             ("HTTP/1.1 200", ProxyError::UnexpectedEof),
         ] {
