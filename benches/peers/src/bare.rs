@@ -2,17 +2,12 @@
 
 use pulp::Arch;
 
+use crate::wire::lengths;
+
 /// The length of a masked frame's header, that of its payload, and the key.
 pub(crate) fn parse(bytes: &[u8]) -> Option<(usize, usize, [u8; 4])> {
-    let (mut header_len, mut len) = (2, u64::from(bytes.get(1)? & 0x7f));
-    if len == 126 {
-        len = u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?));
-        header_len = 4;
-    } else if len == 127 {
-        len = u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
-        header_len = 10;
-    }
-    Some((header_len + 4, len as usize, *bytes.get(header_len..)?.first_chunk()?))
+    let (header_len, len) = lengths(bytes)?;
+    Some((header_len + 4, len, *bytes.get(header_len..)?.first_chunk()?))
 }
 
 /// XOR in place: with the widest vectors of this CPU where that pays, eight bytes at a time elsewhere.

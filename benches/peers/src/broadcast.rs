@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use crate::load::Crowd;
+use crate::load::{Crowd, Traffic};
 use crate::process::{self, Awake, Process};
 use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
@@ -23,11 +23,11 @@ const WARM_UP: Duration = Duration::from_millis(50);
 const WINDOW: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
-struct Cell {
-    len: usize,
-    subscribers: usize,
+pub(crate) struct Cell {
+    pub(crate) len: usize,
+    pub(crate) subscribers: usize,
     /// How many messages are sent at once.
-    burst: usize,
+    pub(crate) burst: usize,
 }
 
 /// Measures the section.
@@ -54,18 +54,25 @@ pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<
     let (server_core, load_core) = process::two_cores()?;
     let _awake = Awake::keep([server_core, load_core]);
     let setting = Setting { core: Some(server_core), workers: 1, buffer_len: 16 << 10 };
-    let sample = |contender, cell| process::pinned(Some(load_core), || sample(contender, setting, cell))?;
+    let sample = |contender: Contender<'_>, cell: Cell| {
+        let traffic = Traffic::binary(cell.len, contender.server.frames());
+        process::pinned(Some(load_core), || sample(contender, setting, cell, &traffic))?
+    };
     let title = "Length × subscribers × messages at once";
     report.add(rounds::measure(title, "µs per message and subscriber", &contenders, rows, rounds, sample)?);
     Ok(())
 }
 
 /// Microseconds of the server's CPU time per message and subscriber.
-fn sample(contender: Contender<'_>, setting: Setting, cell: Cell) -> Result<f64, Box<dyn Error>> {
+pub(crate) fn sample(
+    contender: Contender<'_>,
+    setting: Setting,
+    cell: Cell,
+    traffic: &Traffic,
+) -> Result<f64, Box<dyn Error>> {
     let mut process = Process::start(contender, setting)?;
-    let frames = contender.server.frames();
     // The first connection publishes.
-    let mut crowd = Crowd::connect(process.port, 1 + cell.subscribers, cell.len, cell.burst, frames)?;
+    let mut crowd = Crowd::connect(process.port, 1 + cell.subscribers, traffic, cell.burst)?;
     publish(&mut crowd, cell, WARM_UP)?;
     let (cpu, arrived) = (process.cpu()?, crowd.arrived());
     publish(&mut crowd, cell, WINDOW)?;
@@ -74,7 +81,7 @@ fn sample(contender: Contender<'_>, setting: Setting, cell: Cell) -> Result<f64,
 }
 
 /// Publishes for that long.
-fn publish(crowd: &mut Crowd, cell: Cell, time: Duration) -> Result<(), Box<dyn Error>> {
+fn publish(crowd: &mut Crowd<'_>, cell: Cell, time: Duration) -> Result<(), Box<dyn Error>> {
     let end = Instant::now() + time;
     while Instant::now() < end {
         crowd.send_and_wait(0, cell.burst, cell.burst * cell.subscribers)?;

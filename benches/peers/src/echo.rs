@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use crate::load::{Crowd, Route};
+use crate::load::{Crowd, Route, Traffic};
 use crate::process::{self, Awake, Process};
 use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
@@ -26,7 +26,7 @@ const DEPTHS: [usize; 2] = [1, 16];
 const MAX_IN_FLIGHT: usize = 64 << 20;
 
 /// How long a server is measured at once.
-const WINDOW: Duration = Duration::from_millis(100);
+pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// Until every connection has sent, and buffers have grown, which takes long messages longer.
 const WARM_UP: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(150)];
@@ -127,13 +127,24 @@ pub(crate) fn sample(
     cell: Cell,
     route: Route,
 ) -> Result<f64, Box<dyn Error>> {
+    let traffic = Traffic::binary(cell.len, contender.server.frames());
+    sample_traffic(contender, setting, cell, &traffic, (route, WINDOW))
+}
+
+/// The same of messages that are about as long as the cell says, over that window.
+pub(crate) fn sample_traffic(
+    contender: Contender<'_>,
+    setting: Setting,
+    cell: Cell,
+    traffic: &Traffic,
+    (route, window): (Route, Duration),
+) -> Result<f64, Box<dyn Error>> {
     let mut process = Process::start(contender, Setting { buffer_len: cell.buffer_len(), ..setting })?;
-    let frames = contender.server.frames();
-    let mut crowd = Crowd::connect(process.port, cell.connections, cell.len, cell.depth, frames)?;
+    let mut crowd = Crowd::connect(process.port, cell.connections, traffic, cell.depth)?;
     crowd.begin(cell.depth, route)?;
     crowd.keep_going(cell.warm_up(), route)?;
     let (cpu, arrived) = (process.cpu()?, crowd.arrived());
-    crowd.keep_going(WINDOW, route)?;
+    crowd.keep_going(window, route)?;
     let (cpu, arrived) = (process.cpu()? - cpu, crowd.arrived() - arrived);
     Ok(cpu.as_secs_f64() * 1e6 / arrived as f64)
 }

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::Effort;
-use crate::load::Crowd;
+use crate::load::{Crowd, Traffic};
 use crate::process::{self, Process};
 use crate::report::Report;
 use crate::servers::{self, Contender, Role, Setting};
@@ -51,7 +51,8 @@ pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<
             // As many servers at once as there may be connections: they only wait meanwhile.
             let at_once = (limit / count).max(1);
             for (contenders, figures) in contenders.chunks(at_once).zip(figures.chunks_mut(at_once)) {
-                let kept = kept(contenders, len, count, quiet)?;
+                let traffic = |contender: Contender<'_>| Traffic::binary(len, contender.server.frames());
+                let kept = kept(contenders, traffic, (count, 1), quiet)?;
                 figures.iter_mut().zip(kept).for_each(|(figures, kept)| figures.push(kept));
             }
         }
@@ -61,24 +62,24 @@ pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<
     Ok(())
 }
 
-/// Bytes per connection, of each contender, after `count` connections have each echoed `len` and been `quiet`.
-fn kept(
-    contenders: &[Contender<'_>],
-    len: usize,
-    count: usize,
+/// Bytes per connection, of each contender, after `count` connections have each echoed so many messages and been `quiet`.
+pub(crate) fn kept<'a>(
+    contenders: &[Contender<'a>],
+    traffic: impl Fn(Contender<'a>) -> Traffic,
+    (count, messages): (usize, usize),
     quiet: Duration,
 ) -> Result<Vec<f64>, Box<dyn Error>> {
     let setting = Setting { core: None, workers: 1, buffer_len: 1 << 10 };
+    let traffic: Vec<_> = contenders.iter().map(|&contender| traffic(contender)).collect();
     let mut running = Vec::new();
-    for &contender in contenders {
+    for (&contender, traffic) in contenders.iter().zip(&traffic) {
         let mut process = Process::start(contender, setting)?;
-        let frames = contender.server.frames();
         // What the first connection brings about is not the connections'.
-        let mut first = Crowd::connect(process.port, 1, len, 1, frames)?;
-        first.echo_once(1)?;
+        let mut first = Crowd::connect(process.port, 1, traffic, 1)?;
+        (0..messages).try_for_each(|_| first.echo_once(1))?;
         let before = process.memory()?;
-        let mut crowd = Crowd::connect(process.port, count, len, 1, frames)?;
-        crowd.echo_once(1)?;
+        let mut crowd = Crowd::connect(process.port, count, traffic, 1)?;
+        (0..messages).try_for_each(|_| crowd.echo_once(1))?;
         running.push((process, before, (first, crowd)));
     }
     sleep(quiet);

@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use crate::Effort;
-use crate::load::Crowd;
+use crate::load::{Crowd, Traffic};
 use crate::process::Process;
 use crate::report::{self, Report};
 use crate::servers::{self, Contender, Role, Setting};
@@ -44,7 +44,8 @@ pub(crate) fn report(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<
 fn count(contender: Contender<'_>, len: usize, depth: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
     let setting = Setting { core: None, workers: 1, buffer_len: 16 << 10 };
     let mut process = Process::start_counted(contender, setting)?;
-    let mut crowd = Crowd::connect(process.port, 1, len, depth, contender.server.frames())?;
+    let traffic = Traffic::binary(len, contender.server.frames());
+    let mut crowd = Crowd::connect(process.port, 1, &traffic, depth)?;
     // Until buffers have grown.
     for _ in 0..rounds {
         crowd.echo_once(depth)?;

@@ -1,8 +1,8 @@
 //! The load generator: connections that send frames made beforehand and count the bytes that come back.
 //!
-//! It does less than any server: it masks nothing, parses nothing and copies nothing. And it never sleeps, since it is the server that would
-//! have to wake it up, which costs more than many a message. The first message that arrives on each connection is compared
-//! byte by byte, the others are known by their length.
+//! It does less than any server: it masks nothing, copies nothing, and parses at most headers. And it never sleeps, since it is the server that
+//! would have to wake it up, which costs more than many a message. The first message that arrives on each connection is checked
+//! byte by byte, the others are known by their length, or by what their headers say.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -65,45 +65,27 @@ impl Route {
     }
 }
 
-/// Connections that all send the same message.
-pub(crate) struct Crowd {
-    epoll: OwnedFd,
-    connections: Vec<Connection>,
-    message: Message,
-    buffer: Vec<u8>,
-    arrived: u64,
+/// What every connection of a crowd sends again and again, and what it expects.
+pub(crate) struct Traffic {
+    /// For a WebSocket.
+    request: Vec<u8>,
+    frames: Vec<Vec<u8>>,
+    answers: Answers,
 }
 
-struct Message {
-    frame_len: usize,
-    /// As many frames as may be in flight, and one more, since the first may be cut.
-    frames: Vec<u8>,
-    /// What the server makes of one.
-    answer: Vec<u8>,
+/// What the server makes of the frames.
+enum Answers {
+    /// The same of each.
+    Same(Vec<u8>),
+    /// Frames as long as their headers say, of which the first passes this.
+    Checked(Box<Check>),
 }
 
-struct Connection {
-    stream: TcpStream,
-    /// How much is to be written, and how much of the frame under way has been.
-    owed: usize,
-    sent: usize,
-    /// How much of the message under way has come.
-    received: usize,
-    /// The first message, until it has come.
-    first: Option<Vec<u8>>,
-    is_blocked: bool,
-}
+type Check = dyn Fn(&[u8]) -> bool;
 
-impl Crowd {
-    /// `count` open connections for binary messages of `len`, at most `depth` of them in flight each. A server that `frames`
-    /// sends messages, any other the bytes that came.
-    pub(crate) fn connect(
-        port: u16,
-        count: usize,
-        len: usize,
-        depth: usize,
-        frames: bool,
-    ) -> io::Result<Self> {
+impl Traffic {
+    /// Binary messages of `len`, all the same. A server that `frames` sends messages, any other the bytes that came.
+    pub(crate) fn binary(len: usize, frames: bool) -> Self {
         let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
         let frame = wire::masked_frame(BINARY, &payload);
         let mut answer = Vec::new();
@@ -114,24 +96,130 @@ impl Crowd {
         } else {
             answer.clone_from(&frame);
         }
-        let message = Message { frame_len: frame.len(), frames: frame.repeat(depth + 1), answer };
+        Self { request: REQUEST.to_vec(), frames: vec![frame], answers: Answers::Same(answer) }
+    }
+
+    /// Whole messages in frames of their own, each answered by one frame.
+    pub(crate) fn checked(
+        request: Vec<u8>,
+        frames: Vec<Vec<u8>>,
+        check: impl Fn(&[u8]) -> bool + 'static,
+    ) -> Self {
+        Self { request, frames, answers: Answers::Checked(Box::new(check)) }
+    }
+
+    /// How long the answer is that these bytes begin.
+    fn answer_len(&self, bytes: &[u8]) -> Option<usize> {
+        match &self.answers {
+            Answers::Same(answer) => Some(answer.len()),
+            Answers::Checked(_) => wire::frame_lengths(bytes).map(|(header_len, len)| header_len + len),
+        }
+    }
+
+    /// Whether that is the first answer.
+    fn accepts(&self, first: &[u8]) -> bool {
+        match &self.answers {
+            Answers::Same(answer) => first == answer,
+            Answers::Checked(check) => check(first),
+        }
+    }
+}
+
+/// Connections that all send the same.
+pub(crate) struct Crowd<'t> {
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    traffic: &'t Traffic,
+    /// All frames, and then as many more as may be in flight, since the first of these may be cut.
+    wire: Vec<u8>,
+    /// All frames.
+    turn_len: usize,
+    buffer: Vec<u8>,
+    arrived: u64,
+    arrived_len: u64,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// The frame that is owed next.
+    next: usize,
+    /// How much is to be written, and how much of the turn under way has been.
+    owed: usize,
+    sent: usize,
+    received: Received,
+    /// The first message, until it has come.
+    first: Option<Vec<u8>>,
+    is_blocked: bool,
+}
+
+/// What has come of a message.
+#[derive(Default)]
+struct Received {
+    /// Of one whose length is known.
+    len: usize,
+    /// Of one whose header tells: its header if it is cut, and what its payload lacks.
+    header: Vec<u8>,
+    missing: usize,
+}
+
+impl Received {
+    /// How many messages these bytes complete, all of one length.
+    fn count_same(&mut self, bytes: &[u8], len: usize) -> usize {
+        let received = self.len + bytes.len();
+        self.len = received % len;
+        received / len
+    }
+
+    /// How many messages these bytes complete.
+    fn count(&mut self, mut bytes: &[u8]) -> usize {
+        let mut messages = 0;
+        loop {
+            let skipped = self.missing.min(bytes.len());
+            self.missing -= skipped;
+            messages += usize::from(skipped > 0 && self.missing == 0);
+            bytes = &bytes[skipped..];
+            let Some((&first, rest)) = bytes.split_first() else { return messages };
+            self.header.push(first);
+            bytes = rest;
+            if let Some((header_len, len)) = wire::frame_lengths(&self.header) {
+                // The key of a masked frame has not come yet.
+                self.missing = header_len - self.header.len() + len;
+                self.header.clear();
+            }
+        }
+    }
+}
+
+impl<'t> Crowd<'t> {
+    /// `count` open connections, with at most `depth` messages in flight on each.
+    pub(crate) fn connect(port: u16, count: usize, traffic: &'t Traffic, depth: usize) -> io::Result<Self> {
+        let frames = &traffic.frames;
+        let wire = frames.iter().cycle().take(frames.len() + depth).flatten().copied().collect();
+        let turn_len = frames.iter().map(Vec::len).sum();
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
             let mut stream = dial(port, index)?;
-            stream.write_all(REQUEST)?;
+            stream.write_all(&traffic.request)?;
             read_answer(&stream)?;
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
-            let first = Some(Vec::new());
-            connections.push(Connection { stream, owed: 0, sent: 0, received: 0, first, is_blocked: false });
+            let (received, first) = (Received::default(), Some(Vec::new()));
+            let (next, owed, sent) = (0, 0, 0);
+            connections.push(Connection { stream, next, owed, sent, received, first, is_blocked: false });
         }
-        Ok(Self { epoll, connections, message, buffer: vec![0; 256 << 10], arrived: 0 })
+        let buffer = vec![0; 256 << 10];
+        Ok(Self { epoll, connections, traffic, wire, turn_len, buffer, arrived: 0, arrived_len: 0 })
     }
 
     /// How many messages have come from the server.
     pub(crate) fn arrived(&self) -> u64 {
         self.arrived
+    }
+
+    /// How long these were in all, with their headers.
+    pub(crate) fn arrived_len(&self) -> u64 {
+        self.arrived_len
     }
 
     /// Every connection echoes `depth` messages that are sent at once, one connection after the other.
@@ -186,34 +274,40 @@ impl Crowd {
 
     /// Reads once, and counts the messages that are complete with it.
     fn receive(&mut self, index: usize) -> io::Result<usize> {
-        let (connection, answer) = (&mut self.connections[index], &self.message.answer);
+        let (connection, traffic) = (&mut self.connections[index], self.traffic);
         let len = connection.stream.read(&mut self.buffer)?;
         if len == 0 {
             return Err(io::Error::other("the server has closed the connection"));
         }
+        let bytes = &self.buffer[..len];
+        self.arrived_len += len as u64;
         if let Some(first) = &mut connection.first {
-            first.extend_from_slice(&self.buffer[..len]);
-            if let Some(first) = first.get(..answer.len()) {
-                if first != answer {
+            first.extend_from_slice(bytes);
+            if let Some(first) = traffic.answer_len(first).and_then(|len| first.get(..len)) {
+                if !traffic.accepts(first) {
                     return Err(io::Error::other("the server has sent something else"));
                 }
                 connection.first = None;
             }
         }
-        let received = connection.received + len;
-        connection.received = received % answer.len();
-        Ok(received / answer.len())
+        Ok(match &traffic.answers {
+            Answers::Same(answer) => connection.received.count_same(bytes, answer.len()),
+            Answers::Checked(_) => connection.received.count(bytes),
+        })
     }
 
     /// Sends so many messages more, as far as the socket takes them.
     fn send(&mut self, index: usize, messages: usize) -> io::Result<()> {
-        let (connection, message) = (&mut self.connections[index], &self.message);
-        connection.owed += messages * message.frame_len;
+        let (connection, frames) = (&mut self.connections[index], &self.traffic.frames);
+        for _ in 0..messages {
+            connection.owed += frames[connection.next].len();
+            connection.next = (connection.next + 1) % frames.len();
+        }
         while connection.owed > 0 {
-            match connection.stream.write(&message.frames[connection.sent..][..connection.owed]) {
+            match connection.stream.write(&self.wire[connection.sent..][..connection.owed]) {
                 Ok(len) => {
                     connection.owed -= len;
-                    connection.sent = (connection.sent + len) % message.frame_len;
+                    connection.sent = (connection.sent + len) % self.turn_len;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),

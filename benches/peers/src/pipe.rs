@@ -13,6 +13,8 @@ use crate::wire::READ_LEN;
 /// Gives the bytes of `source` again and again, each read at most [`READ_LEN`] of them, and takes what is written.
 pub(crate) struct Pipe {
     source: Rc<[u8]>,
+    /// Where pieces of it end, of which no read gives more than one.
+    ends: Option<Rc<[usize]>>,
     position: usize,
     sink: Sink,
 }
@@ -20,26 +22,38 @@ pub(crate) struct Pipe {
 impl Pipe {
     /// For contenders that receive.
     pub(crate) fn source(source: Rc<[u8]>) -> Self {
-        Self { source, position: 0, sink: Sink::default() }
+        Self::new(source, Sink::default())
+    }
+
+    /// For contenders that receive piece by piece.
+    pub(crate) fn pieces(source: Rc<[u8]>, ends: Rc<[usize]>) -> Self {
+        Self { ends: Some(ends), ..Self::source(source) }
     }
 
     /// For contenders that send.
     pub(crate) fn sink(sink: Sink) -> Self {
-        Self { source: Rc::new([]), position: 0, sink }
+        Self::new(Rc::new([]), sink)
     }
 
     /// For contenders that do both.
     pub(crate) fn new(source: Rc<[u8]>, sink: Sink) -> Self {
-        Self { source, position: 0, sink }
+        Self { source, ends: None, position: 0, sink }
     }
 
     /// What a read of at most `max_len` bytes gives; copying it is up to the caller, and the one copy that every read costs.
     ///
     /// No read goes beyond the end of the source: there it starts over.
     pub(crate) fn next(&mut self, max_len: usize) -> &[u8] {
-        let rest = &self.source[self.position..];
+        let end = match &self.ends {
+            Some(ends) => ends[ends.partition_point(|&end| end <= self.position)],
+            None => self.source.len(),
+        };
+        let rest = &self.source[self.position..end];
         let read = &rest[..rest.len().min(READ_LEN).min(max_len)];
-        self.position = if read.len() == rest.len() { 0 } else { self.position + read.len() };
+        self.position += read.len();
+        if self.position == self.source.len() {
+            self.position = 0;
+        }
         read
     }
 }

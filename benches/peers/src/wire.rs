@@ -57,6 +57,32 @@ pub(crate) const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
     \r\n";
 
+/// The same head with a line about an extension.
+pub(crate) fn with_extension(head: &[u8], extension: &str) -> Vec<u8> {
+    let lines = head.strip_suffix(b"\r\n").expect("a whole head");
+    [lines, b"Sec-WebSocket-Extensions: ", extension.as_bytes(), b"\r\n\r\n"].concat()
+}
+
+/// How long the header of a frame is without a key, and how long its payload.
+#[inline]
+pub(crate) fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut header_len, mut len) = (2, u64::from(bytes.get(1)? & 0x7f));
+    if len == 126 {
+        len = u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?));
+        header_len = 4;
+    } else if len == 127 {
+        len = u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
+        header_len = 10;
+    }
+    Some((header_len, len as usize))
+}
+
+/// The same of the header with its key, if it has one.
+pub(crate) fn frame_lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (header_len, len) = lengths(bytes)?;
+    Some((if bytes[1] & 0x80 == 0 { header_len } else { header_len + 4 }, len))
+}
+
 /// True when the bytes end with an empty line: nothing follows a head before it is answered.
 pub(crate) fn is_whole_head(bytes: &[u8]) -> bool {
     bytes.ends_with(b"\r\n\r\n")
