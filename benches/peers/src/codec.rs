@@ -95,14 +95,14 @@ impl Batch {
 
 /// What was received, told apart from what was not at the price of a few instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
+pub(crate) struct Tally {
     messages: usize,
     bytes: usize,
     edges: usize,
 }
 
 impl Tally {
-    fn add(&mut self, payload: &[u8]) {
+    pub(crate) fn add(&mut self, payload: &[u8]) {
         let payload = std::hint::black_box(payload);
         self.messages += 1;
         self.bytes += payload.len();

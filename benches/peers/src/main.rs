@@ -13,6 +13,7 @@
 //! - `instructions`: of the same servers, outside the kernel: exact.
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.
+//! - `deflate`: compressed messages, in memory, over TCP, in a broadcast, and what is kept of them.
 //!
 //! Options:
 //!
@@ -27,13 +28,14 @@
 //! - `--serve NAME`, `--core N`, `--workers N` and `--buffer-len N`: for the servers, which the report starts as processes of their own.
 //!
 //! Needs Linux. What measures CPU time over TCP wants two cores that are idle otherwise, `instructions` wants valgrind. A whole run takes
-//! three quarters of an hour.
+//! an hour.
 
 mod bare;
 mod broadcast;
 mod chart;
 mod clock;
 mod codec;
+mod deflate;
 mod echo;
 mod forward;
 mod handshake;
@@ -89,7 +91,7 @@ impl Effort<'_> {
 
 type Section = fn(Effort<'_>, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("codec", codec::report),
     ("echo", echo::report),
     ("forward", forward::report),
@@ -97,6 +99,7 @@ const SECTIONS: [(&str, Section); 7] = [
     ("instructions", instructions::report),
     ("idle", idle::report),
     ("handshake", handshake::report),
+    ("deflate", deflate::report),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,8 +12,16 @@ use crate::table::{Kind, Table};
 use crate::{codec, echo, idle};
 
 /// What is in the report, for the line about versions.
-const CRATES: [&str; 7] =
-    ["tungstenite", "tokio-tungstenite", "fastwebsockets", "tokio-websockets", "yawc", "sockudo-ws", "tokio"];
+const CRATES: [&str; 8] = [
+    "tungstenite",
+    "tokio-tungstenite",
+    "fastwebsockets",
+    "tokio-websockets",
+    "yawc",
+    "sockudo-ws",
+    "tokio",
+    "zlib-rs",
+];
 
 /// Writes the page and its charts.
 pub(crate) fn write(directory: &Path, report: &Report, quick: bool) -> Result<(), Box<dyn Error>> {

@@ -3,6 +3,7 @@
 //! All of them turn `TCP_NODELAY` on and use the system's allocator.
 
 mod broadcast;
+mod deflate;
 mod forward;
 mod hyper;
 mod raw;
@@ -59,6 +60,10 @@ pub(crate) enum Role {
     Forward,
     /// Where messages go from the first connection to all others.
     Broadcast,
+    /// Where compressed messages are echoed.
+    Deflate,
+    /// Where compressed messages go from the first connection to all others.
+    DeflateBroadcast,
 }
 
 impl Server {
@@ -68,12 +73,19 @@ impl Server {
             Role::All | Role::Echo | Role::Handshake => self.column.name.to_owned(),
             Role::Forward => format!("{}, forward", self.column.name),
             Role::Broadcast => format!("{}, broadcast", self.column.name),
+            Role::Deflate => format!("{}, deflate", self.column.name),
+            Role::DeflateBroadcast => format!("{}, deflate broadcast", self.column.name),
         }
     }
 
     /// Whether it sends frames, rather than the bytes that came.
     pub(crate) fn frames(&self) -> bool {
         !matches!(self.column.name, RAW_EPOLL | RAW_TOKIO)
+    }
+
+    /// Whether it is to get compressed messages.
+    pub(crate) fn compresses(&self) -> bool {
+        self.column.name != TIDEWIRE_PLAIN
     }
 
     /// Whether it can use more than one thread.
@@ -84,6 +96,7 @@ impl Server {
 
 const RAW_EPOLL: &str = "raw epoll";
 const RAW_TOKIO: &str = "raw tokio";
+const TIDEWIRE_PLAIN: &str = "tidewire plain";
 
 const fn server(
     kind: Kind,
@@ -197,7 +210,7 @@ const SERVERS: &[Server] = &[
 
 /// Every server.
 pub(crate) fn all() -> impl Iterator<Item = &'static Server> {
-    SERVERS.iter().chain(forward::SERVERS).chain(broadcast::SERVERS)
+    SERVERS.iter().chain(forward::SERVERS).chain(broadcast::SERVERS).chain(deflate::SERVERS)
 }
 
 /// A server, of this build or of another.

@@ -64,7 +64,7 @@ pub(super) const SERVERS: &[Server] = &[
 pub(super) type Room<T> = Arc<Mutex<Vec<T>>>;
 
 /// `open` makes two halves of a stream. `publish` gets the receiving half of the first, `subscribe` both halves of each other one.
-fn in_room<R, W, T, O, P, S>(
+pub(super) fn in_room<R, W, T, O, P, S>(
     listener: TcpListener,
     setting: Setting,
     open: fn(TcpStream, Setting) -> O,

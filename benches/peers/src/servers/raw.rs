@@ -19,7 +19,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::broadcast::Room;
 use super::{Failure, Outcome, Setting, lock};
 use crate::bare::{parse, xor_copy};
-use crate::wire::{ANSWER, MAX_HEADER_LEN, READ_LEN, header, is_whole_head};
+use crate::deflate::Takeover;
+use crate::wire::{ANSWER, MAX_HEADER_LEN, READ_LEN, header, is_whole_head, with_extension};
 
 thread_local! {
     static BUFFERS: RefCell<Buffers> =
@@ -33,6 +34,18 @@ struct Buffers {
 
 /// Reads the request's head and gives the answer that fits the load generator's key.
 pub(super) async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
+    read_head(stream).await?;
+    stream.write_all(ANSWER).await
+}
+
+/// The same, and agrees to the compression that is offered.
+pub(super) async fn deflate_handshake(stream: &mut TcpStream) -> io::Result<Takeover> {
+    let takeover = Takeover::offered(&read_head(stream).await?);
+    stream.write_all(&with_extension(ANSWER, takeover.extension())).await?;
+    Ok(takeover)
+}
+
+async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     // On the heap, and gone with the handshake: the task of a quiet connection is not to hold it.
     let mut head = Vec::with_capacity(1024);
     while !is_whole_head(&head) {
@@ -40,7 +53,7 @@ pub(super) async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    stream.write_all(ANSWER).await
+    Ok(head)
 }
 
 pub(super) async fn fastwebsockets(mut stream: TcpStream, _: Setting) -> Outcome {

@@ -1,20 +1,24 @@
 //! The peers that are a `Stream` and a `Sink` of messages.
 
 use std::future::poll_fn;
+use std::sync::LazyLock;
 use std::task::{Poll, ready};
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use sockudo_ws::server::WebSocketServer;
-use sockudo_ws::{SplitReader, SplitWriter};
+use sockudo_ws::stream::{CompressedSplitReader, CompressedSplitWriter};
+use sockudo_ws::{Message, SplitReader, SplitWriter};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_tungstenite::tungstenite;
 use tokio_websockets::ServerBuilder;
 use tungstenite::protocol::WebSocketConfig;
+use yawc::DeflatePool;
 
 use super::broadcast::Room;
 use super::{Failure, Outcome, Setting, lock, raw};
+use crate::deflate;
 use crate::wire::READ_LEN;
 
 /// Feeds the messages that are there, and flushes when there are no more: many that came in one read leave in one write.
@@ -96,6 +100,7 @@ type Tungstenite = tokio_tungstenite::WebSocketStream<TcpStream>;
 type Yawc = yawc::WebSocket<TcpStream>;
 type TokioWebSockets = tokio_websockets::WebSocketStream<TcpStream>;
 type Sockudo = sockudo_ws::WebSocketStream<TcpStream>;
+type SockudoDeflate = sockudo_ws::CompressedWebSocketStream<TcpStream>;
 
 /// A connection for two tasks.
 type Halves<S, M> = (SplitStream<S>, SplitSink<S, M>);
@@ -144,6 +149,27 @@ pub(super) async fn yawc_halves(
 ) -> Result<Halves<Yawc, yawc::Frame>, Failure> {
     raw::handshake(&mut stream).await?;
     Ok(halves(Yawc::from_stream(stream, yawc::Role::Server, yawc_options(setting))?))
+}
+
+/// As many engines as the runtime has threads at most, which its documentation recommends.
+static YAWC_POOL: LazyLock<DeflatePool> = LazyLock::new(|| DeflatePool::new(2));
+
+pub(super) async fn yawc_deflate(stream: TcpStream, setting: Setting) -> Outcome {
+    Ok(echo(open_yawc_deflate(stream, setting).await?, yawc_data).await?)
+}
+
+async fn open_yawc_deflate(mut stream: TcpStream, setting: Setting) -> Result<Yawc, Failure> {
+    let takeover = raw::deflate_handshake(&mut stream).await?;
+    let options = deflate::yawc(yawc_options(setting), &YAWC_POOL);
+    let extension = Some(takeover.extension());
+    Ok(Yawc::from_stream_with_extensions(stream, yawc::Role::Server, extension, options)?)
+}
+
+pub(super) async fn yawc_deflate_halves(
+    stream: TcpStream,
+    setting: Setting,
+) -> Result<Halves<Yawc, yawc::Frame>, Failure> {
+    Ok(halves(open_yawc_deflate(stream, setting).await?))
 }
 
 pub(super) fn yawc_data(frame: yawc::Frame) -> Option<yawc::Frame> {
@@ -209,7 +235,13 @@ pub(super) fn tokio_websockets_data(
 }
 
 pub(super) async fn sockudo(stream: TcpStream, setting: Setting) -> Outcome {
-    let mut socket = open_sockudo(stream, setting).await?;
+    echo_sockudo(open_sockudo(stream, setting).await?).await
+}
+
+async fn echo_sockudo<S>(mut socket: S) -> Outcome
+where
+    S: Stream<Item = sockudo_ws::Result<Message>> + Sink<Message, Error = sockudo_ws::Error> + Unpin,
+{
     while let Some(message) = socket.next().await {
         let message = message?;
         if message.is_text() || message.is_binary() {
@@ -220,9 +252,55 @@ pub(super) async fn sockudo(stream: TcpStream, setting: Setting) -> Outcome {
 }
 
 async fn open_sockudo(stream: TcpStream, setting: Setting) -> sockudo_ws::Result<Sockudo> {
-    let config = sockudo_ws::Config::builder().write_buffer_size(setting.buffer_len.min(16 << 10));
-    let server = WebSocketServer::<sockudo_ws::Http1>::new(config.build());
+    let server = WebSocketServer::<sockudo_ws::Http1>::new(sockudo_config(setting));
     Ok(server.accept_raw(stream).await?.0)
+}
+
+fn sockudo_config(setting: Setting) -> sockudo_ws::Config {
+    sockudo_ws::Config::builder().write_buffer_size(setting.buffer_len.min(16 << 10)).build()
+}
+
+pub(super) async fn sockudo_deflate(stream: TcpStream, setting: Setting) -> Outcome {
+    echo_sockudo(open_sockudo_deflate(stream, setting).await?).await
+}
+
+async fn open_sockudo_deflate(mut stream: TcpStream, setting: Setting) -> Result<SockudoDeflate, Failure> {
+    let takeover = raw::deflate_handshake(&mut stream).await?;
+    Ok(SockudoDeflate::server(stream, sockudo_config(setting), deflate::sockudo(takeover)))
+}
+
+pub(super) async fn sockudo_deflate_halves(
+    stream: TcpStream,
+    setting: Setting,
+) -> Result<(CompressedSplitReader<TcpStream>, CompressedSplitWriter<TcpStream>), Failure> {
+    Ok(open_sockudo_deflate(stream, setting).await?.split())
+}
+
+/// Puts every message into the channels of all others.
+pub(super) async fn publish_sockudo(
+    mut from: CompressedSplitReader<TcpStream>,
+    room: Room<UnboundedSender<Message>>,
+) -> Outcome {
+    while let Some(message) = from.next().await {
+        let message = message?;
+        lock(&room).retain(|peer| peer.send(message.clone()).is_ok());
+    }
+    Ok(())
+}
+
+/// Sends the messages that are in the channel. Another task receives.
+pub(super) async fn subscribe_sockudo(
+    mut reader: CompressedSplitReader<TcpStream>,
+    mut writer: CompressedSplitWriter<TcpStream>,
+    room: Room<UnboundedSender<Message>>,
+) -> Outcome {
+    let (sender, mut channel) = unbounded_channel();
+    lock(&room).push(sender);
+    tokio::spawn(async move { while reader.next().await.is_some() {} });
+    while let Some(message) = channel.recv().await {
+        writer.send(message).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn sockudo_halves(

@@ -1,15 +1,23 @@
 //! tidewire on tokio.
 
 use futures_util::FutureExt as _;
-use tidewire::tokio::{Reader, Writer};
-use tidewire::{Event, Prepared};
+use tidewire::tokio::{Reader, WebSocket, Writer};
+use tidewire::{Config, Error, Event, Prepared, ServerHandshake};
 use tokio::net::TcpStream;
 
 use super::broadcast::Room;
 use super::{Failure, Outcome, Setting, lock};
+use crate::deflate;
 
 pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
-    let mut socket = tidewire::tokio::accept(stream).await?;
+    echo_lent(tidewire::tokio::accept(stream).await?).await
+}
+
+pub(super) async fn deflate_lent(stream: TcpStream, _: Setting) -> Outcome {
+    echo_lent(accept_deflate(stream).await?).await
+}
+
+async fn echo_lent(mut socket: WebSocket<TcpStream>) -> Outcome {
     loop {
         socket.ready().await?;
         match socket.recv_ref().await? {
@@ -22,11 +30,24 @@ pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
 }
 
 pub(super) async fn owned(stream: TcpStream, _: Setting) -> Outcome {
-    let mut socket = tidewire::tokio::accept(stream).await?;
+    echo_owned(tidewire::tokio::accept(stream).await?).await
+}
+
+pub(super) async fn deflate_owned(stream: TcpStream, _: Setting) -> Outcome {
+    echo_owned(accept_deflate(stream).await?).await
+}
+
+async fn echo_owned(mut socket: WebSocket<TcpStream>) -> Outcome {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
     }
     Ok(())
+}
+
+/// Agrees to the compression that is offered.
+async fn accept_deflate(stream: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
+    let config = Config::new().with_deflate(deflate::tidewire());
+    tidewire::tokio::accept_with(stream, ServerHandshake::new(config)).await
 }
 
 /// A connection for two tasks.
@@ -35,6 +56,13 @@ pub(super) async fn halves(
     _: Setting,
 ) -> Result<(Reader<TcpStream>, Writer<TcpStream>), Failure> {
     Ok(tidewire::tokio::accept(stream).await?.split())
+}
+
+pub(super) async fn deflate_halves(
+    stream: TcpStream,
+    _: Setting,
+) -> Result<(Reader<TcpStream>, Writer<TcpStream>), Failure> {
+    Ok(accept_deflate(stream).await?.split())
 }
 
 pub(super) async fn pass_on_lent(mut from: Reader<TcpStream>, to: Writer<TcpStream>) -> Outcome {
