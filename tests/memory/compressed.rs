@@ -260,6 +260,15 @@ fn text_and_bytes_use_the_same_memory_in_turn() {
             assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
         }
         assert!(meter.peak() <= max * 3 / 2 + 256 * KIB, "{}", meter.peak());
+        // Another one of the same type finds the memory of the last one.
+        for kind in [TEXT, BINARY] {
+            for is_second in [false, true] {
+                let meter = Meter::new();
+                input.extend_from_slice(&frame(role, FIN | RSV1 | kind, &long));
+                assert!(matches!(connection.receive(&mut input), Ok(Some(_))));
+                assert!(!is_second || meter.peak() <= 128 * KIB, "{}", meter.peak());
+            }
+        }
     }
 }
 
