@@ -23,7 +23,7 @@ pub(crate) use self::opening::{
 };
 pub use self::queue::Queue;
 pub use self::reunite::ReuniteError;
-pub(crate) use self::route::Route;
+pub(crate) use self::route::{Route, tls_failed};
 pub(crate) use self::transfer::{drain, fill};
 
 use self::pool::PooledInput;

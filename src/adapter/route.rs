@@ -6,7 +6,16 @@ use std::env;
 #[cfg(feature = "rustls")]
 use super::tls::Tls;
 use crate::connect::redirect::redirected;
-use crate::{ClientRequest, Config, Error, HandshakeError, Proxy, Uri};
+use crate::{ClientRequest, Config, Error, HandshakeError, Proxy, TimedOut, Uri};
+
+/// Tells a failure of TLS from one of the transport.
+pub(crate) fn tls_failed(error: Error) -> Error {
+    match error {
+        #[cfg(feature = "rustls")]
+        Error::Io(error) => super::tls::tls_failed(error),
+        error => error,
+    }
+}
 
 /// What a connector was told.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +64,12 @@ impl Route {
     /// The settings for a step of the opening, when `elapsed` of the time for all of them is over.
     pub(crate) fn config_after(&self, elapsed: Duration) -> Config {
         self.config.with_open_timeout(super::rest_of(self.config.open_timeout(), elapsed))
+    }
+
+    /// Fails when the time for all steps together is over: each step gets a moment at least, and there may be many.
+    pub(crate) fn check_time(&self, elapsed: Duration) -> Result<(), Error> {
+        let is_late = self.config.open_timeout().is_some_and(|limit| elapsed >= limit);
+        if is_late { Err(TimedOut::Open.into()) } else { Ok(()) }
     }
 
     /// The request that is to follow `error`, if that is a redirect and one more is allowed.

@@ -13,7 +13,7 @@ use std::vec::Vec;
 use super::open::{client_from, open};
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_proxy, name_server, rest_of};
+use crate::adapter::{Route, name_proxy, name_server, rest_of, tls_failed};
 use crate::connect::addresses::{ATTEMPT_DELAY, Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -139,6 +139,7 @@ impl Connector {
                 Err(error) => error,
             };
             let Some(next) = self.route.redirect(&request, &error, redirects) else { return Err(error) };
+            self.route.check_time(start.elapsed())?;
             request = next;
             redirects += 1;
         }
@@ -223,15 +224,6 @@ fn secure(route: &Route, host: &str, stream: ClientStream) -> Result<ClientStrea
 #[cfg(not(feature = "rustls"))]
 fn secure(_: &Route, _: &str, _: ClientStream) -> Result<ClientStream, Error> {
     Err(Error::TlsNeeded)
-}
-
-/// Tells a failure of TLS from one of the transport.
-fn tls_failed(error: Error) -> Error {
-    match error {
-        #[cfg(feature = "rustls")]
-        Error::Io(error) => crate::adapter::tls::tls_failed(error),
-        error => error,
-    }
 }
 
 fn connect_tcp(

@@ -15,7 +15,7 @@ use super::open::{boxed, client_from};
 use super::transport::open;
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_proxy, name_server};
+use crate::adapter::{Route, name_proxy, name_server, tls_failed};
 use crate::connect::addresses::{Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -143,14 +143,7 @@ impl Connector {
         request: ClientRequest,
     ) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> + use<> {
         let route = self.route.clone();
-        boxed(async move {
-            let limit = route.config.open_timeout();
-            let connecting = follow(&route, request);
-            match limit {
-                Some(limit) => timeout(limit, connecting).await.unwrap_or(Err(TimedOut::Open.into())),
-                None => connecting.await,
-            }
-        })
+        boxed(async move { follow(&route, request).await })
     }
 
     /// Connects now and whenever the connection has ended, with ever longer pauses while that fails.
@@ -172,6 +165,7 @@ async fn follow(route: &Route, mut request: ClientRequest) -> Result<WebSocket<C
             Err(error) => error,
         };
         let Some(next) = route.redirect(&request, &error, redirects) else { return Err(error) };
+        route.check_time(start.elapsed())?;
         request = next;
         redirects += 1;
     }
@@ -187,10 +181,18 @@ async fn connect_once(
     route.check(uri, proxy.as_ref())?;
     let named = |error| name_server(uri, error);
     let mut pooled = PooledInput::new();
-    let stream = reach(route, uri, proxy.as_ref(), start, &mut pooled).await.map_err(named)?;
-    // What is left of the time is for the handshake.
+    let reaching = reach(route, uri, proxy.as_ref(), start, &mut pooled);
+    let reached = match route.config.open_timeout() {
+        Some(limit) => {
+            let left = limit.saturating_sub(start.elapsed());
+            timeout(left, reaching).await.unwrap_or(Err(TimedOut::Open.into()))
+        }
+        None => reaching.await,
+    };
+    let stream = reached.map_err(named)?;
+    // What is left of the time is for the handshake, which has a deadline of its own: a refusal counts even if its body is late.
     let config = route.config_after(start.elapsed());
-    client_from(stream, request, config, pooled).await.map_err(named)
+    client_from(stream, request, config, pooled).await.map_err(tls_failed).map_err(named)
 }
 
 /// A stream to the server. What was read beyond the proxy's answer, and is not TLS, is in `pooled`.
@@ -228,7 +230,7 @@ async fn tunnel(
         stream = secure(route, proxy.host(), stream).await?;
     }
     let mut tunnel = Tunnel::new(proxy, uri, route.config_after(start.elapsed()));
-    open(&mut stream, &mut tunnel, pooled).await?;
+    open(&mut stream, &mut tunnel, pooled).await.map_err(tls_failed)?;
     Ok(stream)
 }
 

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod answers;
+mod deadlines;
 mod proxies;
 mod reconnecting;
 mod redirects;
