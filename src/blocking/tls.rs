@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::boxed::Box;
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use std::vec::Vec;
@@ -46,6 +47,8 @@ pub struct TlsStream {
     /// Records that were read and not decrypted, since what was decrypted has to be read first.
     received: Mutex<Vec<u8>>,
     timeouts: Mutex<Timeouts>,
+    /// The handshake is over, and its last record has left.
+    is_open: AtomicBool,
 }
 
 /// What lies below, whatever it is. With its type as a parameter, the compiler would look for TLS in TLS without end.
@@ -87,7 +90,9 @@ impl TlsStream {
         S: Send + Sync + 'static,
         for<'s> &'s S: Stream,
     {
-        let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        let mut connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        // What is written before the handshake is over waits. A write that took nothing would count as an error.
+        connection.set_buffer_limit(None);
         Ok(Self::new(Box::new(stream), connection.into()))
     }
 
@@ -100,7 +105,8 @@ impl TlsStream {
         S: Send + Sync + 'static,
         for<'s> &'s S: Stream,
     {
-        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        connection.set_buffer_limit(None);
         Ok(Self::new(Box::new(stream), connection.into()))
     }
 
@@ -111,6 +117,7 @@ impl TlsStream {
             sending: Mutex::default(),
             received: Mutex::default(),
             timeouts: Mutex::default(),
+            is_open: AtomicBool::new(false),
         }
     }
 
@@ -131,9 +138,12 @@ impl TlsStream {
     fn send(&self, sending: &mut Encrypted) -> io::Result<()> {
         let clock = Clock::new(lock(&self.timeouts).write);
         while sending.written < sending.bytes.len() {
-            match self.stream(|stream| stream.write(&sending.bytes[sending.written..]))? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                len => sending.written += len,
+            match self.stream(|stream| stream.write(&sending.bytes[sending.written..])) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => sending.written += len,
+                // A signal came.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
             if sending.written < sending.bytes.len() && clock.left().is_zero() {
                 return Err(ErrorKind::WouldBlock.into());
@@ -143,27 +153,32 @@ impl TlsStream {
         self.stream(|stream| stream.flush().map(|()| 0)).map(drop)
     }
 
-    /// Sends what TLS itself has to say: its handshake, or an alert. A reader waits for nobody who writes, unless nothing can be read before.
+    /// Sends what TLS itself has to say: its handshake, an alert, or new keys.
     fn send_own(&self) -> io::Result<()> {
-        let (wants_write, is_handshaking) = {
-            let tls = lock(&self.tls);
-            (tls.wants_write(), tls.is_handshaking())
-        };
-        if !wants_write {
+        if !self.is_open.load(Ordering::Relaxed) {
+            return self.send_handshake();
+        }
+        if !lock(&self.tls).wants_write() {
             return Ok(());
         }
-        let mut sending = match self.sending.try_lock() {
-            Ok(sending) => sending,
-            Err(_) if is_handshaking => lock(&self.sending),
-            // Whoever writes now or next takes it along.
-            Err(_) => return Ok(()),
-        };
+        // A reader waits for nobody who writes: whoever does so now or next takes it along.
+        let Ok(mut sending) = self.sending.try_lock() else { return Ok(()) };
         self.encrypt(&mut sending)?;
         match self.send(&mut sending) {
             // What does not leave now leaves with the next write.
-            Err(error) if !is_handshaking && is_late(&error) => Ok(()),
+            Err(error) if is_late(&error) => Ok(()),
             sent => sent,
         }
+    }
+
+    /// Sends all of the handshake, and what was written meanwhile: until then there is nothing to read.
+    fn send_handshake(&self) -> io::Result<()> {
+        let mut sending = lock(&self.sending);
+        let is_handshaking = lock(&self.tls).is_handshaking();
+        self.encrypt(&mut sending)?;
+        self.send(&mut sending)?;
+        self.is_open.store(!is_handshaking, Ordering::Relaxed);
+        Ok(())
     }
 
     fn set_stream_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
@@ -173,7 +188,7 @@ impl TlsStream {
     /// Reads records, once from the stream at most and until `clock` says so, or goes on with those that were read.
     fn receive(&self, clock: &Clock, is_first: bool) -> io::Result<()> {
         let mut received = lock(&self.received);
-        if received.is_empty() {
+        let processed = if received.is_empty() {
             let mut records = [0; READ_LEN];
             if !is_first {
                 // Something came and was not enough: the rest of the time is for what lacks.
@@ -187,12 +202,17 @@ impl TlsStream {
             if !is_first {
                 self.set_stream_timeout(clock.timeout)?;
             }
-            received.extend_from_slice(&records[..read?]);
-        }
-        let mut rest = &received[..];
-        let processed = self.process(&mut rest);
-        let used = received.len() - rest.len();
-        received.drain(..used);
+            let mut rest = &records[..read?.min(READ_LEN)];
+            let processed = self.process(&mut rest);
+            // As a rule nothing, which takes no memory.
+            *received = rest.to_vec();
+            processed
+        } else {
+            let mut rest = &received[..];
+            let processed = self.process(&mut rest);
+            *received = rest.to_vec();
+            processed
+        };
         drop(received);
         if processed.is_err() {
             // The peer learns why, if it still listens.
@@ -205,7 +225,10 @@ impl TlsStream {
     fn process(&self, records: &mut &[u8]) -> io::Result<()> {
         let mut tls = lock(&self.tls);
         loop {
-            tls.read_tls(records)?;
+            if tls.read_tls(records)? == 0 {
+                // RFC 8446 6.1: what follows the end is ignored.
+                *records = &[];
+            }
             let state = tls.process_new_packets();
             let state = state.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
             if records.is_empty() || state.plaintext_bytes_to_read() > 0 {
@@ -215,8 +238,9 @@ impl TlsStream {
     }
 }
 
+/// True if the same call may go on later.
 fn is_late(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// What is left of a timeout.

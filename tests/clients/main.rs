@@ -9,3 +9,5 @@ mod redirects;
 mod requests;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_streams;

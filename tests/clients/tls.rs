@@ -19,17 +19,17 @@ use tidewire::{
 use crate::adapter::{Adapter, Way, echo, listen};
 
 /// A CA, and what it vouches for.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA"))
     }
 
     /// A certificate for these names, changed as `change` wants it, and its key.
-    fn certify(
+    pub(crate) fn certify(
         &self,
         names: &[&str],
         change: impl FnOnce(&mut CertificateParams),
@@ -42,14 +42,20 @@ impl Authority {
         (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
     }
 
+    /// Its own certificate, as roots.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a CA");
+        roots
+    }
+
     /// A client that trusts it.
-    fn client(&self) -> Arc<ClientConfig> {
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client_with(rustls::ALL_VERSIONS)
     }
 
-    fn client_with(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).expect("a CA");
+    pub(crate) fn client_with(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let roots = self.roots();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
         let mut config = builder.expect("versions").with_root_certificates(roots).with_no_client_auth();
@@ -58,7 +64,9 @@ impl Authority {
     }
 }
 
-fn server((certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>)) -> Arc<ServerConfig> {
+pub(crate) fn server(
+    (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
+) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS);
     let config = builder.expect("versions").with_no_client_auth().with_single_cert(vec![certificate], key);
@@ -68,11 +76,11 @@ fn server((certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>))
     Arc::new(config)
 }
 
-fn way(tls: Arc<ClientConfig>) -> Way {
+pub(crate) fn way(tls: Arc<ClientConfig>) -> Way {
     Way { tls: Some(tls), ..Way::default() }
 }
 
-fn request(host: &str, port: u16) -> ClientRequest {
+pub(crate) fn request(host: &str, port: u16) -> ClientRequest {
     ClientRequest::new(&format!("wss://{host}:{port}/")).expect("a URI")
 }
 
