@@ -8,6 +8,9 @@ use std::time::SystemTime;
 
 use crate::{Backoff, CloseCode, Ending, Error, HandshakeError, Party, ProtocolError, ProxyError};
 
+/// The longest delay: an `Instant` that is further away may not exist.
+const MAX_DELAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// A caller's own decision.
 type Hook = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
 
@@ -42,7 +45,7 @@ impl Retry {
             Ok(()) => u32::from_ne_bytes(random),
             Err(_) => u32::MAX,
         };
-        Some(self.backoff.next_delay(random, retry_after(error)))
+        Some(self.backoff.next_delay(random, retry_after(error)).min(MAX_DELAY))
     }
 }
 

@@ -1,5 +1,10 @@
 //! [`Reconnecting`]: a client that connects again when its connection has ended.
 
+use core::fmt;
+use core::pin::Pin;
+use std::boxed::Box;
+use std::sync::{Mutex, PoisonError};
+
 use ::tokio::time::{Instant, sleep_until};
 
 use super::{ClientStream, Connector, WebSocket};
@@ -34,6 +39,8 @@ pub struct Reconnecting {
     socket: Option<(WebSocket<ClientStream>, Instant)>,
     /// When to connect again.
     next_at: Option<Instant>,
+    /// A try to connect that is under way.
+    connecting: Option<Connecting>,
     last_error: Option<Error>,
     is_over: bool,
 }
@@ -46,6 +53,7 @@ impl Reconnecting {
             retry: Retry::new(),
             socket: None,
             next_at: None,
+            connecting: None,
             last_error: None,
             is_over: false,
         }
@@ -83,7 +91,7 @@ impl Reconnecting {
     /// What is not retried: see [`with_retry`](Self::with_retry). After that comes `None`.
     ///
     /// # Cancel safety
-    /// Cancel safe: another call goes on waiting. A try to connect that is under way is given up.
+    /// Cancel safe: another call goes on where this one was, with the delay and with a try to connect.
     pub async fn next(&mut self) -> Result<Option<&mut WebSocket<ClientStream>>, Error> {
         self.leave_last().await?;
         while self.socket.is_none() && !self.is_over {
@@ -91,7 +99,12 @@ impl Reconnecting {
                 sleep_until(at).await;
                 self.next_at = None;
             }
-            match self.connector.connect(self.request.clone()).await {
+            let (connector, request) = (&self.connector, &self.request);
+            let connecting =
+                self.connecting.get_or_insert_with(|| Connecting::new(connector.connect(request.clone())));
+            let connected = connecting.future().await;
+            self.connecting = None;
+            match connected {
                 Ok(socket) => self.socket = Some((socket, Instant::now())),
                 Err(error) => self.wait_after(error)?,
             }
@@ -137,5 +150,26 @@ impl Reconnecting {
                 Err(error)
             }
         }
+    }
+}
+
+type Connected = Result<WebSocket<ClientStream>, Error>;
+
+/// A try to connect. The lock, which nobody waits for, makes it `Sync`.
+struct Connecting(Mutex<Pin<Box<dyn Future<Output = Connected> + Send>>>);
+
+impl Connecting {
+    fn new(future: impl Future<Output = Connected> + Send + 'static) -> Self {
+        Self(Mutex::new(Box::pin(future)))
+    }
+
+    fn future(&mut self) -> Pin<&mut (dyn Future<Output = Connected> + Send)> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut()
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
     }
 }

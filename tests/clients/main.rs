@@ -2,6 +2,7 @@
 
 mod adapter;
 mod answers;
+mod cancelled;
 mod deadlines;
 mod proxies;
 mod reconnecting;

@@ -2,7 +2,9 @@
 
 #![allow(dead_code)]
 
-use tidewire::tokio::{self as adapter, Incoming, Reader, WebSocket, Writer};
+use tidewire::tokio::{
+    self as adapter, ClientStream, Connector, Incoming, Reader, Reconnecting, WebSocket, Writer,
+};
 use tidewire::{ClientRequest, CloseCode, Config, Message, ServerHandshake};
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
@@ -16,6 +18,9 @@ const _: fn() = || {
     type_is_send::<Reader<TcpStream>>();
     type_is_send::<Writer<TcpStream>>();
     type_is_send::<Incoming<TcpStream>>();
+    type_is_send::<ClientStream>();
+    type_is_send::<Connector>();
+    type_is_send::<Reconnecting>();
 };
 
 fn opening(stream: fn() -> DuplexStream, request: &ClientRequest, handshake: fn() -> ServerHandshake) {
@@ -24,6 +29,11 @@ fn opening(stream: fn() -> DuplexStream, request: &ClientRequest, handshake: fn(
     is_send(adapter::client_with(stream(), request, Config::new()));
     is_send(adapter::accept(stream()));
     is_send(Incoming::receive(stream(), handshake()));
+}
+
+fn clients(connector: &Connector, request: ClientRequest, feed: &mut Reconnecting) {
+    is_send(connector.connect(request));
+    is_send(feed.next());
 }
 
 fn incoming(accepted: Incoming<DuplexStream>, rejected: Incoming<DuplexStream>) {
