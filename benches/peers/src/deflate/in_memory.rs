@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::table::{Column, Table};
 use crate::{Effort, clock};
 
-const CONNECTIONS: [usize; 2] = [1, 64];
+const CONNECTIONS: [usize; 3] = [1, 4, 64];
 
 /// One way of using a crate, or a floor, as a server.
 trait Contender {

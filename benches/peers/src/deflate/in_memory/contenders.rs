@@ -71,7 +71,7 @@ impl Contender for Engine {
         let mut engine = Deflate::new_with_config(DeflateConfig {
             level: LEVEL.into(),
             window_bits: -i32::from(WINDOW_BITS),
-            // As tidewire: the least that does not make the ratio worse.
+            // As tidewire.
             mem_level: 5,
             ..DeflateConfig::default()
         });
