@@ -337,12 +337,13 @@ fn receive_reply(input: &mut Input) -> Result<Progress, ProxyError> {
         [5, code, ..] => return Err(ProxyError::Unreachable(*code)),
         [first, ..] => return Err(invalid(&[*first])),
     }
-    let len = match unread.get(3..5) {
-        None => return Ok(Progress::Starved),
-        Some([1, _]) => 4 + 4 + 2,
-        Some([3, len]) => 4 + 1 + usize::from(*len) + 2,
-        Some([4, _]) => 4 + 16 + 2,
-        Some(_) => return Err(invalid(unread)),
+    let len = match unread[3.min(unread.len())..] {
+        [1, ..] => 4 + 4 + 2,
+        [3, len, ..] => 4 + 1 + usize::from(len) + 2,
+        [4, ..] => 4 + 16 + 2,
+        [] | [3] => return Ok(Progress::Starved),
+        // However much follows, the same is shown.
+        [_, ..] => return Err(invalid(&unread[..4])),
     };
     Ok(if take(input, len).is_some() { Progress::Open } else { Progress::Starved })
 }
@@ -527,7 +528,8 @@ mod tests {
             ("socks5://p", &[], true, Some(ProxyError::UnexpectedEof)),
             ("socks5://p", b"HTTP/1.1 400 x", false, None),
             ("socks5://p", &[5, 0, 4, 0], false, None),
-            ("socks5://p", &[5, 0, 5, 0, 0, 9, 0], false, None),
+            ("socks5://p", &[5, 0, 5, 0, 0, 9], false, None),
+            ("socks5://p", &[5, 0, 5, 0, 0, 9, 0, 0, 0], false, None),
             ("socks5://a:b@p", &[5, 2, 7, 0], false, None),
         ] {
             let (result, ..) = asked(proxy, "ws://h/", answer, is_eof);
