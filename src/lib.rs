@@ -200,6 +200,9 @@ mod config;
 mod connect;
 mod connection;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod wire;
 
 #[cfg(any(feature = "blocking", feature = "tokio"))]
