@@ -4,6 +4,7 @@ mod adapter;
 mod answers;
 mod cancelled;
 mod deadlines;
+mod outbox;
 mod proxies;
 mod reconnecting;
 mod redirects;
