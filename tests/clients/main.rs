@@ -13,3 +13,5 @@ mod requests;
 mod tls;
 #[cfg(feature = "rustls")]
 mod tls_streams;
+#[cfg(feature = "rustls")]
+mod tls_tokio;

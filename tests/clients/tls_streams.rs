@@ -29,7 +29,7 @@ struct Fitful {
 
 impl Fitful {
     fn fails(&self) -> io::Result<()> {
-        let fails = self.calls.fetch_add(1, Ordering::Relaxed) % self.every == 0;
+        let fails = self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.every);
         if fails { Err(self.fails_with.into()) } else { Ok(()) }
     }
 }
@@ -252,7 +252,7 @@ impl Read for Renewing {
 impl Write for Renewing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writes += 1;
-        if self.writes % 5 == 0 {
+        if self.writes.is_multiple_of(5) {
             self.stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
         }
         self.stream.write(bytes)
