@@ -1,6 +1,8 @@
 //! A client's opening handshake: the same however the response is cut, and nothing lost behind the head.
 #![no_main]
 
+use core::time::Duration;
+
 use libfuzzer_sys::fuzz_target;
 use tidewire::{ClientHandshake, ClientRequest, Config, HandshakeError as E, Input, Response};
 use tidewire_fuzz::{Cuts, Data, Heap, Lines};
@@ -91,6 +93,9 @@ fn check_error(error: &E) {
             assert_eq!(error.status(), Some(response.status()));
             assert_eq!(response.subprotocol(), None);
             assert!(response.body().len() <= MAX_BODY_LEN);
+            // A date that is over is no time to wait.
+            let (now, later) = (response.retry_after(Duration::ZERO), response.retry_after(Duration::MAX));
+            assert!(now >= later && now.is_some() == later.is_some());
         }
         other => panic!("no response leads to {other:?}"),
     }
