@@ -18,6 +18,7 @@ mod answer;
 mod client;
 pub(crate) mod client_request;
 pub(crate) mod head;
+mod http_date;
 mod request;
 mod response;
 pub(crate) mod scan;
