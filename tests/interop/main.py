@@ -15,6 +15,7 @@ import feed
 import interrupt
 import messages
 import network
+import nginx
 import node
 import proxies
 import redirects
@@ -65,7 +66,8 @@ async def run_sections(checks, starter):
 
 async def run_network_sections(checks, starter, folder):
     certificates = network.Certificates(folder)
-    await guarded(checks, "TLS", tls.run(checks, starter, certificates, folder))
+    await guarded(checks, "TLS", tls.run(checks, starter, certificates))
+    await guarded(checks, "nginx", nginx.run(checks, starter, certificates, folder))
     await guarded(checks, "proxies", proxies.run(checks, starter, certificates, folder))
     await guarded(checks, "redirects", redirects.run(checks, starter))
     await guarded(checks, "feed", feed.run(checks, starter, folder))

@@ -88,10 +88,18 @@ def expect_says(part, errors):
     expect(f"{errors!r} says {part!r}", True, part in errors)
 
 
+def free_ports(count):
+    """Ports for a program that cannot choose them."""
+    with contextlib.ExitStack() as stack:
+        listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+        for listener in listeners:
+            stack.enter_context(listener)
+        return [listener.getsockname()[1] for listener in listeners]
+
+
 def free_port():
-    """A port for a program that cannot choose one."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """The same for one port."""
+    return free_ports(1)[0]
 
 
 @contextlib.asynccontextmanager

@@ -1,44 +1,13 @@
-"""TLS with a CA of our own: `echo_client --ca`, and nginx in front of `echo_server`."""
+"""TLS with a CA of our own: `echo_client --ca`."""
 
 import contextlib
 from functools import partial
 
-import client
 import messages
 import node
 import server
 from checks import expect
-from network import SCRIPT, Requests, expect_says, failure, free_port, listening, nobody
-from network import server_context
-
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {certificate};
-        ssl_certificate_key {certificate};
-        location / {{
-            proxy_pass http://{upstream};
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-        }}
-    }}
-}}
-"""
-
+from network import SCRIPT, Requests, expect_says, failure, nobody, server_context
 
 async def one_message(peer):
     await server.mirrored(peer, messages.EMOJI)
@@ -97,7 +66,7 @@ async def plain_to_tls_server(starter, certificates):
     expect("requests", 0, requests.count)
 
 
-async def run_clients(checks, starter, certificates):
+async def run(checks, starter, certificates):
     label = "echo_client --ca"
     trusting = ("--ca", certificates.ca)
     start = partial(secure_server, server_context(certificates.good), "localhost")
@@ -122,41 +91,3 @@ async def run_clients(checks, starter, certificates):
     await checks.run(f"{label}: wss to a server without TLS", check)
     check = plain_to_tls_server(starter, certificates)
     await checks.run(f"{label}: ws to a server with TLS", check)
-
-
-async def expect_failure(starter, says, *arguments):
-    expect_says(says, await failure(starter, *arguments))
-
-
-@contextlib.asynccontextmanager
-async def nginx(starter, certificates, folder, upstream):
-    """Runs nginx in front of a server; yields the URL."""
-    port = free_port()
-    path = folder / "nginx.conf"
-    settings = {"folder": folder, "certificate": certificates.good}
-    path.write_text(NGINX.format(port=port, upstream=upstream, **settings))
-    command = ("nginx", "-e", "stderr", "-p", str(folder), "-c", str(path))
-    async with listening(starter, port, *command):
-        yield f"wss://localhost:{port}/"
-
-
-async def run_nginx(checks, starter, certificates, folder):
-    """Clients of both sides, through nginx."""
-    label = "echo_server behind nginx"
-    async with contextlib.AsyncExitStack() as stack:
-        _, url = await stack.enter_async_context(starter.server("echo_server"))
-        behind = nginx(starter, certificates, folder, url.removeprefix("ws://"))
-        url = await stack.enter_async_context(behind)
-        check = server.expect_lines(starter, "--ca", certificates.ca, url)
-        await checks.run(f"{label}: echo_client --ca: lines", check)
-        check = expect_failure(starter, "UnknownIssuer", url)
-        await checks.run(f"{label}: echo_client: an unknown issuer", check)
-        label = f"{label}: websockets"
-        connect = partial(client.websockets_client, ssl=certificates.client_context())
-        sizes = messages.SMALL["sizes"] + [messages.MIB]
-        await client.run_library(checks, label, connect, url, sizes)
-
-
-async def run(checks, starter, certificates, folder):
-    await run_clients(checks, starter, certificates)
-    await run_nginx(checks, starter, certificates, folder)
