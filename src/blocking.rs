@@ -43,6 +43,7 @@ use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Queue};
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
+    Traffic,
 };
 
 /// A WebSocket connection over a stream.
@@ -355,6 +356,24 @@ impl<S: Stream> WebSocket<S> {
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.inbox.receiver.ending(&self.unshared.outbox.sending().delivery.sender)
+    }
+
+    /// What was received so far, for metrics: see the guide on [operating](crate::guide::operating).
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.inbox.receiver.received()
+    }
+
+    /// What was queued so far, for metrics; [`queued_len`](Self::queued_len) tells how much of it waits.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.unshared.outbox.sending().delivery.sender.sent()
+    }
+
+    /// How long the connection has been open.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.unshared.outbox.sender_age()
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.

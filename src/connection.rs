@@ -29,6 +29,7 @@ pub(crate) mod round_trip;
 pub(crate) mod sender;
 pub(crate) mod state;
 pub(crate) mod timer;
+pub(crate) mod traffic;
 
 use core::time::Duration;
 
@@ -40,6 +41,7 @@ use crate::connection::output::Output;
 use crate::connection::receiver::Receiver;
 use crate::connection::sender::Sender;
 use crate::connection::state::{Ending, State, TransportAction};
+use crate::connection::traffic::Traffic;
 use crate::wire::mask::Keys;
 use crate::{CloseBody, Config, ProtocolError, SendError, TimedOut, Timestamp};
 
@@ -282,6 +284,25 @@ impl Connection {
     #[must_use]
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.sender.round_trip_time()
+    }
+
+    /// What was received so far, for metrics.
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.receiver.received()
+    }
+
+    /// What was sent so far, for metrics.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.sender.sent()
+    }
+
+    /// How long the connection has been open: the time from the first moment that it was told, by
+    /// [`poll_timeout`](Self::poll_timeout) or [`handle_timeout`](Self::handle_timeout). Zero before that.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
+        self.sender.age(now)
     }
 
     /// Gives back the heap that is not needed while nothing is owed. Keepalive does so with every ping.

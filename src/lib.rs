@@ -121,6 +121,7 @@
 //! - [`ServerHandshake`] leads to a [`Request`], which is accepted or rejected. [`ClientHandshake`] turns a [`ClientRequest`] into a
 //!   connection and a [`Response`]. [`handshake::negotiate`] has their rules on plain strings, for HTTP frameworks.
 //! - [`Deflate`] has the settings of compression, and [`Agreement`] what both sides settled on.
+//! - [`Traffic`] counts what went in one direction.
 //! - [`Config`] has the limits and timers, [`Timestamp`] the moments that the caller's clock tells.
 //! - [`Proxy`] stands between a client and its server, and [`Backoff`] tells how long to wait between two tries to reach it.
 //! - Errors are named by blame. [`ProtocolError`] and [`HandshakeError`] are the peer's, and [`TimedOut`] tells that it was too slow.
@@ -226,6 +227,7 @@ pub use connection::receiver::Receiver;
 pub use connection::sender::Sender;
 pub use connection::state::{Ending, Party, State, TransportAction};
 pub use connection::timer::Timestamp;
+pub use connection::traffic::Traffic;
 pub use error::{
     Culprit, HandshakeError, InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, ProtocolError,
     SendError, TimedOut,

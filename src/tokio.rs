@@ -43,6 +43,7 @@ use crate::adapter::pool::PooledInput;
 use crate::adapter::{Delivery, Negotiated, Queue};
 use crate::{
     CloseBody, Connection, Ending, Error, Event, Input, Message, Outgoing, Response, SendError, State,
+    Traffic,
 };
 
 /// A WebSocket connection over a stream.
@@ -385,6 +386,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.inbox.receiver.ending(&self.inbox.access.delivery.sender)
+    }
+
+    /// What was received so far, for metrics: see the guide on [operating](crate::guide::operating).
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.inbox.receiver.received()
+    }
+
+    /// What was queued so far, for metrics; [`queued_len`](Self::queued_len) tells how much of it waits.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.inbox.access.delivery.sender.sent()
+    }
+
+    /// How long the connection has been open.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let Driver { transport, delivery } = &self.inbox.access;
+        delivery.sender.age(transport.now())
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.

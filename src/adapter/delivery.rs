@@ -49,7 +49,8 @@ impl From<Broken> for Error {
 }
 
 impl Delivery {
-    pub(crate) fn new(sender: Sender) -> Self {
+    pub(crate) fn new(mut sender: Sender) -> Self {
+        sender.begin();
         Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false, refusal: None }
     }
 

@@ -70,6 +70,11 @@ impl Outbox {
         self.first + self.start.elapsed()
     }
 
+    /// How long the connection has been open.
+    pub(super) fn sender_age(&self) -> Duration {
+        self.sending().delivery.sender.age(self.now())
+    }
+
     pub(super) fn sending(&self) -> MutexGuard<'_, Sending> {
         lock(&self.sending)
     }

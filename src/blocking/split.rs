@@ -14,7 +14,7 @@ use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, ReuniteError, lock};
 use crate::config::Period;
-use crate::{Ending, Error, Event, Message, Response, Sender, State};
+use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
 /// What the halves share.
 #[derive(Debug)]
@@ -222,6 +222,24 @@ where
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.look(|sender| self.inbox.receiver.ending(sender))
+    }
+
+    /// What was received so far, for metrics: see the guide on [operating](crate::guide::operating).
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.inbox.receiver.received()
+    }
+
+    /// What was queued so far by all writers, for metrics.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.look(Sender::sent)
+    }
+
+    /// How long the connection has been open.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.share.shared.outbox.sender_age()
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.

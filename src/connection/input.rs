@@ -221,7 +221,11 @@ impl Input {
 
     /// True when something of a compressed message has been inflated.
     pub(crate) fn has_inflated(&self) -> bool {
-        !self.text.is_empty() || !self.inflated.is_empty()
+        self.inflated_len() > 0
+    }
+
+    pub(crate) fn inflated_len(&self) -> usize {
+        self.text.len() + self.inflated.len()
     }
 
     /// The binary message, or the part of one, that is to be lent and was compressed.

@@ -19,6 +19,7 @@ use crate::connection::state::{Ending, State, TransportAction};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use crate::connection::timer::Deadline;
 use crate::connection::timer::{Due, Facts, Phase, Timers};
+use crate::connection::traffic::Traffic;
 use crate::wire::utf8::{self, Utf8};
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use crate::{CloseCode, connection::state::Closed};
@@ -50,6 +51,7 @@ pub struct Receiver {
     discarded_len: u32,
     eof: bool,
     timers: Timers,
+    received: Traffic,
 }
 
 #[derive(Clone, Copy)]
@@ -93,6 +95,7 @@ impl Receiver {
             discarded_len: 0,
             eof: false,
             timers: Timers::new(config.timing),
+            received: Traffic::default(),
         }
     }
 
@@ -137,9 +140,7 @@ impl Receiver {
             ready => Ok(ready),
         };
         let advanced = match advanced {
-            Ok(Some(Ready(Kind::Text))) if utf8::decode(input.lent()).is_err() => {
-                Err(self.fail(ProtocolError::InvalidUtf8))
-            }
+            Ok(Some(Ready(Kind::Text))) if utf8::decode(input.lent()).is_err() => Err(self.fail_text(input)),
             advanced => advanced,
         };
         self.reply(input, reply);
@@ -184,7 +185,7 @@ impl Receiver {
         }
         match utf8::decode(input.lent()) {
             Ok(text) => Ok(Event::Text(Text::lent(text))),
-            Err(_) => Err(self.fail(ProtocolError::InvalidUtf8)),
+            Err(_) => Err(self.fail_text(input)),
         }
     }
 
@@ -308,6 +309,12 @@ impl Receiver {
         self.timers.timed_out()
     }
 
+    /// What was received so far, for metrics.
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.received
+    }
+
     /// The peer's Close frame, if its code says that something is wrong: neither 1000 nor 1001, and not the code that was sent first.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn refusal(&self, sender: &Sender) -> Option<&CloseFrame> {
@@ -333,6 +340,14 @@ impl Receiver {
         self.end = Some(Box::new(End::Failed(error)));
         self.reply = Some(ReplyDue::Close);
         error
+    }
+
+    /// Fails the connection for a text that was counted before it was validated.
+    #[cold]
+    #[inline(never)]
+    fn fail_text(&mut self, input: &Input) -> ProtocolError {
+        self.received.uncount_message(input.lent().len());
+        self.fail(ProtocolError::InvalidUtf8)
     }
 
     /// Nothing is received from now on: what was received compressed is referred to no more.

@@ -17,6 +17,7 @@ use crate::connection::round_trip::RoundTrip;
 use crate::connection::state::Closed;
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 use crate::connection::state::State;
+use crate::connection::traffic::Traffic;
 use crate::wire::frame::{Header, OpCode};
 use crate::wire::mask::Keys;
 use crate::{CloseBody, CloseFrame, Config, ProtocolError, SendError, Timestamp};
@@ -43,6 +44,9 @@ pub struct Sender {
     /// The newest pong that the high-water mark held back (RFC 6455 5.5.3).
     late_pong: Option<Box<[u8]>>,
     round_trip: RoundTrip,
+    sent: Traffic,
+    /// The first moment that was told; the end of time before that.
+    since: Timestamp,
 }
 
 /// Why no message may be queued any more: one question for all reasons, since every message asks it.
@@ -71,6 +75,8 @@ impl Sender {
             unflushed: false,
             late_pong: None,
             round_trip: RoundTrip::default(),
+            sent: Traffic::default(),
+            since: Timestamp::MAX,
         }
     }
 
@@ -216,6 +222,23 @@ impl Sender {
         self.round_trip.last()
     }
 
+    /// What was queued so far, for metrics. [`queued_len`](Self::queued_len) tells how much of it waits.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.sent
+    }
+
+    /// The connection is open from the latest moment on that was told, unless it has been before.
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn begin(&mut self) {
+        self.since = self.since.min(self.told());
+    }
+
+    /// How long ago the first moment was that this was told.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.duration_since(self.since)
+    }
+
     /// Gives back the heap that is not needed while nothing is owed.
     pub fn release(&mut self) {
         self.output.release();
@@ -294,6 +317,7 @@ impl Sender {
     }
 
     fn push_ping(&mut self, payload: &[u8]) {
+        self.sent.pings += 1;
         self.push_control(OpCode::Ping, payload);
         self.round_trip.begin(payload, self.written() + self.queued_len() as u64);
     }
@@ -348,6 +372,7 @@ impl Sender {
 
     /// Tells the time to a round trip that began or ended since the last time.
     pub(crate) fn measure(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
         self.round_trip.measure(now, self.written());
     }
 
@@ -446,7 +471,9 @@ impl Sender {
 
     fn push_control(&mut self, opcode: OpCode, payload: &[u8]) {
         if self.over != Over::Abandoned {
-            self.push(opcode, true, payload);
+            let mask = self.keys.as_mut().map(Keys::next_or_refill);
+            let header = Header { mask, ..Header::new(opcode, payload.len() as u64) };
+            self.output.push_frame_with(header, payload);
         }
     }
 }

@@ -21,6 +21,9 @@ use crate::config::Timing;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The end of time.
+    pub(crate) const MAX: Self = Self(u64::MAX);
+
     /// A moment `micros` microseconds after the clock began.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
@@ -69,7 +72,7 @@ impl From<Option<Timestamp>> for Deadline {
 
 impl Deadline {
     /// The end of time stands for a deadline that is not set.
-    pub(crate) const NONE: Self = Self(Timestamp(u64::MAX));
+    pub(crate) const NONE: Self = Self(Timestamp::MAX);
 
     #[cfg(feature = "tokio")]
     pub(crate) fn at(at: Timestamp) -> Self {

@@ -3,6 +3,7 @@
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
@@ -87,6 +88,15 @@ impl<S> Shared<S> {
             self.waiting.wake_writers();
         }
         result
+    }
+
+    /// How long the connection has been open.
+    pub(super) fn age(&self) -> Duration
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let state = lock(&self.state);
+        state.driver.delivery.sender.age(state.driver.transport.now())
     }
 
     /// Looks at the sending side.

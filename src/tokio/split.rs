@@ -13,7 +13,7 @@ use super::{WebSocket, Writer};
 use crate::Agreement;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Handles, ReuniteError};
-use crate::{Ending, Error, Event, Message, Response, Sender, State};
+use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let WebSocket { inbox: Inbox { receiver, access, .. }, pooled, negotiated } = socket;
@@ -95,6 +95,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     pub fn ending(&self) -> Option<Ending> {
         let receiver = &self.inbox.receiver;
         self.look(|sender| receiver.ending(sender))
+    }
+
+    /// What was received so far, for metrics: see the guide on [operating](crate::guide::operating).
+    #[must_use]
+    pub fn received(&self) -> Traffic {
+        self.inbox.receiver.received()
+    }
+
+    /// What was queued so far by all writers, for metrics.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.look(Sender::sent)
+    }
+
+    /// How long the connection has been open.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.inbox.access.0.age()
     }
 
     /// How long the peer took to answer the last ping that it answered, keepalive pings included.

@@ -12,7 +12,7 @@ use super::shared::{Shareable, Shared, Waiter};
 #[cfg(feature = "deflate")]
 use crate::Agreement;
 use crate::adapter::{Delivery, Handle, Handles};
-use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State};
+use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State, Traffic};
 
 /// The sending half of a [`WebSocket`](super::WebSocket): clone it for everyone who sends.
 ///
@@ -218,6 +218,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.look(Sender::queued_len)
+    }
+
+    /// What was queued so far by all writers, for metrics; nothing when the reader is gone.
+    #[must_use]
+    pub fn sent(&self) -> Traffic {
+        self.look(Sender::sent)
     }
 
     /// What the opening handshake agreed on for compression (RFC 7692); `None` if nothing, or when the reader is gone.

@@ -34,4 +34,5 @@ mod slow_peers;
 mod splits;
 mod strict;
 mod text_is_utf8;
+mod traffic;
 mod values;

@@ -9,13 +9,13 @@ use tidewire::{
     CloseBody, CloseCode, CloseFrame, Config, Connection, Ending, Event, HandshakeError, Input,
     InvalidCloseCode, InvalidOrigin, InvalidRequest, InvalidResponse, Message, Outgoing, Output, Party,
     Payload, Prepared, ProtocolError, Ready, Receiver, Reply, SendError, Sender, State, Text, TimedOut,
-    Timestamp, TransportAction,
+    Timestamp, Traffic, TransportAction,
 };
 
 #[test]
 fn an_idle_connection_is_small() {
     let compression = if cfg!(feature = "deflate") { 104 } else { 0 };
-    assert!(size_of::<Connection>() <= 288 + compression, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 344 + compression, "{}", size_of::<Connection>());
     assert!(size_of::<Input>() + size_of::<Output>() <= 184);
     assert!(size_of::<Event<'_>>() <= 32);
     assert!(size_of::<Message>() <= 32);
@@ -56,6 +56,7 @@ const _: () = {
     is_value::<Ready>();
     is_value::<State>();
     is_value::<Timestamp>();
+    is_value::<Traffic>();
     is_value::<TransportAction>();
     is_value::<ProtocolError>();
     is_value::<SendError>();

@@ -167,6 +167,7 @@ impl<'s> Scenario<'s> {
             closure: run.connection.ending(),
             transport: run.connection.transport_action(),
         };
+        run.assert_counted();
         assert_eq!(run.connection.is_closed(), outcome.state == State::Closed);
         if outcome.state == State::Closed {
             run.assert_deaf(self.role);
@@ -261,6 +262,26 @@ impl Run {
             self.output.extend_from_slice(output.chunk());
             output.advance(len);
         }
+    }
+
+    /// The counters tell what was delivered.
+    fn assert_counted(&self) {
+        let (mut messages, mut payload_len, mut pings) = (0, self.part.len(), 0);
+        for event in &self.events {
+            match event {
+                Seen::Text(text) => (messages, payload_len) = (messages + 1, payload_len + text.len()),
+                Seen::Binary(payload) => {
+                    (messages, payload_len) = (messages + 1, payload_len + payload.len())
+                }
+                Seen::Ping(_) => pings += 1,
+                Seen::Pong(_) | Seen::Close(_) => {}
+            }
+        }
+        let received = self.connection.received();
+        assert_eq!(
+            (received.messages, received.payload_len, received.pings),
+            (messages, payload_len as u64, pings)
+        );
     }
 
     /// RFC 6455 7.1.7 and 5.5.1: nothing is processed or said after the end.

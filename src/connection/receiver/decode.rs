@@ -45,6 +45,7 @@ impl Receiver {
         let unread = input.unread_mut();
         let (opcode, header_len, len) = self.message_header(unread)?;
         let (header, payload) = unread.get_mut(..header_len + len)?.split_at_mut(header_len);
+        self.received.count_message(len);
         if self.is_server {
             mask::apply(payload, *header.last_chunk()?);
         }
@@ -187,7 +188,10 @@ impl Receiver {
         input.consume_lent(frame.missing);
         self.timers.frame();
         let (kind, reply) = match frame.opcode {
-            OpCode::Ping => (Kind::Ping, ReplyDue::Ping),
+            OpCode::Ping => {
+                self.received.pings += 1;
+                (Kind::Ping, ReplyDue::Ping)
+            }
             OpCode::Pong => (Kind::Pong, ReplyDue::Pong),
             OpCode::Close | OpCode::Continuation | OpCode::Text | OpCode::Binary => {
                 self.end = Some(Box::new(End::Close(CloseFrame::decode(input.lent())?)));
@@ -216,6 +220,7 @@ impl Receiver {
             mask::apply(&mut input.unread_mut()[..len], frame.key);
             input.consume_lent(len);
             self.timers.frame();
+            self.received.count_message(len);
             self.message = None;
             return Ok(Some(Ready(data_kind.into())));
         }
@@ -245,6 +250,7 @@ impl Receiver {
         // RFC 6455 8.1: a message may not end inside a character.
         self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
         self.message = None;
+        self.received.count_message(message.len);
         input.set_complete();
         Ok(Some(Ready(match data_kind {
             DataKind::Text => Kind::AssembledText,
@@ -280,16 +286,18 @@ impl Receiver {
             // RFC 6455 8.1: a message may not end inside a character.
             self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
             self.message = None;
+            self.received.messages += 1;
         }
-        let (kind, is_empty) = match (kind, is_last) {
-            (DataKind::Text, false) => (Kind::TextPart, input.text().is_empty()),
-            (DataKind::Text, true) => (Kind::LastTextPart, false),
-            (DataKind::Binary, false) => (Kind::BinaryPart, len == 0),
-            (DataKind::Binary, true) => (Kind::LastBinaryPart, false),
+        let (kind, part_len) = match (kind, is_last) {
+            (DataKind::Text, false) => (Kind::TextPart, input.text().len()),
+            (DataKind::Text, true) => (Kind::LastTextPart, input.text().len()),
+            (DataKind::Binary, false) => (Kind::BinaryPart, len),
+            (DataKind::Binary, true) => (Kind::LastBinaryPart, len),
         };
-        if is_empty {
+        if part_len == 0 && !is_last {
             return Ok(None);
         }
+        self.received.count_payload(part_len);
         if let Kind::TextPart | Kind::LastTextPart = kind {
             input.set_complete();
         }

@@ -54,9 +54,11 @@ impl Receiver {
         // RFC 6455 8.1: a message may not end inside a character.
         self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
         self.message = None;
+        self.received.messages += 1;
         if self.parts {
             return Ok(self.inflated_part(message.kind, true, input));
         }
+        self.received.count_payload(message.len);
         input.set_complete();
         Ok(Some(Ready(match message.kind {
             DataKind::Text => Kind::AssembledText,
@@ -104,10 +106,11 @@ impl Receiver {
     }
 
     /// What was inflated since the last part, where messages are delivered in parts.
-    fn inflated_part(&self, kind: DataKind, is_last: bool, input: &mut Input) -> Option<Ready> {
+    fn inflated_part(&mut self, kind: DataKind, is_last: bool, input: &mut Input) -> Option<Ready> {
         if !self.parts || !is_last && !input.has_inflated() {
             return None;
         }
+        self.received.count_payload(input.inflated_len());
         input.set_complete();
         Some(Ready(match (kind, is_last) {
             (DataKind::Text, false) => Kind::TextPart,

@@ -31,13 +31,17 @@ impl Sender {
         let Some(compression) = &mut self.compression else { return };
         if let OutgoingPayload::Prepared(prepared) = message.payload() {
             match compression.prepared(prepared.compressed(), prepared.payload()) {
-                Some(compressed) => self.push_shared_compressed(opcode, compressed),
+                Some(compressed) => {
+                    self.sent.count_frame(true, prepared.payload().len());
+                    self.push_shared_compressed(opcode, compressed);
+                }
                 None => self.push_message(opcode, true, message),
             }
             return;
         }
         match compression.compress_message(message.as_bytes(), message.compression() == Some(true)) {
             Some(deflater) => {
+                self.sent.count_frame(true, message.as_bytes().len());
                 self.push_compressed(opcode, true, deflater.compressed());
                 self.give_back(deflater);
             }
@@ -49,6 +53,7 @@ impl Sender {
     pub(super) fn push_compressed_fragment(&mut self, opcode: OpCode, last: bool, payload: &[u8]) {
         let Some(compression) = &mut self.compression else { return };
         let deflater = compression.compress_fragment(payload, last);
+        self.sent.count_frame(last, payload.len());
         self.push_compressed(opcode, last, deflater.compressed());
         self.give_back(deflater);
     }
@@ -113,6 +118,9 @@ impl Sender {
         // RFC 6455 5.4: the header of a fragment is another than that of the whole message.
         let is_whole = fin && opcode != OpCode::Continuation;
         let frame = prepared.frame();
+        if is_whole && self.keys.is_none() {
+            self.sent.count_frame(true, prepared.payload().len());
+        }
         match (self.copies(frame), is_whole && self.keys.is_none()) {
             (true, true) => self.output.push(frame),
             (false, true) => self.output.chain(frame.clone()),
@@ -123,6 +131,7 @@ impl Sender {
 
     #[inline(never)]
     fn push_chained(&mut self, opcode: OpCode, fin: bool, payload: Bytes) {
+        self.sent.count_frame(fin, payload.len());
         let header = Header { fin, ..Header::new(opcode, payload.len() as u64) };
         self.output.push_chained(header, payload);
     }
@@ -133,9 +142,9 @@ impl Sender {
         self.keys.is_some() || payload.len() < CHAIN_LEN
     }
 
-    /// Queues a frame with a copy of its payload.
+    /// Queues a data frame with a copy of its payload.
     #[inline(always)]
-    pub(super) fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+    fn push(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
         match self.keys {
             None => self.push_unmasked(opcode, fin, payload),
             Some(_) => self.push_masked(opcode, fin, payload),
@@ -144,13 +153,17 @@ impl Sender {
 
     #[inline(never)]
     fn push_unmasked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        self.sent.count_frame(fin, payload.len());
         self.output.push_frame(opcode, fin, None, payload);
     }
 
     #[inline(never)]
     fn push_masked(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
         match self.keys.as_mut().and_then(Keys::next) {
-            Some(key) => self.output.push_frame(opcode, fin, Some(key), payload),
+            Some(key) => {
+                self.sent.count_frame(fin, payload.len());
+                self.output.push_frame(opcode, fin, Some(key), payload);
+            }
             None => self.push_masked_anew(opcode, fin, payload),
         }
     }
