@@ -194,6 +194,7 @@ fn broadcast(effort: Effort<'_>, report: &mut Report) -> Result<(), Box<dyn Erro
     let sample = |contender, (case, cell): (Case, broadcast::Cell)| {
         let traffic = case.traffic(contender);
         process::pinned(Some(load_core), || broadcast::sample(contender, setting, cell, &traffic))?
+            .map(|sample| sample.cpu)
     };
     let title = "Broadcast, compressed: length × subscribers × messages at once × takeover";
     report.add(rounds::measure(title, "µs per message and subscriber", &contenders, rows, rounds, sample)?);

@@ -229,10 +229,25 @@ impl<'t> Crowd<'t> {
 
     /// One connection sends `messages` at once. Returns when the server has sent `answers` to whomever.
     pub(crate) fn send_and_wait(&mut self, index: usize, messages: usize, answers: usize) -> io::Result<()> {
-        let goal = self.arrived + answers as u64;
+        self.send_and_time(index, messages, answers, |_, _| ())
+    }
+
+    /// The same, and tells `arrived` again and again how many answers have come just now, so long after the first message was sent.
+    pub(crate) fn send_and_time(
+        &mut self,
+        index: usize,
+        messages: usize,
+        answers: usize,
+        mut arrived: impl FnMut(Duration, u64),
+    ) -> io::Result<()> {
+        let (start, goal) = (Instant::now(), self.arrived + answers as u64);
         self.send(index, messages)?;
         while self.arrived < goal {
+            let before = self.arrived;
             self.turn(None)?;
+            if self.arrived > before {
+                arrived(start.elapsed(), self.arrived - before);
+            }
         }
         Ok(())
     }

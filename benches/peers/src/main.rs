@@ -9,7 +9,7 @@
 //! - `codec`: frames in memory, nanoseconds of CPU time each.
 //! - `echo`: servers on loopback TCP, microseconds of CPU time per message.
 //! - `forward`: the same for what arrives on one connection and leaves on another.
-//! - `broadcast`: the same for what arrives on one connection and leaves on many.
+//! - `broadcast`: the same for what arrives on one connection and leaves on many, with its delays and what is kept.
 //! - `instructions`: of the same servers, outside the kernel: exact.
 //! - `idle`: the memory that a quiet connection keeps.
 //! - `handshake`: the opening handshake, over TCP and in memory.

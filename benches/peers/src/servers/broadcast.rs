@@ -50,13 +50,35 @@ pub(super) const SERVERS: &[Server] = &[
     ),
     server(
         Kind::Peer,
+        "fastwebsockets",
+        Role::Broadcast,
+        |listener, setting| {
+            in_room(listener, setting, raw::fast_halves, raw::publish_fast, raw::subscribe_fast)
+        },
+        "`after_handshake_split`, a task and an unbounded channel for each, messages share their payload; `write_frame` of each \
+         message, since it has nothing that queues",
+    ),
+    server(
+        Kind::Peer,
         "tokio-websockets",
         Role::Broadcast,
         |listener, setting| {
             let publish = |from, room| streams::publish(from, room, streams::tokio_websockets_data);
             in_room(listener, setting, streams::tokio_websockets_halves, publish, streams::subscribe)
         },
-        "the same",
+        "as tungstenite",
+    ),
+    server(
+        Kind::Peer,
+        "sockudo-ws",
+        Role::Broadcast,
+        |listener, setting| {
+            sockudo_ws::init_clock();
+            let (publish, subscribe) = (streams::publish_sockudo, streams::subscribe_sockudo);
+            in_room(listener, setting, streams::sockudo_halves, publish, subscribe)
+        },
+        "`split`; a task and an unbounded channel for each, as in its example of `PubSub`; `send` of each message, since its writer \
+         has no `feed`",
     ),
 ];
 

@@ -109,7 +109,13 @@ pub(super) const SERVERS: &[Server] = &[
         |listener, setting| {
             sockudo_ws::init_clock();
             let open = streams::sockudo_deflate_halves;
-            in_room(listener, setting, open, streams::publish_sockudo, streams::subscribe_sockudo)
+            in_room(
+                listener,
+                setting,
+                open,
+                streams::publish_sockudo_deflate,
+                streams::subscribe_sockudo_deflate,
+            )
         },
         "`split`; a task and an unbounded channel for each, as its `PubSub` has; `send` of each message, since its writer has no `feed`",
     ),

@@ -9,12 +9,17 @@ use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
+use bytes::Bytes;
+use fastwebsockets::{
+    FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, Role, WebSocket, WebSocketRead,
+    WebSocketWrite,
+};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::broadcast::Room;
 use super::{Failure, Outcome, Setting, lock};
@@ -145,6 +150,53 @@ pub(super) async fn subscribe(
     lock(&room).push(writer);
     // Until the connection ends.
     reader.read_u8().await?;
+    Ok(())
+}
+
+type FastReader = WebSocketRead<OwnedReadHalf>;
+type FastWriter = WebSocketWrite<OwnedWriteHalf>;
+
+pub(super) async fn fast_halves(
+    mut stream: TcpStream,
+    _: Setting,
+) -> Result<(FastReader, FastWriter), Failure> {
+    handshake(&mut stream).await?;
+    let (reader, writer) = stream.into_split();
+    Ok(fastwebsockets::after_handshake_split(reader, writer, Role::Server))
+}
+
+/// Puts every message into the channels of all others.
+pub(super) async fn publish_fast(from: FastReader, room: Room<UnboundedSender<Bytes>>) -> Outcome {
+    let mut from = FragmentCollectorRead::new(from);
+    loop {
+        let frame = from.read_frame::<_, Failure>(&mut |_| async { Ok(()) }).await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text | OpCode::Binary => {
+                let payload = Bytes::copy_from_slice(&frame.payload);
+                lock(&room).retain(|peer| peer.send(payload.clone()).is_ok());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Writes the messages that are in the channel. Another task receives.
+pub(super) async fn subscribe_fast(
+    mut reader: FastReader,
+    mut writer: FastWriter,
+    room: Room<UnboundedSender<Bytes>>,
+) -> Outcome {
+    let (sender, mut channel) = unbounded_channel::<Bytes>();
+    lock(&room).push(sender);
+    tokio::spawn(
+        async move { while reader.read_frame::<_, Failure>(&mut |_| async { Ok(()) }).await.is_ok() {} },
+    );
+    while let Some(payload) = channel.recv().await {
+        // Borrowed: an owned one would be copied.
+        let frame = Frame::binary(Payload::Borrowed(&payload));
+        writer.write_frame(frame).await?;
+    }
     Ok(())
 }
 

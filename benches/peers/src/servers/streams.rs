@@ -276,32 +276,43 @@ pub(super) async fn sockudo_deflate_halves(
     Ok(open_sockudo_deflate(stream, setting).await?.split())
 }
 
-/// Puts every message into the channels of all others.
-pub(super) async fn publish_sockudo(
-    mut from: CompressedSplitReader<TcpStream>,
-    room: Room<UnboundedSender<Message>>,
-) -> Outcome {
-    while let Some(message) = from.next().await {
-        let message = message?;
-        lock(&room).retain(|peer| peer.send(message.clone()).is_ok());
-    }
-    Ok(())
+/// [`publish`] and [`subscribe`] for halves of its own, which are no `Stream` and no `Sink`.
+macro_rules! sockudo_room {
+    ($publish:ident, $subscribe:ident, $reader:ident, $writer:ident) => {
+        pub(super) async fn $publish(
+            mut from: $reader<TcpStream>,
+            room: Room<UnboundedSender<Message>>,
+        ) -> Outcome {
+            while let Some(message) = from.next().await {
+                let message = message?;
+                lock(&room).retain(|peer| peer.send(message.clone()).is_ok());
+            }
+            Ok(())
+        }
+
+        pub(super) async fn $subscribe(
+            mut reader: $reader<TcpStream>,
+            mut writer: $writer<TcpStream>,
+            room: Room<UnboundedSender<Message>>,
+        ) -> Outcome {
+            let (sender, mut channel) = unbounded_channel();
+            lock(&room).push(sender);
+            tokio::spawn(async move { while reader.next().await.is_some() {} });
+            while let Some(message) = channel.recv().await {
+                writer.send(message).await?;
+            }
+            Ok(())
+        }
+    };
 }
 
-/// Sends the messages that are in the channel. Another task receives.
-pub(super) async fn subscribe_sockudo(
-    mut reader: CompressedSplitReader<TcpStream>,
-    mut writer: CompressedSplitWriter<TcpStream>,
-    room: Room<UnboundedSender<Message>>,
-) -> Outcome {
-    let (sender, mut channel) = unbounded_channel();
-    lock(&room).push(sender);
-    tokio::spawn(async move { while reader.next().await.is_some() {} });
-    while let Some(message) = channel.recv().await {
-        writer.send(message).await?;
-    }
-    Ok(())
-}
+sockudo_room!(publish_sockudo, subscribe_sockudo, SplitReader, SplitWriter);
+sockudo_room!(
+    publish_sockudo_deflate,
+    subscribe_sockudo_deflate,
+    CompressedSplitReader,
+    CompressedSplitWriter
+);
 
 pub(super) async fn sockudo_halves(
     stream: TcpStream,
