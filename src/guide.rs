@@ -12,13 +12,15 @@
 //! - [Behind a proxy](behind_a_proxy): what nginx has to pass on, and for how long.
 //! - [TLS](tls): `wss://`, and whom to trust.
 //! - [Frameworks](frameworks): a request that an HTTP library has read.
+//! - [Limits](limits): connections, messages per second, and the memory of all outputs.
 //!
 //! A program that runs for long:
 //!
 //! - [Timeouts and keepalive](timeouts): what happens when a peer is slow or gone.
 //! - [Large messages](large_messages): limits, and messages in parts.
 //! - [Compression](compression): permessage-deflate, what it costs and keeps.
-//! - [Closing and shutdown](closing): how a connection ends, and how a server does.
+//! - [Closing](closing): how a connection ends.
+//! - [Shutting down](shutting_down): how a server ends, and loses nobody.
 //! - [Testing your program](testing): two ends in memory, and time that you control.
 //!
 //! A client in the real network:
@@ -55,6 +57,8 @@ pages! {
     large_messages: "large-messages.md", feature = "tokio";
     compression: "compression.md", all(feature = "tokio", feature = "deflate");
     closing: "closing.md", feature = "tokio";
+    shutting_down: "shutting-down.md", feature = "tokio";
+    limits: "limits.md", feature = "tokio";
     testing: "testing.md", all(feature = "tokio", feature = "blocking");
     without_tokio: "without-tokio.md", feature = "blocking";
     sans_io: "sans-io.md", feature = "std";

@@ -4,7 +4,7 @@
 //! handshake, frames, masking, fragmentation, UTF-8 validation, pings, the closing handshake, and every deadline. An adapter moves the bytes.
 //!
 //! The [`guide`] has a page for each task, such as a [first server](guide::first_server), a [broadcast](guide::broadcast) or a
-//! [shutdown](guide::closing).
+//! [shutdown](guide::shutting_down).
 //!
 //! # An echo server, three times
 //!

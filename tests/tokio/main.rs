@@ -22,6 +22,7 @@ mod opening_handshake;
 mod pings;
 mod refused_clients;
 mod room;
+mod shutting_down;
 mod silent_peers;
 mod split_cancel_safety;
 mod split_end;
@@ -36,3 +37,7 @@ mod timeouts;
 mod turns;
 mod waking;
 mod ways_to_send;
+
+/// As the example `broadcast` has it.
+#[path = "../../examples/room/mod.rs"]
+mod example_room;
