@@ -37,6 +37,8 @@ use self::timeout::Timeout;
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::tls::TlsStream;
 pub use self::writer::Writer;
+#[cfg(feature = "http")]
+use crate::Accepted;
 #[cfg(feature = "deflate")]
 use crate::Agreement;
 use crate::adapter::pool::PooledInput;
@@ -132,6 +134,21 @@ impl<S: Stream> WebSocket<S> {
         // What fails here shows when the stream does not wait.
         let _ = stream.set_blocking();
         Self::new(stream, connection, input.into(), None)
+    }
+
+    /// The connection of a request that an HTTP library has read: `stream` is what it upgraded, and `input` holds what it has read beyond the
+    /// request.
+    ///
+    /// [`subprotocol`](Self::subprotocol) and the agreement on compression are those of the answer. A non-blocking socket is made blocking. The guide on
+    /// [frameworks](crate::guide::frameworks) has the whole of it.
+    #[cfg(feature = "http")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+    #[must_use]
+    pub fn from_accepted(mut stream: S, accepted: Accepted, input: Input) -> Self {
+        // What fails here shows when the stream does not wait.
+        let _ = stream.set_blocking();
+        let (connection, subprotocol) = accepted.into_parts();
+        Self::new(stream, connection, input.into(), subprotocol.map(Negotiated::Server))
     }
 
     /// The stream, the connection and what was read and not consumed.

@@ -189,10 +189,16 @@ pub enum HandshakeError {
     /// A request with another method than GET.
     #[error("the method is {0}, not \"GET\"")]
     MethodNotGet(Culprit),
+    /// A request over HTTP/2 or HTTP/3 with another method than CONNECT (RFC 8441 4).
+    #[error("the method is {0}, not \"CONNECT\", which opens WebSocket over HTTP/2")]
+    MethodNotConnect(Culprit),
+    /// A CONNECT over HTTP/2 or HTTP/3 whose `:protocol` is missing or not `websocket` (RFC 8441 5).
+    #[error("`:protocol` must be \"websocket\": it is {0}")]
+    UnsupportedProtocol(Culprit),
     /// A request-target that is neither a path nor an absolute `http` or `https` URI. Its query is not shown.
     #[error("the request-target {0} is neither a path nor an http URI")]
     InvalidTarget(Culprit),
-    /// `Host` is missing, repeated or malformed.
+    /// `Host` is missing, repeated or malformed. Over HTTP/2 it is `:authority`, from which a `Host` must not differ.
     #[error("`Host` must stand once and name a host: it is {0}")]
     InvalidHost(Culprit),
     /// A request with a body: a `Content-Length` other than 0, or any `Transfer-Encoding`.
@@ -210,8 +216,8 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Version` is missing or not 13.
     #[error("`Sec-WebSocket-Version` must be \"13\": it is {0}")]
     UnsupportedVersion(Culprit),
-    /// `Sec-WebSocket-Version` is repeated or no version.
-    #[error("`Sec-WebSocket-Version` must be one number up to 255: it is {0}")]
+    /// `Sec-WebSocket-Version` is repeated or no version. Over HTTP/2, which has no status 426, it is missing or not 13.
+    #[error("`Sec-WebSocket-Version` must be the number 13, and stand once: it is {0}")]
     InvalidVersion(Culprit),
     /// `Sec-WebSocket-Key` is missing, repeated, or not 16 bytes in base64.
     #[error("`Sec-WebSocket-Key` must be 16 bytes in base64: it is {0}")]
@@ -224,7 +230,8 @@ pub enum HandshakeError {
     InvalidExtensions(Culprit),
     /// The server's [`Origins`](crate::Origins) do not allow this one.
     ///
-    /// Behind a proxy that rewrites `Host` no page is from the same origin: a list of origins is needed there.
+    /// Behind a proxy that rewrites `Host` no page is from the same origin: a list of origins is needed there, or
+    /// [`Origins::same_forwarded`](crate::Origins::same_forwarded).
     #[error(
         "the server does not allow the origin {0}; behind a proxy that rewrites `Host`, it needs a list of origins"
     )]
@@ -275,11 +282,13 @@ impl HandshakeError {
             | Self::InvalidSubprotocols(_)
             | Self::InvalidExtensions(_) => Some(400),
             Self::OriginNotAllowed(_) => Some(403),
-            Self::MethodNotGet(_) => Some(405),
+            Self::MethodNotGet(_) | Self::MethodNotConnect(_) => Some(405),
             Self::TimedOut => Some(408),
             Self::RequestLineTooLong { .. } => Some(414),
             Self::UpgradeRequired(_) | Self::UnsupportedVersion(_) => Some(426),
             Self::HeadTooLong { .. } | Self::TooManyHeaders { .. } => Some(431),
+            // RFC 9220 3: for a protocol that is not supported.
+            Self::UnsupportedProtocol(_) => Some(501),
             Self::UnsupportedHttpVersion(_) => Some(505),
             Self::Refused(response) => Some(response.status()),
             Self::InvalidContentLength(_)

@@ -52,7 +52,7 @@ pages! {
     tls: "tls.md", all(feature = "tokio", feature = "blocking", feature = "rustls");
     proxies: "proxies.md", feature = "tokio";
     reconnecting: "reconnecting.md", feature = "tokio";
-    frameworks: "frameworks.md", feature = "tokio";
+    frameworks: "frameworks.md", all(feature = "tokio", feature = "http");
     timeouts: "timeouts.md", all(feature = "tokio", feature = "blocking");
     large_messages: "large-messages.md", feature = "tokio";
     compression: "compression.md", all(feature = "tokio", feature = "deflate");

@@ -18,9 +18,12 @@ mod answer;
 mod client;
 pub(crate) mod client_request;
 pub(crate) mod head;
+#[cfg(feature = "http")]
+mod http;
 mod http_date;
 mod request;
 mod response;
+mod rules;
 pub(crate) mod scan;
 mod server;
 mod target;
@@ -29,6 +32,9 @@ pub(crate) mod uri;
 
 pub use client::ClientHandshake;
 pub use client_request::ClientRequest;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use http::Accepted;
 pub use request::Request;
 pub use response::Response;
 pub use server::ServerHandshake;

@@ -170,6 +170,8 @@
 //! - `std` (default): the standard library; without it the core needs `alloc` only.
 //! - `blocking`: [`blocking`], for sockets and threads.
 //! - `tokio`: [`tokio`], the same names, asynchronous.
+//! - `http`: a server's handshake for requests that an HTTP library has read, as [`http`](https://docs.rs/http)'s types; see the guide on
+//!   [frameworks](guide::frameworks).
 //! - `deflate`: permessage-deflate (RFC 7692), for the core and both adapters; see the guide on [compression](guide::compression).
 //! - `rustls`: TLS for clients, with the roots of Mozilla; `rustls-platform-verifier`: with the system's trust.
 //! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has. The program finds out which when it runs.
@@ -234,6 +236,9 @@ pub use error::{
 };
 #[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use error::{Error, ProxyError};
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use handshake::Accepted;
 pub use handshake::negotiate::Origins;
 pub use handshake::{
     ClientHandshake, ClientRequest, Request, Response, ServerHandshake, UnsendableAnswer, Uri, accept_key,

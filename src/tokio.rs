@@ -37,6 +37,8 @@ pub use self::split::Reader;
 pub use self::stream::ClientStream;
 use self::transport::{Goal, Transport};
 pub use self::writer::Writer;
+#[cfg(feature = "http")]
+use crate::Accepted;
 #[cfg(feature = "deflate")]
 use crate::Agreement;
 use crate::adapter::pool::PooledInput;
@@ -100,6 +102,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
         Self::new(stream, connection, input.into(), None)
+    }
+
+    /// The connection of a request that an HTTP library has read: `stream` is what it upgraded, and `input` holds what it has read beyond the
+    /// request.
+    ///
+    /// [`subprotocol`](Self::subprotocol) and the agreement on compression are those of the answer. The guide on
+    /// [frameworks](crate::guide::frameworks) has the whole of it.
+    #[cfg(feature = "http")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+    #[must_use]
+    pub fn from_accepted(stream: S, accepted: Accepted, input: Input) -> Self {
+        let (connection, subprotocol) = accepted.into_parts();
+        Self::new(stream, connection, input.into(), subprotocol.map(Negotiated::Server))
     }
 
     /// The stream, the connection and what was read and not consumed.

@@ -54,19 +54,9 @@ fn refusal_start(status: u16) -> Vec<u8> {
 /// All of its text is fixed: nothing of the request is reflected.
 pub(super) fn failure(error: &HandshakeError) -> Output {
     let Some(status) = error.status() else { return Output::new() };
-    let headers: &[_] = match error {
-        // RFC 9110 15.5.6: tell the methods that are allowed.
-        HandshakeError::MethodNotGet(_) => &[("Allow", "GET")],
-        // RFC 9110 15.5.22: tell the protocol that is required; 7.8: `Upgrade` is named in `Connection`.
-        HandshakeError::UpgradeRequired(_) => &[("Connection", "Upgrade"), ("Upgrade", "websocket")],
-        // RFC 6455 4.4: tell the supported versions.
-        HandshakeError::UnsupportedVersion(_) => {
-            &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
-        }
-        _ => &[],
-    };
-    // RFC 9110 9.3.2: an answer to HEAD has no body; 8.6: nor has it to tell the length that it would have.
-    if matches!(error, HandshakeError::MethodNotGet(method) if *method == Culprit::text("HEAD")) {
+    let headers = failure_headers(error);
+    // RFC 9110 8.6: nor has it to tell the length that it would have.
+    if is_without_body(error) {
         let mut answer = refusal_start(status);
         push_headers(&mut answer, headers);
         answer.extend_from_slice(b"\r\n");
@@ -76,8 +66,34 @@ pub(super) fn failure(error: &HandshakeError) -> Output {
     refusal(status, &[&[content_type], headers].concat(), format!("{}\n", explanation(error)).as_bytes())
 }
 
+/// What the client may need for another try.
+pub(super) fn failure_headers(error: &HandshakeError) -> &'static [(&'static str, &'static str)] {
+    match error {
+        // RFC 9110 15.5.6: tell the methods that are allowed.
+        HandshakeError::MethodNotGet(_) => &[("Allow", "GET")],
+        HandshakeError::MethodNotConnect(_) => &[("Allow", "CONNECT")],
+        // RFC 9110 15.5.22: tell the protocol that is required; 7.8: `Upgrade` is named in `Connection`.
+        HandshakeError::UpgradeRequired(_) => &[("Connection", "Upgrade"), ("Upgrade", "websocket")],
+        // RFC 6455 4.4: tell the supported versions.
+        HandshakeError::UnsupportedVersion(_) => {
+            &[("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+        }
+        HandshakeError::InvalidVersion(_) => &[("Sec-WebSocket-Version", "13")],
+        _ => &[],
+    }
+}
+
+/// RFC 9110 9.3.2: an answer to HEAD has no body.
+pub(super) fn is_without_body(error: &HandshakeError) -> bool {
+    matches!(
+        error,
+        HandshakeError::MethodNotGet(method) | HandshakeError::MethodNotConnect(method)
+            if *method == Culprit::text("HEAD")
+    )
+}
+
 /// What the client is told, whatever it sent.
-fn explanation(error: &HandshakeError) -> &'static str {
+pub(super) fn explanation(error: &HandshakeError) -> &'static str {
     match error {
         HandshakeError::MalformedHead(_) => "malformed HTTP head",
         HandshakeError::UnexpectedTls => "TLS record instead of an HTTP head",
@@ -86,6 +102,8 @@ fn explanation(error: &HandshakeError) -> &'static str {
         HandshakeError::TooManyHeaders { .. } => "more HTTP headers than the limit",
         HandshakeError::UnsupportedHttpVersion(_) => "HTTP version other than 1.1",
         HandshakeError::MethodNotGet(_) => "method other than GET",
+        HandshakeError::MethodNotConnect(_) => "method other than CONNECT",
+        HandshakeError::UnsupportedProtocol(_) => ":protocol other than websocket",
         HandshakeError::InvalidTarget(_) => "invalid request-target",
         HandshakeError::InvalidHost(_) => "missing, repeated or malformed Host",
         HandshakeError::RequestBody(_) => "request with a body",
@@ -142,6 +160,7 @@ fn reason(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",

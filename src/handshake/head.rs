@@ -140,7 +140,13 @@ pub(super) struct Repeated;
 #[derive(PartialEq, Eq)]
 pub(super) struct Malformed;
 
-impl<'i> Headers<'_, 'i> {
+impl<'s, 'i> Headers<'s, 'i> {
+    /// Headers that another parser has read, and the head to keep.
+    #[cfg(feature = "http")]
+    pub(super) fn new(bytes: &'i [u8], all: &'s [httparse::Header<'i>]) -> Self {
+        Self { bytes, all }
+    }
+
     /// The values of a header, whose name is compared without regard to case.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'i [u8]> + Clone {
         let named = self.all.iter().filter(move |header| is_same(header.name.as_bytes(), name.as_bytes()));

@@ -4,55 +4,48 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::alphabet::{BASE64, TOKEN};
-use super::head::{Head, Headers, RawHead, Slots};
-use super::target::{self, Target};
+use super::head::{Head, Headers};
+use super::rules::{self, Asked, Key};
+use super::target::Target;
 use super::uri::{path, resource_name};
-use super::{answer, check_header, elements, is_token, negotiate};
-use crate::config::deflate::{Agreement, Deflate};
+use super::{answer, check_header, elements, negotiate};
+use crate::config::deflate::Agreement;
 use crate::connection::{Connection, Role};
-use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, UnsendableAnswer};
+use crate::{Config, Culprit, HandshakeError, InvalidResponse, Origins, Output, UnsendableAnswer};
 
 /// A client's request for a connection: valid, from an allowed origin, and not answered yet (RFC 6455 4.2.1).
 ///
 /// Answer it once, with [`accept`](Self::accept) or [`reject`](Self::reject). Each returns the connection to go on with.
 /// [`ServerHandshake`](crate::ServerHandshake) has an example.
+///
+/// A request that an HTTP framework has read is answered through it: see
+/// [`ServerHandshake::receive_http`](crate::ServerHandshake::receive_http).
 pub struct Request {
     config: Config,
     head: Head,
     host: Box<str>,
     resource_name: Box<str>,
-    key: [u8; KEY_LEN],
+    /// `None` over HTTP/2, which has none.
+    pub(super) key: Option<Key>,
     subprotocol: Option<Box<str>>,
-    agreement: Option<Agreement>,
+    pub(super) agreement: Option<Agreement>,
 }
 
 impl Request {
+    /// Judges the rest of a head: what holds whichever way the client asked.
     pub(super) fn new(
         config: Config,
-        head: RawHead<'_>,
+        asked: Asked<'_>,
+        headers: &Headers<'_, '_>,
         origins: &Origins,
         supported: &[Box<str>],
     ) -> Result<Self, HandshakeError> {
-        let mut slots = Slots::new();
-        let (method, target, headers) = head.into_request(&mut slots)?;
-        // RFC 9112 3.2: a request without a valid `Host` is answered with 400, whatever its method.
-        let host = target::host(&headers)?;
-        if method != "GET" {
-            return Err(HandshakeError::MethodNotGet(Culprit::text(method)));
-        }
-        let Target { host, path_and_query } = Target::new(target, host)?;
-        check_body(&headers)?;
-        check_upgrade(&headers)?;
-        check_version(&headers)?;
-        let key = headers.single("Sec-WebSocket-Key").ok().flatten().and_then(key);
-        let key = key
-            .ok_or_else(|| HandshakeError::InvalidKey(Culprit::line(headers.values("Sec-WebSocket-Key"))))?;
+        let Asked { target: Target { host, path_and_query }, key } = asked;
         let offered = negotiate::offered_subprotocols(headers.values("Sec-WebSocket-Protocol"))?;
         let chosen =
             supported.iter().find_map(|name| offered.iter().copied().find(|&other| other == &**name));
-        let agreement = agree(&headers, config.deflate.as_ref())?;
-        check_origin(&headers, origins, host)?;
+        let agreement = rules::agree(headers, config.deflate.as_ref())?;
+        rules::check_origin(headers, origins, host)?;
         Ok(Self {
             config,
             head: headers.head(),
@@ -80,8 +73,12 @@ impl Request {
     ) -> Result<Connection, UnsendableAnswer> {
         match check_headers(headers).and_then(|()| self.check_subprotocol(subprotocol)) {
             Ok(()) => {
-                let answer = answer::acceptance(&self.key, subprotocol, self.agreement, headers);
-                Ok(Connection::open(Role::Server, self.config, self.agreement, answer))
+                // Over HTTP/2 the answer is no bytes of this stream.
+                let answer = match &self.key {
+                    Some(key) => answer::acceptance(key, subprotocol, self.agreement, headers),
+                    None => Output::new(),
+                };
+                Ok(self.open(answer))
             }
             Err(reason) => Err(UnsendableAnswer::new(self.config, reason)),
         }
@@ -178,8 +175,13 @@ impl Request {
         self.head.iter()
     }
 
+    /// The connection that this asks for, which owes the client `answer`.
+    pub(super) fn open(&self, answer: Output) -> Connection {
+        Connection::open(Role::Server, self.config, self.agreement, answer)
+    }
+
     /// RFC 6455 4.2.2: one of those that the client offers.
-    fn check_subprotocol(&self, subprotocol: Option<&str>) -> Result<(), InvalidResponse> {
+    pub(super) fn check_subprotocol(&self, subprotocol: Option<&str>) -> Result<(), InvalidResponse> {
         match subprotocol {
             Some(name) if !self.subprotocols().any(|offered| offered == name) => {
                 Err(InvalidResponse::UnofferedSubprotocol(Culprit::text(name)))
@@ -207,98 +209,4 @@ fn check_status(status: u16) -> Result<(), InvalidResponse> {
 
 fn check_headers(headers: &[(&str, &str)]) -> Result<(), InvalidResponse> {
     Ok(headers.iter().try_for_each(|(name, value)| check_header(name, value))?)
-}
-
-/// A body would be taken for frames here and for a request by a proxy, so there must be none.
-fn check_body(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-    let len = headers.values("Content-Length").find(|len| *len != b"0");
-    let coding = headers.values("Transfer-Encoding").next();
-    let lines = [("Content-Length", len), ("Transfer-Encoding", coding)];
-    match lines.into_iter().find_map(|(name, value)| Some((name, value?))) {
-        None => Ok(()),
-        Some((name, value)) => {
-            Err(HandshakeError::RequestBody(Culprit::text([name.as_bytes(), b": ", value].concat())))
-        }
-    }
-}
-
-/// RFC 6455 4.2.1: `Upgrade` contains "websocket", and `Connection` the token "Upgrade".
-fn check_upgrade(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-    match headers.lists("Upgrade", "websocket", is_product) {
-        Ok(true) => {}
-        // RFC 9110 15.5.22: the client, perhaps a browser that shows a page, learns what it needs.
-        Ok(false) => return Err(HandshakeError::UpgradeRequired(headers.culprit("Upgrade"))),
-        Err(_) => return Err(HandshakeError::InvalidUpgrade(headers.culprit("Upgrade"))),
-    }
-    // Who asks for WebSocket and forgets this knows what is needed: the request is wrong, and 400 says so.
-    match headers.lists("Connection", "Upgrade", is_token) {
-        Ok(true) => Ok(()),
-        _ => Err(HandshakeError::InvalidConnection(headers.culprit("Connection"))),
-    }
-}
-
-/// RFC 6455 4.2.1 and 4.4: version 13.
-fn check_version(headers: &Headers<'_, '_>) -> Result<(), HandshakeError> {
-    let culprit = || Culprit::line(headers.values("Sec-WebSocket-Version"));
-    match headers.single("Sec-WebSocket-Version") {
-        Ok(Some(b"13")) => Ok(()),
-        Ok(Some(version)) if is_version(version) => Err(HandshakeError::UnsupportedVersion(culprit())),
-        Ok(None) => Err(HandshakeError::UnsupportedVersion(culprit())),
-        _ => Err(HandshakeError::InvalidVersion(culprit())),
-    }
-}
-
-/// RFC 6455 4.3: 0 to 255, without leading zeros.
-fn is_version(version: &[u8]) -> bool {
-    let number = core::str::from_utf8(version).ok().and_then(|version| version.parse::<u8>().ok());
-    number.is_some() && (version == b"0" || !version.starts_with(b"0") && !version.starts_with(b"+"))
-}
-
-/// RFC 6455 9.1: a header that breaks the grammar fails the handshake, whatever extensions are supported. RFC 7692 5: the first offer that is
-/// acceptable counts.
-fn agree(headers: &Headers<'_, '_>, deflate: Option<&Deflate>) -> Result<Option<Agreement>, HandshakeError> {
-    let culprit = || HandshakeError::InvalidExtensions(headers.culprit("Sec-WebSocket-Extensions"));
-    let (mut has_lines, mut is_empty, mut agreement) = (false, true, None);
-    for line in headers.values("Sec-WebSocket-Extensions") {
-        has_lines = true;
-        let line = core::str::from_utf8(line).map_err(|_| culprit())?;
-        for extension in negotiate::extensions(line) {
-            let extension = extension?;
-            is_empty = false;
-            agreement = agreement.or_else(|| negotiate::deflate::accept(deflate?, &extension));
-        }
-    }
-    if has_lines == is_empty { Err(culprit()) } else { Ok(agreement) }
-}
-
-/// RFC 6455 4.2.2 and 10.2: a browser's origin, which stands once and is text whatever is allowed.
-fn check_origin(headers: &Headers<'_, '_>, origins: &Origins, host: &str) -> Result<(), HandshakeError> {
-    let is_allowed = match headers.single("Origin") {
-        Ok(None) => true,
-        Ok(Some(origin)) => core::str::from_utf8(origin).is_ok_and(|origin| origins.allows(origin, host)),
-        Err(_) => false,
-    };
-    if is_allowed {
-        Ok(())
-    } else {
-        Err(HandshakeError::OriginNotAllowed(headers.culprit("Origin").at(host)))
-    }
-}
-
-/// The length of a `Sec-WebSocket-Key`.
-const KEY_LEN: usize = 24;
-
-/// RFC 6455 4.2.1: the base64 form of 16 bytes, whose last digit may hold any pad bits (erratum 3150).
-fn key(value: &[u8]) -> Option<[u8; KEY_LEN]> {
-    let key: [u8; KEY_LEN] = value.try_into().ok()?;
-    matches!(&key, [digits @ .., b'=', b'='] if BASE64.has_all(digits)).then_some(key)
-}
-
-/// RFC 9110 7.8: a protocol, perhaps with a version.
-fn is_product(text: &[u8]) -> bool {
-    match text.split_at(TOKEN.prefix_len(text)) {
-        ([], _) => false,
-        (_, [b'/', version @ ..]) => is_token(version),
-        (_, rest) => rest.is_empty(),
-    }
 }

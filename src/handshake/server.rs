@@ -3,8 +3,9 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::head::RawHead;
+use super::head::{RawHead, Slots};
 use super::request::Request;
+use super::rules;
 use super::scan::Scan;
 use super::{answer, is_token, negotiate::Origins};
 use crate::connection::Connection;
@@ -35,9 +36,9 @@ use crate::{Config, Culprit, HandshakeError, Input, InvalidResponse, Output, Tim
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct ServerHandshake {
-    config: Config,
-    origins: Origins,
-    subprotocols: Box<[Box<str>]>,
+    pub(super) config: Config,
+    pub(super) origins: Origins,
+    pub(super) subprotocols: Box<[Box<str>]>,
     output: Output,
     scan: Scan,
     /// The first bytes have arrived, and none of them or an empty line was skipped.
@@ -96,7 +97,12 @@ impl ServerHandshake {
             return outcome.clone().map(|()| None);
         }
         self.skip_empty_line(input);
-        let read = |head: RawHead<'_>| Request::new(self.config, head, &self.origins, &self.subprotocols);
+        let read = |head: RawHead<'_>| {
+            let mut slots = Slots::new();
+            let (method, target, headers) = head.into_request(&mut slots)?;
+            let asked = rules::upgrade(method, target, &headers)?;
+            Request::new(self.config, asked, &headers, &self.origins, &self.subprotocols)
+        };
         let request = match self.scan.receive(input, read) {
             // RFC 9112 3: a target that is too long has a status of its own.
             Err(HandshakeError::HeadTooLong { limit }) if self.scan.is_in_first_line() => {

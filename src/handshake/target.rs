@@ -24,6 +24,16 @@ impl<'i> Target<'i> {
         read.filter(|_| is_visible(target)).ok_or_else(culprit)
     }
 
+    /// RFC 8441 4: the path and the query that `:path` has; `host` is `:authority`.
+    #[cfg(feature = "http")]
+    pub(super) fn connect(path_and_query: &'i str, host: &'i str) -> Result<Self, HandshakeError> {
+        if path_and_query.starts_with('/') {
+            Self::new(path_and_query, host)
+        } else {
+            Err(HandshakeError::InvalidTarget(Culprit::text(path(path_and_query))))
+        }
+    }
+
     /// RFC 6455 4.2.1: or an absolute HTTP/HTTPS URI; RFC 9112 3.2.2: its host is then the one that counts.
     fn absolute(target: &'i str) -> Option<Self> {
         let (scheme, rest) = target.split_once("://")?;
@@ -37,6 +47,22 @@ impl<'i> Target<'i> {
 pub(super) fn host<'i>(headers: &Headers<'_, 'i>) -> Result<&'i str, HandshakeError> {
     let host = headers.single_text("Host").filter(|host| Authority::parse(host).is_ok());
     host.ok_or_else(|| HandshakeError::InvalidHost(Culprit::line(headers.values("Host"))))
+}
+
+/// RFC 9113 8.3.1: one valid `:authority`, and no `Host` that differs from it.
+#[cfg(feature = "http")]
+pub(super) fn authority<'i>(
+    authority: Option<&'i str>,
+    headers: &Headers<'_, '_>,
+) -> Result<&'i str, HandshakeError> {
+    let valid = authority.filter(|authority| Authority::parse(authority).is_ok());
+    match (valid, headers.values("Host").find(|host| Some(*host) != authority.map(str::as_bytes))) {
+        (Some(authority), None) => Ok(authority),
+        (_, Some(other)) => Err(HandshakeError::InvalidHost(Culprit::text(other))),
+        (None, None) => {
+            Err(HandshakeError::InvalidHost(Culprit::line(authority.map(str::as_bytes).into_iter())))
+        }
+    }
 }
 
 /// True if nothing in a request-target can end the line or hide in a log.

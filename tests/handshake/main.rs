@@ -2,5 +2,7 @@
 
 mod both_sides;
 mod client;
+#[cfg(feature = "http")]
+mod frameworks;
 mod negotiate;
 mod server;

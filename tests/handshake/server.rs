@@ -43,7 +43,11 @@ fn answer(kind: &str) -> String {
         "RequestBody" => ("400 Bad Request", "", "request with a body"),
         "InvalidUpgrade" => ("400 Bad Request", "", "malformed Upgrade"),
         "InvalidConnection" => ("400 Bad Request", "", "Connection lacks Upgrade"),
-        "InvalidVersion" => ("400 Bad Request", "", "repeated or malformed Sec-WebSocket-Version"),
+        "InvalidVersion" => (
+            "400 Bad Request",
+            "Sec-WebSocket-Version: 13\r\n",
+            "repeated or malformed Sec-WebSocket-Version",
+        ),
         "InvalidKey" => ("400 Bad Request", "", "missing, repeated or malformed Sec-WebSocket-Key"),
         "InvalidSubprotocols" => ("400 Bad Request", "", "malformed Sec-WebSocket-Protocol"),
         "InvalidExtensions" => ("400 Bad Request", "", "malformed Sec-WebSocket-Extensions"),

@@ -36,7 +36,7 @@ fn accepted(head: &str, allocations: usize, subprotocol: Option<&str>, headers: 
 
 #[test]
 fn what_is_kept_is_small() {
-    assert!(size_of::<Request>() <= size_of::<Config>() + 104, "{}", size_of::<Request>());
+    assert!(size_of::<Request>() <= size_of::<Config>() + 112, "{}", size_of::<Request>());
     assert!(size_of::<Response>() <= 48, "{}", size_of::<Response>());
 }
 

@@ -7,6 +7,8 @@ mod refused_requests;
 mod short_deadlines;
 mod slow_ends;
 mod surface;
+#[cfg(feature = "http")]
+mod upgraded;
 
 mod adapter;
 mod raw;

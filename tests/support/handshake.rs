@@ -80,9 +80,12 @@ pub fn serve(config: Config, origins: &Origins, bytes: &[u8], eof: bool) -> Outc
         );
         Outcome { result, unread: input.unread().to_vec(), output: drain(&mut handshake.into_refusal()) }
     };
-    same_for_every_chunking(bytes, run, |request| {
+    let outcome = same_for_every_chunking(bytes, run, |request| {
         (request.target().to_owned(), request.host().to_owned(), request.headers().count())
-    })
+    });
+    #[cfg(feature = "http")]
+    crate::http::judges_the_same(config, origins, bytes, &outcome);
+    outcome
 }
 
 /// The outcome on the client, which is the same for every chunking of `bytes`.

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod counting;
 pub mod deflate;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod kind;
 pub mod load;
 pub mod wire;

@@ -42,7 +42,7 @@ fn an_error_names_the_header_and_what_it_was() {
         (
             "Sec-WebSocket-Version",
             "Sec-WebSocket-Version: 013\r\n",
-            r#"`Sec-WebSocket-Version` must be one number up to 255: it is "013""#,
+            r#"`Sec-WebSocket-Version` must be the number 13, and stand once: it is "013""#,
         ),
         (
             "Sec-WebSocket-Key",

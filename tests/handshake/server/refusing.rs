@@ -157,6 +157,7 @@ fn a_refusal_names_its_status_if_the_name_is_known() {
             429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
             500 => "Internal Server Error",
+            501 => "Not Implemented",
             503 => "Service Unavailable",
             505 => "HTTP Version Not Supported",
             _ => "",
