@@ -3,7 +3,7 @@
 use super::alphabet::{BASE64, TOKEN};
 use super::head::Headers;
 use super::target::{self, Target};
-use super::{is_token, negotiate};
+use super::{elements, is_token, negotiate};
 use crate::config::deflate::{Agreement, Deflate};
 use crate::{Culprit, HandshakeError, Origins};
 
@@ -135,6 +135,12 @@ pub(super) fn check_origin(
     origins: &Origins,
     host: &str,
 ) -> Result<(), HandshakeError> {
+    let forwarded = if origins.are_forwarded() { headers.values("X-Forwarded-Host").last() } else { None };
+    let host = match forwarded {
+        // A proxy adds its value behind those that it was sent. One that is no text is no host.
+        Some(line) => core::str::from_utf8(elements(line).last().unwrap_or_default()).unwrap_or_default(),
+        None => host,
+    };
     let is_allowed = match headers.single("Origin") {
         Ok(None) => true,
         Ok(Some(origin)) => core::str::from_utf8(origin).is_ok_and(|origin| origins.allows(origin, host)),

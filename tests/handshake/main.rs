@@ -2,6 +2,7 @@
 
 mod both_sides;
 mod client;
+mod forwarded_host;
 #[cfg(feature = "http")]
 mod frameworks;
 mod negotiate;

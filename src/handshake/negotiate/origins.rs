@@ -27,6 +27,7 @@ pub struct Origins(Allowed);
 enum Allowed {
     #[default]
     Same,
+    SameForwarded,
     Any,
     /// Each of them can match.
     Listed(Vec<Box<str>>),
@@ -39,10 +40,26 @@ impl Origins {
     /// The host and the port of the origin are those of the request; the default.
     ///
     /// The scheme is not compared, since behind a proxy that ends TLS it is not known. Behind a proxy that rewrites `Host` nothing is
-    /// the same origin: use a [`list`](Self::list) there.
+    /// the same origin: use a [`list`](Self::list) there, or [`same_forwarded`](Self::same_forwarded).
     #[must_use]
     pub const fn same() -> Self {
         Self(Allowed::Same)
+    }
+
+    /// The host and the port of the origin are those of `X-Forwarded-Host`: for servers that are reached only through a proxy that rewrites `Host`
+    /// and sets that header.
+    ///
+    /// Where several proxies have added a value, the last one counts: that of the nearest proxy. What the client sent itself stands before it.
+    /// Without the header, `Host` counts. nginx sets it, with the port, by `proxy_set_header X-Forwarded-Host $http_host`.
+    ///
+    /// ```
+    /// use tidewire::{Config, Origins, ServerHandshake};
+    ///
+    /// let handshake = ServerHandshake::new(Config::new()).with_origins(Origins::same_forwarded());
+    /// ```
+    #[must_use]
+    pub const fn same_forwarded() -> Self {
+        Self(Allowed::SameForwarded)
     }
 
     /// Any origin: for services that look at no cookie and no other authority that a browser adds by itself.
@@ -69,17 +86,25 @@ impl Origins {
         listed.collect::<Result<_, _>>().map(|listed| Self(Allowed::Listed(listed)))
     }
 
-    /// True if a request with this `Origin` may pass; `host` is its `Host` header or `:authority`.
+    /// True if a request with this `Origin` may pass; `host` is its `Host` header or `:authority`, and for
+    /// [`same_forwarded`](Self::same_forwarded) its `X-Forwarded-Host`.
     #[must_use]
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         match &self.0 {
-            Allowed::Same => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
+            Allowed::Same | Allowed::SameForwarded => {
+                Origin::parse(origin).is_some_and(|origin| origin.is_at(host))
+            }
             Allowed::Any => true,
             Allowed::Listed(list) if origin == FILE => list.iter().any(|entry| **entry == *FILE),
             Allowed::Listed(list) => Origin::parse(origin).is_some_and(|origin| {
                 list.iter().filter_map(|entry| Origin::parse(entry)).any(|entry| entry.includes(&origin))
             }),
         }
+    }
+
+    /// True if `X-Forwarded-Host` counts in place of `Host`.
+    pub(in crate::handshake) fn are_forwarded(&self) -> bool {
+        self.0 == Allowed::SameForwarded
     }
 }
 
