@@ -10,6 +10,8 @@
 mod alarm;
 mod connect;
 mod driver;
+#[cfg(feature = "futures")]
+mod futures;
 mod inbox;
 mod open;
 mod pair;
@@ -86,6 +88,8 @@ pub struct WebSocket<S> {
     inbox: Inbox<Driver<S>>,
     pooled: PooledInput,
     negotiated: Option<Arc<Negotiated>>,
+    #[cfg(feature = "futures")]
+    tasks: futures::Tasks,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -93,7 +97,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let (receiver, sender) = connection.split();
         let driver =
             Driver { transport: Transport::new(stream, sender.told()), delivery: Delivery::new(sender) };
-        Self { inbox: Inbox::new(receiver, driver), pooled, negotiated: negotiated.map(Arc::new) }
+        Self::from_inbox(Inbox::new(receiver, driver), pooled, negotiated.map(Arc::new))
+    }
+
+    fn from_inbox(inbox: Inbox<Driver<S>>, pooled: PooledInput, negotiated: Option<Arc<Negotiated>>) -> Self {
+        Self {
+            inbox,
+            pooled,
+            negotiated,
+            #[cfg(feature = "futures")]
+            tasks: futures::Tasks::default(),
+        }
     }
 
     /// A connection from its parts: after an opening handshake that another library did, with what was read beyond it in `input`.

@@ -60,6 +60,13 @@ impl Delivery {
         self.sender.send(message)
     }
 
+    /// Queues a message, beyond the output limit if room was promised.
+    #[cfg(feature = "futures")]
+    pub(crate) fn start_send(&mut self, message: crate::Message, is_promised: bool) -> Result<(), Error> {
+        let sent = if is_promised { self.sender.send_beyond(message) } else { self.sender.send(message) };
+        sent.map_err(|error| self.explain(error))
+    }
+
     /// Where the connection is, as far as a writer can tell.
     pub(crate) fn state(&self) -> State {
         if self.broken.is_some() { State::Closed } else { self.sender.state() }

@@ -115,6 +115,18 @@ impl Sender {
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
         self.check()?;
+        self.send_checked(message)
+    }
+
+    /// As [`send`](Self::send), but it never finds the output full: for a caller who has waited for room.
+    #[cfg(feature = "futures")]
+    pub(crate) fn send_beyond<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.check_open()?;
+        self.send_checked(message.into())
+    }
+
+    #[inline(always)]
+    fn send_checked(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
         if self.fragmented.is_some() {
             return Err(SendError::UnfinishedMessage);
         }
@@ -398,16 +410,20 @@ impl Sender {
     }
 
     /// Fails while no message may be queued.
+    #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), SendError> {
-        // RFC 6455 5.5.1: no data follows a Close frame.
-        if self.over != Over::No {
-            return Err(SendError::Closed);
-        }
+        self.check_open()?;
         // What is queued already counts: a message of any length finds room below the limit.
         if self.output.len() >= self.max_output_len && !self.output.is_empty() {
             return Err(SendError::OutputFull);
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn check_open(&self) -> Result<(), SendError> {
+        // RFC 6455 5.5.1: no data follows a Close frame.
+        if self.over == Over::No { Ok(()) } else { Err(SendError::Closed) }
     }
 
     /// RFC 6455 5.5.2: a ping is answered unless a Close frame was received.

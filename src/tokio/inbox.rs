@@ -22,6 +22,9 @@ type Advanced = Result<Option<Ready>, Error>;
 pub(super) struct Inbox<A> {
     pub(super) receiver: Receiver,
     turn: Turn,
+    /// An error or the end was yielded as an item of a stream.
+    #[cfg(feature = "futures")]
+    pub(super) is_exhausted: bool,
     pub(super) access: A,
 }
 
@@ -88,7 +91,13 @@ impl Turn {
 
 impl<A> Inbox<A> {
     pub(super) fn new(receiver: Receiver, access: A) -> Self {
-        Self { receiver, turn: Turn::WHOLE, access }
+        Self {
+            receiver,
+            turn: Turn::WHOLE,
+            #[cfg(feature = "futures")]
+            is_exhausted: false,
+            access,
+        }
     }
 }
 
@@ -112,7 +121,7 @@ impl<A: Access> Inbox<A> {
 
     /// Runs the connection until an event is ready, or until the transport has ended.
     fn poll_advance(&mut self, pooled: &mut PooledInput, cx: &mut Context<'_>) -> Poll<Advanced> {
-        let Self { receiver, turn, access } = self;
+        let Self { receiver, turn, access, .. } = self;
         loop {
             let reply =
                 |reply: crate::Reply<'_>| access.run(cx, |driver, _| driver.delivery.sender.reply(reply));
@@ -153,6 +162,23 @@ impl<A: Access> Inbox<A> {
                 return Poll::Ready(message(event));
             }
         }
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<A: Access> Inbox<A> {
+    /// The next message as an item of a stream: an error comes once.
+    pub(super) fn poll_item(
+        &mut self,
+        pooled: &mut PooledInput,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Error>>> {
+        if self.is_exhausted {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.poll_message(pooled, cx)).transpose();
+        self.is_exhausted = !matches!(item, Some(Ok(_)));
+        Poll::Ready(item)
     }
 }
 

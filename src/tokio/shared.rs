@@ -257,7 +257,7 @@ impl<S> Drop for Waiter<'_, S> {
 ///
 /// A waker is dropped after the lock is released: it may be the last of a task, which owns a writer.
 #[derive(Debug, Default)]
-struct Waiting {
+pub(super) struct Waiting {
     reader: Mutex<Option<Waker>>,
     writers: Mutex<Writers>,
 }
@@ -269,7 +269,7 @@ struct Writers {
 }
 
 impl Waiting {
-    fn wait_reader(&self, waker: &Waker) {
+    pub(super) fn wait_reader(&self, waker: &Waker) {
         let mut reader = lock(&self.reader);
         if !reader.as_ref().is_some_and(|former| former.will_wake(waker)) {
             let former = reader.replace(waker.clone());
@@ -284,7 +284,7 @@ impl Waiting {
     }
 
     /// Adds a waiting call to the list; true if it was there already.
-    fn add(&self, key: &mut Option<u64>, waker: &Waker) -> bool {
+    pub(super) fn add(&self, key: &mut Option<u64>, waker: &Waker) -> bool {
         let mut writers = lock(&self.writers);
         let key = *key.get_or_insert_with(|| {
             writers.last_key += 1;
@@ -308,7 +308,12 @@ impl Waiting {
         }
     }
 
-    fn wake_writers(&self) {
+    #[cfg(feature = "futures")]
+    pub(super) fn wake_reader(&self) {
+        wake(&self.reader);
+    }
+
+    pub(super) fn wake_writers(&self) {
         let wakers = mem::take(&mut lock(&self.writers).wakers);
         wakers.into_values().for_each(Waker::wake);
     }

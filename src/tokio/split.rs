@@ -16,7 +16,7 @@ use crate::adapter::{Handles, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { inbox: Inbox { receiver, access, .. }, pooled, negotiated } = socket;
+    let WebSocket { inbox: Inbox { receiver, access, .. }, pooled, negotiated, .. } = socket;
     let mut handles = Handles::default();
     let handle = handles.first();
     let shared = Arc::new(Shared::new(access, handles, negotiated));
@@ -31,8 +31,8 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
 /// the connection: the stream is dropped, and writers fail with [`SendError::Closed`](crate::SendError::Closed).
 #[derive(Debug)]
 pub struct Reader<S> {
-    inbox: Inbox<ReaderShare<S>>,
-    pooled: PooledInput,
+    pub(super) inbox: Inbox<ReaderShare<S>>,
+    pub(super) pooled: PooledInput,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         let Self { inbox: Inbox { receiver, access, .. }, pooled } = self;
         let driver = access.0.take();
         let negotiated = access.0.negotiated.clone();
-        Ok(WebSocket { inbox: Inbox::new(receiver, driver), pooled, negotiated })
+        Ok(WebSocket::from_inbox(Inbox::new(receiver, driver), pooled, negotiated))
     }
 
     /// Where the connection is between open and closed.

@@ -11,6 +11,8 @@ use super::driver::Driver;
 use super::shared::{Shareable, Shared, Waiter};
 #[cfg(feature = "deflate")]
 use crate::Agreement;
+#[cfg(feature = "futures")]
+use crate::Message;
 use crate::adapter::{Delivery, Handle, Handles};
 use crate::{CloseBody, Error, Outgoing, Response, SendError, Sender, State, Traffic};
 
@@ -26,11 +28,21 @@ pub struct Writer<S> {
     key: Option<u64>,
     /// How far it flushes, between two calls of [`poll_flush`](Self::poll_flush).
     end: Option<u64>,
+    /// What is sent next may go beyond the output limit.
+    #[cfg(feature = "futures")]
+    pub(super) is_room_promised: bool,
 }
 
 impl<S> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, handle: Handle) -> Self {
-        Self { shared, handle, key: None, end: None }
+        Self {
+            shared,
+            handle,
+            key: None,
+            end: None,
+            #[cfg(feature = "futures")]
+            is_room_promised: false,
+        }
     }
 
     pub(super) fn is_of(&self, shared: &Arc<Shared<S>>) -> bool {
@@ -200,6 +212,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// As [`flush`](Self::flush).
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Waiter::poll_at(&self.shared, &mut self.key, cx, |driver, _, cx| driver.poll_close(None, cx))
+    }
+
+    /// Queues a message, beyond the output limit if room was promised.
+    #[cfg(feature = "futures")]
+    pub(super) fn start_send(&mut self, message: Message) -> Result<(), Error> {
+        // A flush that was given up would end before this message.
+        self.end = None;
+        let is_promised = core::mem::take(&mut self.is_room_promised);
+        self.shared.run(|driver, _| driver.delivery.start_send(message, is_promised))
     }
 
     /// Where the connection is between open and closed, as far as a writer can tell.

@@ -31,4 +31,6 @@ pub mod tokio_scenarios;
 #[cfg(feature = "tokio")]
 pub mod tokio_stream;
 #[cfg(feature = "tokio")]
+pub mod tokio_way;
+#[cfg(feature = "tokio")]
 pub mod tokio_wire;

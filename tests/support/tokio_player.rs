@@ -7,10 +7,12 @@ use tidewire::{
 
 use crate::scenario::Scenario;
 use crate::tokio_stream::{Cut, Peer, Stream};
+use crate::tokio_way::Way;
 use crate::tokio_wire::Role;
 
 /// The program that uses the socket.
 pub struct Player {
+    way: Way,
     scenario: Scenario,
     role: Role,
     peer: Peer,
@@ -24,9 +26,9 @@ pub struct Player {
 type Socket = WebSocket<Stream>;
 
 impl Player {
-    pub fn new(scenario: Scenario, role: Role, peer: Peer, cut: Cut) -> Self {
+    pub fn new(way: Way, scenario: Scenario, role: Role, peer: Peer, cut: Cut) -> Self {
         let (received, errors) = (Vec::new(), Vec::new());
-        Self { scenario, role, peer, cut, is_open: false, received, errors, vouched: 0 }
+        Self { way, scenario, role, peer, cut, is_open: false, received, errors, vouched: 0 }
     }
 
     /// Plays the scenario; fails if the connection does not open.
@@ -77,13 +79,15 @@ impl Player {
     }
 
     async fn recv(&mut self, socket: &mut Socket) -> Result<bool, Error> {
-        let message = self.call(async || socket.recv().await).await?;
+        let way = self.way;
+        let message = self.call(async || way.recv(socket).await).await?;
         self.received.extend(message.as_ref().map(|message| message.as_bytes().to_vec()));
         Ok(message.is_some())
     }
 
     async fn flush(&mut self, socket: &mut Socket, frames: usize) -> Result<(), Error> {
-        self.call(async || socket.flush().await).await?;
+        let way = self.way;
+        self.call(async || way.flush(socket).await).await?;
         self.vouched += frames;
         Ok(())
     }
@@ -92,7 +96,7 @@ impl Player {
     async fn send(&mut self, socket: &mut Socket, message: &[u8]) -> Result<(), Error> {
         let total = |socket: &Socket| self.peer.written_len() + socket.queued_len();
         let before = total(socket);
-        while self.cut.run(socket.send(message)).await.transpose()?.is_none() {
+        while self.cut.run(self.way.send(socket, message)).await.transpose()?.is_none() {
             if total(socket) > before {
                 return self.flush(socket, 1).await;
             }
@@ -142,16 +146,18 @@ impl Player {
 
     async fn close(&mut self, socket: &mut Socket, last: Option<&str>) -> Result<(), Error> {
         last.map_or(Ok(()), |last| socket.queue(last))?;
-        self.call(async || socket.close(CloseCode::GOING_AWAY).await).await?;
+        let way = self.way;
+        self.call(async || way.close(socket, CloseCode::GOING_AWAY).await).await?;
         self.vouched += usize::from(last.is_some());
         Ok(())
     }
 
     async fn batches(&mut self, socket: &mut Socket) -> Result<(), Error> {
+        let way = self.way;
         for batch in 1..4 {
             for n in 0..batch {
                 // Dropped: not queued.
-                self.call(async || socket.feed(&[n; 30]).await).await?;
+                self.call(async || way.feed(socket, &[n; 30]).await).await?;
             }
             self.flush(socket, usize::from(batch)).await?;
         }
@@ -171,6 +177,10 @@ impl Player {
 
     /// Receives and sends at the same time; the writer closes.
     async fn halves(&mut self, socket: Socket) -> Result<(), Error> {
+        #[cfg(feature = "futures")]
+        if self.way != Way::Methods {
+            return self.halves_by_traits(socket).await;
+        }
         let (mut reader, writer) = socket.split();
         let (mut read_cut, mut write_cut) = (self.cut, self.cut);
         let (received, vouched) = (&mut self.received, &mut self.vouched);
@@ -210,15 +220,85 @@ impl Player {
         Ok(())
     }
 
+    /// The same by the traits, with halves of either kind.
+    #[cfg(feature = "futures")]
+    async fn halves_by_traits(&mut self, socket: Socket) -> Result<(), Error> {
+        if self.way == Way::TraitsSplit {
+            let (sink, stream) = futures_util::StreamExt::split(socket);
+            let (mut stream, mut sink) = (stream, sink);
+            self.both_halves(&mut stream, &mut sink).await;
+            let mut socket = stream.reunite(sink).expect("halves of one socket");
+            self.finish(&mut socket).await;
+        } else {
+            let (mut reader, mut writer) = socket.split();
+            self.both_halves(&mut reader, &mut writer).await;
+            let written = self.peer.written_len();
+            assert!(
+                reader.recv().await.map(|message| assert_eq!(message, None)).is_ok()
+                    || !self.errors.is_empty()
+            );
+            assert_is_over(writer.send("late").await);
+            assert!(reader.ending().is_some());
+            assert_eq!((reader.state(), writer.queued_len()), (State::Closed, 0));
+            assert_eq!(self.peer.written_len(), written);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "futures")]
+    async fn both_halves(
+        &mut self,
+        stream: &mut (impl futures_util::Stream<Item = Result<tidewire::Message, Error>> + Unpin),
+        sink: &mut (impl futures_util::Sink<tidewire::Message, Error = Error> + Unpin),
+    ) {
+        use futures_util::{SinkExt as _, StreamExt as _};
+
+        let (mut read_cut, mut write_cut) = (self.cut, self.cut);
+        let (received, vouched) = (&mut self.received, &mut self.vouched);
+        let reading = async {
+            loop {
+                match read_cut.run(stream.next()).await {
+                    Some(Some(message)) => received.push(message?.as_bytes().to_vec()),
+                    Some(None) => return Ok(()),
+                    None => {}
+                }
+            }
+        };
+        let writing = async {
+            for n in 0..5 {
+                while write_cut.run(sink.feed([n; 40].into())).await.transpose()?.is_none() {}
+            }
+            while write_cut.run(sink.flush()).await.transpose()?.is_none() {}
+            *vouched += 5;
+            while write_cut.run(sink.close()).await.transpose()?.is_none() {}
+            Ok::<_, Error>(())
+        };
+        let (read, wrote): (Result<(), Error>, _) = tokio::join!(reading, writing);
+        self.cut.pendings = read_cut.pendings.max(write_cut.pendings);
+        self.errors.extend(wrote.err());
+        self.errors.extend(read.err());
+    }
+
     /// Receives what there still is, and the end: that stays the same, and nothing is sent any more.
     async fn finish(&mut self, socket: &mut Socket) {
-        let end = loop {
+        let mut end = loop {
             match self.recv(socket).await {
                 Ok(true) => {}
                 Ok(false) => break None,
                 Err(error) => break Some(error),
             }
         };
+        if self.way != Way::Methods {
+            // A stream ends after its error, which the methods repeat.
+            for _ in 0..3 {
+                assert!(matches!(self.way.recv(socket).await, Ok(None)));
+            }
+            let again = socket.recv().await.map(|message| assert_eq!(message, None)).err();
+            if end.is_some() {
+                assert_eq!(format!("{end:?}"), format!("{again:?}"));
+            }
+            end = again;
+        }
         let written = self.peer.written_len();
         for _ in 0..3 {
             let again =

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use crate::scenario::{Attendant, Outcome, Place, SCENARIOS, Scenario};
 use crate::tokio_player::Player;
 use crate::tokio_stream::{Cut, Fault, Peer, Script, block_on, scripted};
+use crate::tokio_way::Way;
 use crate::tokio_wire::Role;
 use crate::written::Written;
 
@@ -47,24 +48,40 @@ pub fn play_all(upset: impl Fn(usize) -> Upset, check: impl Fn(Scenario, &Outcom
         for (&role, &script) in
             roles.iter().flat_map(|role| scripts(scenario).iter().map(move |script| (role, script)))
         {
-            let whole = run(scenario, role, script, Upset::Nothing);
-            whole.assert_same(scenario, &whole);
-            assert!(whole.written.is_whole());
-            for n in 1..MAX_PLACES {
-                let _place = Place((scenario, role, script, upset(n)));
-                let outcome = run(scenario, role, script, upset(n));
-                check(scenario, &outcome, &whole);
-                if !outcome.is_upset {
-                    outcome.assert_same(scenario, &whole);
-                    break;
-                }
+            for &way in Way::ALL {
+                play(way, scenario, role, script, &upset, &check);
             }
         }
     }
 }
 
+fn play(
+    way: Way,
+    scenario: Scenario,
+    role: Role,
+    script: Script,
+    upset: &impl Fn(usize) -> Upset,
+    check: &impl Fn(Scenario, &Outcome, &Outcome),
+) {
+    if !way.differs_in(scenario) {
+        return;
+    }
+    let whole = run(way, scenario, role, script, Upset::Nothing);
+    whole.assert_same(scenario, &whole);
+    assert!(whole.written.is_whole());
+    for n in 1..MAX_PLACES {
+        let _place = Place((way, scenario, role, script, upset(n)));
+        let outcome = run(way, scenario, role, script, upset(n));
+        check(scenario, &outcome, &whole);
+        if !outcome.is_upset {
+            outcome.assert_same(scenario, &whole);
+            break;
+        }
+    }
+}
+
 /// Plays a scenario to its end, which it must come to whatever happens.
-fn run(scenario: Scenario, role: Role, script: Script, upset: Upset) -> Outcome {
+fn run(way: Way, scenario: Scenario, role: Role, script: Script, upset: Upset) -> Outcome {
     let script = if let Upset::Fault(n, fault) = upset { script.with_fault(n, fault) } else { script };
     let (stream, peer) = scripted(script);
     let (mut dropping, mut abandoning) = (Cut::NEVER, Cut::NEVER);
@@ -73,7 +90,7 @@ fn run(scenario: Scenario, role: Role, script: Script, upset: Upset) -> Outcome 
         Upset::Abandoned(n) => abandoning = Cut::at(n),
         _ => {}
     }
-    let mut player = Player::new(scenario, role, peer.clone(), dropping);
+    let mut player = Player::new(way, scenario, role, peer.clone(), dropping);
     block_on(async {
         let playing = async {
             if let Some(Err(error)) = abandoning.run(player.play(stream)).await {

@@ -31,6 +31,8 @@ mod split_turns;
 mod split_wakes;
 mod split_writers;
 mod storm_of_tasks;
+#[cfg(feature = "futures")]
+mod streams_and_sinks;
 mod taken_apart;
 mod tasks_under_load;
 mod timeouts;
