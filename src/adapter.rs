@@ -2,6 +2,11 @@
 //! read the same in both.
 
 mod delivery;
+#[cfg(feature = "tracing")]
+pub(crate) mod events;
+#[cfg(not(feature = "tracing"))]
+#[path = "adapter/no_events.rs"]
+pub(crate) mod events;
 mod handles;
 mod opening;
 pub(crate) mod pool;

@@ -41,6 +41,7 @@ pub use self::writer::Writer;
 use crate::Accepted;
 #[cfg(feature = "deflate")]
 use crate::Agreement;
+use crate::adapter::events::Life;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Negotiated, Queue};
 use crate::{
@@ -122,7 +123,7 @@ impl<S: Stream> WebSocket<S> {
         let (receiver, sender) = connection.split();
         let outbox = Outbox::new(sender, &receiver);
         let unshared = Unshared { stream, writing: Timeout::default(), outbox };
-        let inbox = Inbox::new(receiver, Duration::MAX);
+        let inbox = Inbox::new(receiver, Life::default(), Duration::MAX);
         Self { inbox, pooled, unshared, negotiated: negotiated.map(Arc::new) }
     }
 
@@ -133,7 +134,17 @@ impl<S: Stream> WebSocket<S> {
     pub fn from_parts(mut stream: S, connection: Connection, input: Input) -> Self {
         // What fails here shows when the stream does not wait.
         let _ = stream.set_blocking();
-        Self::new(stream, connection, input.into(), None)
+        let mut socket = Self::new(stream, connection, input.into(), None);
+        socket.begin();
+        socket
+    }
+
+    /// Tells the subscriber that the connection is open, if it is.
+    fn begin(&mut self) {
+        if self.state() == State::Open {
+            let subprotocol = self.negotiated.as_ref().and_then(|negotiated| negotiated.subprotocol());
+            self.inbox.life.begin(&self.inbox.receiver, subprotocol);
+        }
     }
 
     /// The connection of a request that an HTTP library has read: `stream` is what it upgraded, and `input` holds what it has read beyond the
@@ -156,7 +167,8 @@ impl<S: Stream> WebSocket<S> {
     /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        let Self { inbox, pooled, unshared: Unshared { stream, mut outbox, .. }, .. } = self;
+        let Self { mut inbox, pooled, unshared: Unshared { stream, mut outbox, .. }, .. } = self;
+        inbox.life.leave();
         let now = outbox.now();
         outbox.sending_mut().delivery.sender.measure(now);
         let sender = outbox.into_sending().delivery.sender;

@@ -21,6 +21,7 @@
 //! - [Compression](compression): permessage-deflate, what it costs and keeps.
 //! - [Closing](closing): how a connection ends.
 //! - [Shutting down](shutting_down): how a server ends, and loses nobody.
+//! - [Metrics and events](operating): what to count, and what a subscriber of `tracing` hears.
 //! - [Testing your program](testing): two ends in memory, and time that you control.
 //!
 //! A client in the real network:
@@ -59,6 +60,7 @@ pages! {
     closing: "closing.md", feature = "tokio";
     shutting_down: "shutting-down.md", feature = "tokio";
     limits: "limits.md", feature = "tokio";
+    operating: "operating.md", all(feature = "tokio", feature = "tracing");
     testing: "testing.md", all(feature = "tokio", feature = "blocking");
     without_tokio: "without-tokio.md", feature = "blocking";
     sans_io: "sans-io.md", feature = "std";

@@ -142,6 +142,8 @@
 //! | know why a connection ended | [`ending`](tokio::WebSocket::ending), and the guide on [closing](guide::closing) |
 //! | speak `wss` | the feature `rustls`, and the guide on [TLS](guide::tls) |
 //! | get out through a proxy | [`Connector::with_proxy`](tokio::Connector::with_proxy), and the guide on [proxies](guide::proxies) |
+//! | count messages and bytes | [`received`](tokio::WebSocket::received), [`sent`](tokio::WebSocket::sent), and the guide on [metrics](guide::operating) |
+//! | use a socket as a `Stream` or a `Sink` | the feature `futures` |
 //! | follow a server for days | [`Reconnecting`](tokio::Reconnecting), and the guide on [connecting again](guide::reconnecting) |
 //!
 //! # Untrusted input
@@ -172,6 +174,8 @@
 //! - `tokio`: [`tokio`], the same names, asynchronous.
 //! - `http`: a server's handshake for requests that an HTTP library has read, as [`http`](https://docs.rs/http)'s types; see the guide on
 //!   [frameworks](guide::frameworks).
+//! - `futures`: `Stream` and `Sink` for the sockets and halves of [`tokio`].
+//! - `tracing`: events for operators; see the guide on [metrics and events](guide::operating).
 //! - `deflate`: permessage-deflate (RFC 7692), for the core and both adapters; see the guide on [compression](guide::compression).
 //! - `rustls`: TLS for clients, with the roots of Mozilla; `rustls-platform-verifier`: with the system's trust.
 //! - `simd`: masking and UTF-8 validation with the widest vectors that the processor has. The program finds out which when it runs.

@@ -43,6 +43,7 @@ pub use self::writer::Writer;
 use crate::Accepted;
 #[cfg(feature = "deflate")]
 use crate::Agreement;
+use crate::adapter::events::Life;
 use crate::adapter::pool::PooledInput;
 use crate::adapter::{Delivery, Negotiated, Queue};
 use crate::{
@@ -97,7 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let (receiver, sender) = connection.split();
         let driver =
             Driver { transport: Transport::new(stream, sender.told()), delivery: Delivery::new(sender) };
-        Self::from_inbox(Inbox::new(receiver, driver), pooled, negotiated.map(Arc::new))
+        let inbox = Inbox::new(receiver, Life::default(), driver);
+        Self::from_inbox(inbox, pooled, negotiated.map(Arc::new))
     }
 
     fn from_inbox(inbox: Inbox<Driver<S>>, pooled: PooledInput, negotiated: Option<Arc<Negotiated>>) -> Self {
@@ -115,7 +117,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The clock goes on from the latest moment that `connection` was told, so its deadlines stand.
     #[must_use]
     pub fn from_parts(stream: S, connection: Connection, input: Input) -> Self {
-        Self::new(stream, connection, input.into(), None)
+        let mut socket = Self::new(stream, connection, input.into(), None);
+        socket.begin();
+        socket
+    }
+
+    /// Tells the subscriber that the connection is open, if it is.
+    fn begin(&mut self) {
+        if self.state() == State::Open {
+            let subprotocol = self.negotiated.as_ref().and_then(|negotiated| negotiated.subprotocol());
+            self.inbox.life.begin(&self.inbox.receiver, subprotocol);
+        }
     }
 
     /// The connection of a request that an HTTP library has read: `stream` is what it upgraded, and `input` holds what it has read beyond the
@@ -136,7 +148,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The connection has been told the time, so its deadlines stand: [`from_parts`](Self::from_parts) goes on with them.
     #[must_use]
     pub fn into_parts(self) -> (S, Connection, Input) {
-        let Inbox { receiver, access: Driver { transport, mut delivery }, .. } = self.inbox;
+        let Inbox { receiver, mut life, access: Driver { transport, mut delivery }, .. } = self.inbox;
+        life.leave();
         delivery.sender.measure(transport.now());
         (transport.stream, Connection::reunite(receiver, delivery.sender), self.pooled.into())
     }

@@ -21,6 +21,8 @@ pub(crate) struct Delivery {
     /// What is left of [`PATIENCE`].
     patience: u8,
     broken: Option<Broken>,
+    /// A timeout was told to the subscriber when this half found it.
+    pub(crate) is_timeout_told: bool,
     /// Something was still owed.
     lost: bool,
     /// The peer's Close frame, if its code says that something is wrong.
@@ -51,7 +53,15 @@ impl From<Broken> for Error {
 impl Delivery {
     pub(crate) fn new(mut sender: Sender) -> Self {
         sender.begin();
-        Self { sender, is_shut: false, patience: PATIENCE, broken: None, lost: false, refusal: None }
+        Self {
+            sender,
+            is_shut: false,
+            patience: PATIENCE,
+            broken: None,
+            is_timeout_told: false,
+            lost: false,
+            refusal: None,
+        }
     }
 
     /// Queues a message.
@@ -128,11 +138,17 @@ impl Delivery {
         self.break_off(Broken::Io(error.kind())).into()
     }
 
-    /// For somebody who only writes: gives up if a deadline has passed that nothing unread could put off.
-    pub(crate) fn handle_firm_timeout(&mut self, receiver: &mut Receiver, now: Timestamp) {
+    /// For somebody who only writes: gives up if a deadline has passed that nothing unread could put off. Returns it when that is news.
+    pub(crate) fn handle_firm_timeout(
+        &mut self,
+        receiver: &mut Receiver,
+        now: Timestamp,
+    ) -> Option<TimedOut> {
         match receiver.handle_firm_timeout(now, &mut self.sender) {
             Err(timed_out) => {
                 self.break_off(Broken::TimedOut(timed_out));
+                let was_told = core::mem::replace(&mut self.is_timeout_told, true);
+                return (!was_told).then_some(timed_out);
             }
             // The time for what was left after the peer's Close frame is over, and there is no other deadline.
             Ok(()) if receiver.transport_action(&self.sender) == TransportAction::Close => {
@@ -140,6 +156,7 @@ impl Delivery {
             }
             Ok(()) => {}
         }
+        None
     }
 
     /// Fails unless the connection was over: then a reset is as good as an orderly end.

@@ -13,7 +13,7 @@ use std::vec::Vec;
 use super::open::{client_from, open};
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_proxy, name_server, rest_of, tls_failed};
+use crate::adapter::{Route, events, name_proxy, name_server, rest_of, tls_failed};
 use crate::connect::addresses::{ATTEMPT_DELAY, Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -130,7 +130,12 @@ impl Connector {
     /// - [`Handshake`](Error::Handshake) when the server refuses or breaks a rule
     /// - [`TimedOut`](Error::TimedOut)
     /// - [`TlsNeeded`](Error::TlsNeeded) for a `wss` URI without the feature `rustls`
-    pub fn connect(&self, mut request: ClientRequest) -> Result<WebSocket<ClientStream>, Error> {
+    pub fn connect(&self, request: ClientRequest) -> Result<WebSocket<ClientStream>, Error> {
+        self.follow(request).inspect_err(|error| events::not_opened(false, error))
+    }
+
+    /// Connects to where redirects lead.
+    fn follow(&self, mut request: ClientRequest) -> Result<WebSocket<ClientStream>, Error> {
         let start = Instant::now();
         let mut redirects = 0;
         loop {

@@ -8,8 +8,9 @@ use std::io;
 use super::Stream;
 use super::outbox::{Access, Outbox, write_some};
 use super::timeout::{SHORTEST, Timeout, read, until};
+use crate::adapter::events::Life;
 use crate::adapter::pool::{PooledInput, free_long, is_long};
-use crate::adapter::{advance, message};
+use crate::adapter::{Delivery, advance, message};
 use crate::{Error, Event, Message, Ready, Receiver, Reply, Timestamp, TransportAction};
 
 /// How long somebody who also has to read waits for room to write, and the other way round.
@@ -34,6 +35,7 @@ fn shut_down(access: &mut impl ReadAccess) {
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) receiver: Receiver,
+    pub(super) life: Life,
     reading: Timeout,
     /// Something was left when the output was last written: for want of room, or of time.
     is_behind: bool,
@@ -42,8 +44,8 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(receiver: Receiver, max_wait: Duration) -> Self {
-        Self { receiver, reading: Timeout::default(), is_behind: false, max_wait }
+    pub(super) fn new(receiver: Receiver, life: Life, max_wait: Duration) -> Self {
+        Self { receiver, life, reading: Timeout::default(), is_behind: false, max_wait }
     }
 
     /// The next event; `None` when the transport has ended. Pending when there is none by `limit`.
@@ -117,7 +119,7 @@ impl Inbox {
                     let ended = access.outbox().sending().delivery.end(&self.receiver);
                     // The peer sees the end even if the stream is kept.
                     shut_down(access);
-                    return Poll::Ready(ended.map(|()| None));
+                    return Poll::Ready(self.end(ended, access).map(|()| None));
                 }
             }
             if limit.is_past(access.outbox()) {
@@ -127,11 +129,26 @@ impl Inbox {
             match self.read(pooled, access, limit.at) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    access.outbox().sending().delivery.read_failed(&self.receiver, pooled, error)?;
+                    let read = access.outbox().sending().delivery.read_failed(&self.receiver, pooled, error);
+                    if read.is_err() {
+                        return Poll::Ready(self.end(read, access).map(|()| None));
+                    }
                 }
                 Poll::Pending => self.handle_timeout(access.outbox()),
             }
         }
+    }
+
+    /// The transport has ended, which the subscriber is told once.
+    fn end(&mut self, ended: Result<(), Error>, access: &impl Access) -> Result<(), Error> {
+        if self.life.is_open() {
+            let sending = access.outbox().sending();
+            let Delivery { sender, is_timeout_told, .. } = &sending.delivery;
+            let (ending, is_told) = (self.receiver.ending(sender), *is_timeout_told);
+            drop(sending);
+            self.life.end(ending.as_ref(), ended.as_ref().err(), is_told);
+        }
+        ended
     }
 
     /// Sends the reply to a control frame at once, however long the caller takes to come back.
@@ -228,7 +245,7 @@ mod tests {
     fn a_peer_is_judged_by_the_moment_for_which_it_is_known_how_much_it_has_taken() {
         let (receiver, sender) = Connection::server(Config::new()).split();
         let mut outbox = Outbox::new(sender, &receiver);
-        let mut inbox = Inbox::new(receiver, Duration::MAX);
+        let mut inbox = Inbox::new(receiver, Life::default(), Duration::MAX);
         let now = outbox.now();
         let sender = &mut outbox.sending_mut().delivery.sender;
         sender.send("unread").expect("open");

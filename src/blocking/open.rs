@@ -9,7 +9,7 @@ use super::outbox::MAX_WRITE;
 use super::timeout::{SHORTEST, Timeout, read, until, write};
 use super::{Stream, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, Opening, client_handshake};
+use crate::adapter::{Negotiated, Opening, client_handshake, events};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake};
 
 /// Opens a connection as the client over any stream, with the defaults of [`Config`].
@@ -31,7 +31,8 @@ pub fn client_with<S>(stream: S, request: &ClientRequest, config: Config) -> Res
 where
     S: Stream,
 {
-    client_from(stream, request, config, PooledInput::new())
+    let opened = client_from(stream, request, config, PooledInput::new());
+    opened.inspect_err(|error| events::not_opened(false, error))
 }
 
 /// With what was read already.
@@ -43,7 +44,9 @@ pub(super) fn client_from<S: Stream>(
 ) -> Result<WebSocket<S>, Error> {
     let mut handshake = client_handshake(request, config)?;
     let (connection, response) = open(&mut stream, &mut handshake, &mut pooled)?;
-    Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
+    let mut socket = WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response)));
+    socket.begin();
+    Ok(socket)
 }
 
 /// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
@@ -145,8 +148,12 @@ impl<S: Stream> Incoming<S> {
     /// [`InvalidResponse`](Error::InvalidResponse), after which the client has got 500.
     pub fn reject(self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
         let (connection, result) = match self.request.reject(status, headers, body) {
-            Ok(connection) => (connection, Ok(())),
+            Ok(connection) => {
+                events::refused(true, status, "rejected");
+                (connection, Ok(()))
+            }
             Err(unsendable) => {
+                events::refused(true, 500, "invalid response");
                 let reason = unsendable.reason().clone();
                 (unsendable.into_refusal(), Err(reason.into()))
             }
@@ -161,6 +168,7 @@ fn receive_request<S: Stream>(mut stream: S, mut handshake: ServerHandshake) -> 
     match open(&mut stream, &mut handshake, &mut pooled) {
         Ok(request) => Ok(Incoming { stream, pooled, request }),
         Err(error) => {
+            events::not_opened(true, &error);
             refuse(stream, handshake.into_refusal(), pooled);
             Err(error)
         }
@@ -176,10 +184,12 @@ fn accept_request<S: Stream>(
         Ok(connection) => {
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
             let mut socket = WebSocket::new(stream, connection, pooled, negotiated);
-            socket.flush()?;
+            socket.flush().inspect_err(|error| events::not_opened(true, error))?;
+            socket.begin();
             Ok(socket)
         }
         Err(unsendable) => {
+            events::refused(true, 500, "invalid response");
             let reason = unsendable.reason().clone();
             refuse(stream, unsendable.into_refusal(), pooled);
             Err(reason.into())

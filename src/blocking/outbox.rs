@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::Stream;
 use super::timeout::{Timeout, until, write};
-use crate::adapter::{Delivery, Handle, Handles, lock};
+use crate::adapter::{Delivery, Handle, Handles, events, lock};
 use crate::{Error, Outgoing, Receiver, SendError, Sender, TimedOut, Timestamp};
 
 /// The longest write. A kernel holds a long one until its timeout, and tells only then how much of it went.
@@ -273,7 +273,10 @@ pub(super) fn flush(
             && let Some(receiver) = &mut receiver
         {
             let outbox = access.outbox();
-            outbox.sending().delivery.handle_firm_timeout(receiver, outbox.now());
+            let news = outbox.sending().delivery.handle_firm_timeout(receiver, outbox.now());
+            if let Some(timed_out) = news {
+                events::timed_out(receiver.is_server(), timed_out);
+            }
         }
     }
 }

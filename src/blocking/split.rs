@@ -95,7 +95,10 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let timeouts = [timing.close_timeout, timing.write_timeout].into_iter().filter_map(Period::duration);
     let max_wait = timeouts.min().unwrap_or(Duration::MAX);
     let share = ReaderShare { stream, shared: Arc::clone(&shared) };
-    (Reader { inbox: Inbox::new(inbox.receiver, max_wait), pooled, share }, Writer::new(shared, handle))
+    (
+        Reader { inbox: Inbox::new(inbox.receiver, inbox.life, max_wait), pooled, share },
+        Writer::new(shared, handle),
+    )
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
@@ -208,7 +211,7 @@ where
         drop(share);
         let stream = Arc::into_inner(stream).expect("writers have it only while they write");
         let unshared = Unshared { stream, writing: mem::take(timeout), outbox };
-        let inbox = Inbox::new(inbox.receiver, Duration::MAX);
+        let inbox = Inbox::new(inbox.receiver, inbox.life, Duration::MAX);
         Ok(WebSocket { inbox, pooled, unshared, negotiated: shared.negotiated.clone() })
     }
 

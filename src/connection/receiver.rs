@@ -117,6 +117,11 @@ impl Receiver {
         Self { status: Status::Ended, ..Self::new(true, config) }
     }
 
+    #[cfg(any(feature = "blocking", feature = "tokio"))]
+    pub(crate) fn is_server(&self) -> bool {
+        self.is_server
+    }
+
     /// True while frames are received.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     #[inline]

@@ -15,7 +15,7 @@ use super::open::{boxed, client_from};
 use super::transport::open;
 use super::{ClientStream, Reconnecting, WebSocket};
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Route, name_proxy, name_server, tls_failed};
+use crate::adapter::{Route, events, name_proxy, name_server, tls_failed};
 use crate::connect::addresses::{Attempts, Step};
 use crate::connect::proxy::Tunnel;
 use crate::{ClientRequest, Config, Error, Proxy, TimedOut, Uri};
@@ -143,7 +143,9 @@ impl Connector {
         request: ClientRequest,
     ) -> impl Future<Output = Result<WebSocket<ClientStream>, Error>> + use<> {
         let route = self.route.clone();
-        boxed(async move { follow(&route, request).await })
+        boxed(
+            async move { follow(&route, request).await.inspect_err(|error| events::not_opened(false, error)) },
+        )
     }
 
     /// Connects now and whenever the connection has ended, with ever longer pauses while that fails.

@@ -9,8 +9,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::alarm::Alarm;
 use super::transport::{Goal, Transport, unbudgeted};
-use crate::adapter::Delivery;
 use crate::adapter::pool::PooledInput;
+use crate::adapter::{Delivery, events};
 use crate::{CloseCode, Error, Outgoing, Receiver, TransportAction};
 
 /// A stream and what is owed to it.
@@ -166,7 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             ready!(self.transport.poll_sleep(deadline.into(), cx));
             // As in `poll_wait`: there may be room although the task has used its budget up.
             let _ = unbudgeted(cx, |cx| self.poll_drain(goal, cx));
-            self.delivery.handle_firm_timeout(receiver, self.transport.now());
+            if let Some(timed_out) = self.delivery.handle_firm_timeout(receiver, self.transport.now()) {
+                events::timed_out(receiver.is_server(), timed_out);
+            }
         }
     }
 

@@ -10,8 +10,9 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::task::yield_now;
 
 use super::driver::Driver;
+use crate::adapter::events::Life;
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Queue, advance, message};
+use crate::adapter::{Delivery, Queue, advance, message};
 use crate::{Error, Event, Message, Ready, Receiver};
 
 /// An event that is ready, to be lent by the receiver, or the end of the transport.
@@ -21,6 +22,7 @@ type Advanced = Result<Option<Ready>, Error>;
 #[derive(Debug)]
 pub(super) struct Inbox<A> {
     pub(super) receiver: Receiver,
+    pub(super) life: Life,
     turn: Turn,
     /// An error or the end was yielded as an item of a stream.
     #[cfg(feature = "futures")]
@@ -90,9 +92,10 @@ impl Turn {
 }
 
 impl<A> Inbox<A> {
-    pub(super) fn new(receiver: Receiver, access: A) -> Self {
+    pub(super) fn new(receiver: Receiver, life: Life, access: A) -> Self {
         Self {
             receiver,
+            life,
             turn: Turn::WHOLE,
             #[cfg(feature = "futures")]
             is_exhausted: false,
@@ -137,13 +140,28 @@ impl<A: Access> Inbox<A> {
             }
             match access.run(cx, |driver, cx| driver.poll_transfer(receiver, pooled, cx)) {
                 Poll::Ready(Ok(true)) => turn.reads -= 1,
-                Poll::Ready(ended) => return Poll::Ready(ended.map(|_| None)),
+                Poll::Ready(ended) => return Poll::Ready(self.end(ended, cx)),
                 Poll::Pending => {
                     *turn = Turn::WHOLE;
                     return Poll::Pending;
                 }
             }
         }
+    }
+
+    /// The transport has ended, which the subscriber is told once.
+    #[cold]
+    #[inline(never)]
+    fn end(&mut self, ended: Result<bool, Error>, cx: &mut Context<'_>) -> Advanced {
+        let Self { receiver, life, access, .. } = self;
+        if life.is_open() {
+            let (ending, is_told) = access.run(cx, |driver, _| {
+                let Delivery { sender, is_timeout_told, .. } = &driver.delivery;
+                (receiver.ending(sender), *is_timeout_told)
+            });
+            life.end(ending.as_ref(), ended.as_ref().err(), is_told);
+        }
+        ended.map(|_| None)
     }
 
     /// The next message; `None` when the transport has ended.
@@ -254,7 +272,6 @@ mod tests {
 
     use super::super::transport::Transport;
     use super::*;
-    use crate::adapter::Delivery;
     use crate::{Config, Connection};
 
     const LEN: usize = 1 << 20;
@@ -328,7 +345,8 @@ mod tests {
         let (receiver, sender) = Connection::client(Config::new(), [7; 32]).split();
         let transport = Transport::new(Stream { header, reads: 0 }, sender.told());
         let driver = Driver { transport, delivery: Delivery::new(sender) };
-        let (mut inbox, mut pooled) = (Inbox::new(receiver, Counted { driver, most: 0 }), PooledInput::new());
+        let (mut inbox, mut pooled) =
+            (Inbox::new(receiver, Life::default(), Counted { driver, most: 0 }), PooledInput::new());
         let mut cx = Context::from_waker(Waker::noop());
         let message = loop {
             if let Poll::Ready(message) = inbox.poll_message(&mut pooled, &mut cx) {

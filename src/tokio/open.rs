@@ -7,7 +7,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use super::WebSocket;
 use super::transport::open;
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, client_handshake};
+use crate::adapter::{Negotiated, client_handshake, events};
 use crate::{ClientRequest, Config, Connection, Error, Request, ServerHandshake};
 
 /// Opens a connection as the client over any stream, with the defaults of [`Config`].
@@ -39,7 +39,10 @@ pub fn client_with<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    boxed(client_from(stream, request, config, PooledInput::new()))
+    boxed(async move {
+        let opened = client_from(stream, request, config, PooledInput::new()).await;
+        opened.inspect_err(|error| events::not_opened(false, error))
+    })
 }
 
 /// With what was read already.
@@ -54,7 +57,9 @@ where
 {
     let mut handshake = client_handshake(request, config)?;
     let (connection, response) = open(&mut stream, &mut handshake, &mut pooled).await?;
-    Ok(WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response))))
+    let mut socket = WebSocket::new(stream, connection, pooled, Some(Negotiated::Client(response)));
+    socket.begin();
+    Ok(socket)
 }
 
 /// Opens a connection as the server over any stream, with the defaults of [`Config`]: requests from a web page of another origin are
@@ -186,8 +191,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     ) -> impl Future<Output = Result<(), Error>> {
         boxed(async move {
             let (connection, result) = match self.request.reject(status, headers, body) {
-                Ok(connection) => (connection, Ok(())),
+                Ok(connection) => {
+                    events::refused(true, status, "rejected");
+                    (connection, Ok(()))
+                }
                 Err(unsendable) => {
+                    events::refused(true, 500, "invalid response");
                     let reason = unsendable.reason().clone();
                     (unsendable.into_refusal(), Err(reason.into()))
                 }
@@ -206,6 +215,7 @@ async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
     match open(&mut stream, &mut handshake, &mut pooled).await {
         Ok(request) => Ok(Incoming { stream, pooled, request }),
         Err(error) => {
+            events::not_opened(true, &error);
             refuse(stream, handshake.into_refusal(), pooled).await;
             Err(error)
         }
@@ -221,10 +231,12 @@ async fn accept_request<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(connection) => {
             let negotiated = subprotocol.map(|name| Negotiated::Server(name.into()));
             let mut socket = WebSocket::new(stream, connection, pooled, negotiated);
-            socket.flush().await?;
+            socket.flush().await.inspect_err(|error| events::not_opened(true, error))?;
+            socket.begin();
             Ok(socket)
         }
         Err(unsendable) => {
+            events::refused(true, 500, "invalid response");
             let reason = unsendable.reason().clone();
             refuse(stream, unsendable.into_refusal(), pooled).await;
             Err(reason.into())

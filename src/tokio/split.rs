@@ -16,11 +16,11 @@ use crate::adapter::{Handles, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { inbox: Inbox { receiver, access, .. }, pooled, negotiated, .. } = socket;
+    let WebSocket { inbox: Inbox { receiver, life, access, .. }, pooled, negotiated, .. } = socket;
     let mut handles = Handles::default();
     let handle = handles.first();
     let shared = Arc::new(Shared::new(access, handles, negotiated));
-    let reader = Reader { inbox: Inbox::new(receiver, ReaderShare(Arc::clone(&shared))), pooled };
+    let reader = Reader { inbox: Inbox::new(receiver, life, ReaderShare(Arc::clone(&shared))), pooled };
     (reader, Writer::new(shared, handle))
 }
 
@@ -77,10 +77,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         if !writer.is_of(&self.inbox.access.0) {
             return Err(ReuniteError::new((self, writer)));
         }
-        let Self { inbox: Inbox { receiver, access, .. }, pooled } = self;
+        let Self { inbox: Inbox { receiver, life, access, .. }, pooled } = self;
         let driver = access.0.take();
         let negotiated = access.0.negotiated.clone();
-        Ok(WebSocket::from_inbox(Inbox::new(receiver, driver), pooled, negotiated))
+        Ok(WebSocket::from_inbox(Inbox::new(receiver, life, driver), pooled, negotiated))
     }
 
     /// Where the connection is between open and closed.

@@ -3,6 +3,8 @@
 
 mod broken_rules;
 mod connecting;
+#[cfg(feature = "tracing")]
+mod events;
 mod refused_requests;
 mod short_deadlines;
 mod slow_ends;

@@ -11,6 +11,8 @@ pub mod handshake;
 pub mod http;
 pub mod kind;
 pub mod load;
+#[cfg(feature = "tracing")]
+pub mod subscriber;
 pub mod wire;
 pub mod written;
 
