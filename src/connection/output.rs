@@ -14,6 +14,9 @@ use crate::wire::mask;
 /// A shared payload at least this long is chained; a shorter one is cheaper to copy behind its header.
 pub(crate) const CHAIN_LEN: usize = 4 << 10;
 
+/// A frame that many connections share is chained from here on: it is in the caches when it is written, and a copy for each is not.
+pub(crate) const SHARE_LEN: usize = 256;
+
 /// The bytes that are owed to the peer, in order.
 ///
 /// Write [`chunk`](Self::chunk) to the transport and [`advance`](Self::advance) by what it took, until the output is empty. It is a
@@ -158,10 +161,13 @@ impl Output {
         self.coalesced = storage;
     }
 
-    /// Gives the storage back if nothing is owed.
+    /// Gives the storage back if nothing is in it.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn release_storage(&mut self) -> Option<Box<[u8]>> {
-        (self.is_empty() && self.storage_len() > 0).then(|| core::mem::take(&mut self.coalesced))
+        if self.elsewhere_len == 0 {
+            self.chain = None;
+        }
+        (self.end == 0 && self.storage_len() > 0).then(|| core::mem::take(&mut self.coalesced))
     }
 
     /// Queues a frame, masked with `key` (RFC 6455 5.3) if there is one.

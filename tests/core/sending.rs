@@ -310,13 +310,27 @@ fn what_is_owned_is_copied_below_4_kib_and_chained_from_there_on() -> Result<(),
         let (before, header) = (8, 4);
         let first_len = if is_chained { before + header } else { before + header + len };
         assert_eq!(server.output().chunk().len(), first_len);
+    }
+    Ok(())
+}
 
-        // Of a prepared message the header is a part of what is owned.
+#[test]
+fn what_many_share_is_copied_below_256_bytes_and_chained_from_there_on() -> Result<(), SendError> {
+    // The header is a part of what is shared.
+    for (len, is_chained) in [(251, false), (252, true)] {
+        let (prepared, header, before) = (Prepared::new(wire::noise(len)), 4, 8);
         let mut server = Role::Server.connection(Config::new());
         server.send("before")?;
-        server.send(&Prepared::new(wire::noise(len - header)))?;
-        let first_len = if is_chained { before } else { before + len };
+        server.send(&prepared)?;
+        let first_len = if is_chained { before } else { before + header + len };
         assert_eq!(server.output().chunk().len(), first_len);
+        // A client has to mask it (RFC 6455 5.3), and a fragment has another header.
+        let mut client = Role::Client.connection(Config::new());
+        client.send(&prepared)?;
+        assert_eq!(client.output().chunk().len(), header + 4 + len);
+        let mut server = Role::Server.connection(Config::new());
+        server.send_fragment(&prepared, false)?;
+        assert_eq!(server.output().chunk().len(), header + len);
     }
     Ok(())
 }

@@ -79,7 +79,8 @@ fn find(tokens: &[Token]) -> Found {
             (Some("pub" | "crate" | "super" | "in" | "async" | "const" | "unsafe" | "extern"), _) => continue,
             _ if !attributes.is_empty() && (first.is('(') || first.is(')')) => continue,
             (Some("fn"), [Token::Word(name), ..]) if is_test(&attributes) => found.tests.push(name.clone()),
-            (Some("mod"), [Token::Word(name), end, ..]) if end.is(';') => {
+            // What stands elsewhere is a program of its own.
+            (Some("mod"), [Token::Word(name), end, ..]) if end.is(';') && !has_path(&attributes) => {
                 found.modules.push(name.clone());
             }
             _ => {}
@@ -100,6 +101,11 @@ fn split_group(tokens: &[Token]) -> (&[Token], &[Token]) {
         }
     }
     (tokens, &[])
+}
+
+/// True for `#[path = ".."]`.
+fn has_path(attributes: &[&[Token]]) -> bool {
+    attributes.iter().any(|attribute| attribute.first().and_then(Token::word) == Some("path"))
 }
 
 /// True for `#[test]` and `#[tokio::test]`, with arguments or not, unless the test is ignored.
@@ -171,7 +177,8 @@ mod tests {
     #[test]
     fn modules_in_files_are_found() {
         let found = find_in(
-            "mod plain; #[cfg(unix)] pub(crate) mod visible; mod inline { fn a() {} } // mod commented_out;",
+            "mod plain; #[cfg(unix)] pub(crate) mod visible; mod inline { fn a() {} } // mod commented_out;
+            #[path = \"../elsewhere.rs\"] mod elsewhere;",
         );
         assert_eq!(found.modules, ["plain", "visible"]);
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Sender;
 use crate::connection::deflate::Deflater;
 use crate::connection::outgoing::{Outgoing, OutgoingPayload, Prepared};
-use crate::connection::output::CHAIN_LEN;
+use crate::connection::output::{CHAIN_LEN, SHARE_LEN};
 use crate::wire::frame::{Header, OpCode};
 use crate::wire::mask::Keys;
 
@@ -120,12 +120,11 @@ impl Sender {
         let frame = prepared.frame();
         if is_whole && self.keys.is_none() {
             self.sent.count_frame(true, prepared.payload().len());
-        }
-        match (self.copies(frame), is_whole && self.keys.is_none()) {
-            (true, true) => self.output.push(frame),
-            (false, true) => self.output.chain(frame.clone()),
-            (true, false) => self.push(opcode, fin, prepared.payload()),
-            (false, false) => self.push_chained(opcode, fin, prepared.shared_payload()),
+            if frame.len() < SHARE_LEN { self.output.push(frame) } else { self.output.chain(frame.clone()) }
+        } else if self.copies(frame) {
+            self.push(opcode, fin, prepared.payload());
+        } else {
+            self.push_chained(opcode, fin, prepared.shared_payload());
         }
     }
 
