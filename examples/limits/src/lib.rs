@@ -52,7 +52,7 @@ impl Limits {
 /// A room in which everybody hears everybody.
 pub struct Server<S: AsyncRead + AsyncWrite + Unpin> {
     limits: Limits,
-    handshake: ServerHandshake,
+    config: Config,
     admission: Admission,
     refusals: Semaphore,
     room: Room<S>,
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         let config = limits.config().ok_or("`outputs_len` has no room for a message on each connection")?;
         Ok(Self {
             limits,
-            handshake: ServerHandshake::new(config),
+            config,
             admission: Admission::new(limits.connections, limits.connections_per_address),
             refusals: Semaphore::new(REFUSALS),
             room: Room::default(),
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
             Ok(place) => place,
             Err(reason) => return self.refuse(stream, reason).await,
         };
-        let (reader, writer) = accept_with(stream, self.handshake.clone()).await?.split();
+        let (reader, writer) = accept_with(stream, ServerHandshake::new(self.config)).await?.split();
         let _seat = self.room.join(writer.clone());
         self.receive(reader, writer).await
     }
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     async fn refuse(&self, stream: S, reason: &str) -> Result<(), Error> {
         // A crowd that is refused must not cost what one does that is let in.
         let Ok(_permit) = self.refusals.try_acquire() else { return Ok(()) };
-        let incoming = Incoming::receive(stream, self.handshake.clone()).await?;
+        let incoming = Incoming::receive(stream, ServerHandshake::new(self.config)).await?;
         incoming.reject(503, &[("Retry-After", "10")], reason.as_bytes()).await
     }
 

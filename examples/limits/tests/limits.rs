@@ -123,7 +123,7 @@ async fn a_flooder_is_closed_and_the_others_go_on() {
     // The burst of the one, then that of the other, and nothing else.
     for (name, number) in ["flood", "talk"].iter().flat_map(|name| (0..5).map(move |number| (name, number))) {
         let message = listener.recv().await.expect("open").expect("not the end");
-        assert_eq!(message, format!("{name} {number}").into());
+        assert_eq!(message, format!("{name} {number}"));
     }
     assert!(timeout(Duration::from_secs(1), listener.recv()).await.is_err());
 }

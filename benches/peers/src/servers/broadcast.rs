@@ -26,16 +26,16 @@ pub(super) const SERVERS: &[Server] = &[
         |listener, setting| {
             in_room(listener, setting, tidewire::halves, tidewire::publish_queued, tidewire::subscribe)
         },
-        "`queue` of a `Prepared` into each `Writer`; the readers write",
+        "`queue` of a `Prepared` into each `Writer`, of all messages that are there; the readers write",
     ),
     server(
         Kind::Own,
-        "tidewire flushed",
+        "tidewire sent",
         Role::Broadcast,
         |listener, setting| {
-            in_room(listener, setting, tidewire::halves, tidewire::publish_flushed, tidewire::subscribe)
+            in_room(listener, setting, tidewire::halves, tidewire::publish_sent, tidewire::subscribe)
         },
-        "the same, then `flush` of each before a read of the publisher waits",
+        "`send` of a `Prepared` with each `Writer`, polled once; the reader writes what the socket has no room for",
     ),
     server(
         Kind::Peer,

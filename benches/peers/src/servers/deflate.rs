@@ -78,18 +78,12 @@ pub(super) const SERVERS: &[Server] = &[
     ),
     server(
         Kind::Own,
-        "tidewire flushed",
+        "tidewire sent",
         Role::DeflateBroadcast,
         |listener, setting| {
-            in_room(
-                listener,
-                setting,
-                tidewire::deflate_halves,
-                tidewire::publish_flushed,
-                tidewire::subscribe,
-            )
+            in_room(listener, setting, tidewire::deflate_halves, tidewire::publish_sent, tidewire::subscribe)
         },
-        "the same, then `flush` of each before a read of the publisher waits",
+        "the same, with `send`",
     ),
     server(
         Kind::Peer,

@@ -4,10 +4,14 @@ use futures_util::FutureExt as _;
 use tidewire::tokio::{Reader, WebSocket, Writer};
 use tidewire::{Config, Error, Event, Prepared, ServerHandshake};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use super::broadcast::Room;
 use super::{Failure, Outcome, Setting, lock};
 use crate::deflate;
+
+/// How many messages are passed on at once.
+const MAX_BURST: usize = 64;
 
 pub(super) async fn lent(stream: TcpStream, _: Setting) -> Outcome {
     echo_lent(tidewire::tokio::accept(stream).await?).await
@@ -84,30 +88,29 @@ pub(super) async fn pass_on_owned(mut from: Reader<TcpStream>, to: Writer<TcpStr
 }
 
 pub(super) async fn publish_queued(mut from: Reader<TcpStream>, room: Room<Writer<TcpStream>>) -> Outcome {
+    let mut messages = Vec::new();
     while let Some(message) = from.recv().await? {
-        let message = Prepared::new(message);
-        lock(&room).retain(|peer| peer.queue(&message).is_ok());
+        messages.push(Prepared::new(message));
+        // Those that are here already go to each peer together, while what belongs to it is in the caches.
+        while messages.len() < MAX_BURST
+            && let Some(message) = from.recv().now_or_never()
+        {
+            let Some(message) = message? else { return Ok(()) };
+            messages.push(Prepared::new(message));
+        }
+        lock(&room).retain(|peer| messages.iter().all(|message| peer.queue(message).is_ok()));
+        messages.clear();
     }
     Ok(())
 }
 
-pub(super) async fn publish_flushed(mut from: Reader<TcpStream>, room: Room<Writer<TcpStream>>) -> Outcome {
-    let mut peers = Vec::new();
-    loop {
-        let received = match from.recv().now_or_never() {
-            Some(received) => received,
-            None => {
-                for peer in &peers {
-                    Writer::flush(peer).await?;
-                }
-                from.recv().await
-            }
-        };
-        let Some(message) = received? else { return Ok(()) };
+pub(super) async fn publish_sent(mut from: Reader<TcpStream>, room: Room<Writer<TcpStream>>) -> Outcome {
+    while let Some(message) = from.recv().await? {
         let message = Prepared::new(message);
-        peers.append(&mut lock(&room));
-        peers.retain(|peer| peer.queue(&message).is_ok());
+        // Without room in the socket, the rest is left to the reader. The task's budget is for 128 peers.
+        lock(&room).retain(|peer| !matches!(unconstrained(peer.send(&message)).now_or_never(), Some(Err(_))));
     }
+    Ok(())
 }
 
 pub(super) async fn subscribe(
