@@ -299,6 +299,40 @@ impl HandshakeError {
             | Self::NoAnswer => None,
         }
     }
+
+    /// What was broken, without anything that the peer sent.
+    pub(crate) const fn rule(&self) -> &'static str {
+        match self {
+            Self::MalformedHead(_) => "malformed HTTP head",
+            Self::UnexpectedTls => "TLS record instead of an HTTP head",
+            Self::RequestLineTooLong { .. } => "request line longer than the limit",
+            Self::HeadTooLong { .. } => "HTTP head longer than the limit",
+            Self::TooManyHeaders { .. } => "more HTTP headers than the limit",
+            Self::UnsupportedHttpVersion(_) => "HTTP version other than 1.1",
+            Self::MethodNotGet(_) => "method other than GET",
+            Self::MethodNotConnect(_) => "method other than CONNECT",
+            Self::UnsupportedProtocol(_) => ":protocol other than websocket",
+            Self::InvalidTarget(_) => "invalid request-target",
+            Self::InvalidHost(_) => "missing, repeated or malformed Host",
+            Self::RequestBody(_) => "request with a body",
+            Self::UpgradeRequired(_) => "this is a WebSocket server: Upgrade must be websocket",
+            Self::InvalidUpgrade(_) => "malformed Upgrade",
+            Self::InvalidConnection(_) => "Connection lacks Upgrade",
+            Self::UnsupportedVersion(_) => "WebSocket version other than 13",
+            Self::InvalidVersion(_) => "repeated or malformed Sec-WebSocket-Version",
+            Self::InvalidKey(_) => "missing, repeated or malformed Sec-WebSocket-Key",
+            Self::InvalidSubprotocols(_) => "malformed Sec-WebSocket-Protocol",
+            Self::InvalidExtensions(_) => "malformed Sec-WebSocket-Extensions",
+            Self::OriginNotAllowed(_) => "origin not allowed",
+            Self::TimedOut => "the opening handshake took too long",
+            Self::Refused(_) => "answer other than 101",
+            Self::InvalidContentLength(_) => "malformed Content-Length",
+            Self::InvalidAccept(_) => "missing or wrong Sec-WebSocket-Accept",
+            Self::UnexpectedSubprotocol(_) => "subprotocol that was not offered",
+            Self::UnexpectedExtension(_) => "extension that was not offered",
+            Self::UnexpectedEof | Self::NoAnswer => "end of the transport in the opening handshake",
+        }
+    }
 }
 
 /// What a refusal says besides its status: where to go instead, or the first line of its body.

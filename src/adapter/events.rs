@@ -8,7 +8,7 @@ use tracing::field::display;
 use tracing::{debug, info};
 
 use crate::connection::state::{Ending, Party};
-use crate::{Error, HandshakeError, ProxyError, Receiver, TimedOut};
+use crate::{Error, ProxyError, Receiver, TimedOut};
 
 /// An opening handshake came to nothing.
 pub(crate) fn not_opened(is_server: bool, error: &Error) {
@@ -17,8 +17,8 @@ pub(crate) fn not_opened(is_server: bool, error: &Error) {
     let reason: &dyn fmt::Display = match error {
         Error::TimedOut(which) => return timed_out(is_server, *which),
         Error::Handshake(error) => match error.status() {
-            Some(status) => return refused(is_server, status, why(error)),
-            None => &why(error),
+            Some(status) => return refused(is_server, status, error.rule()),
+            None => &error.rule(),
         },
         Error::Proxy(ProxyError::Refused(status)) => return refused(is_server, *status, "proxy"),
         Error::Proxy(ProxyError::AuthenticationRequired) => return refused(is_server, 407, "proxy"),
@@ -142,36 +142,4 @@ impl Drop for Life {
 
 fn role(is_server: bool) -> &'static str {
     if is_server { "server" } else { "client" }
-}
-
-/// The rule that was broken, without what the peer sent.
-fn why(error: &HandshakeError) -> &'static str {
-    match error {
-        HandshakeError::MalformedHead(_) => "malformed head",
-        HandshakeError::UnexpectedTls => "TLS",
-        HandshakeError::RequestLineTooLong { .. } => "request line too long",
-        HandshakeError::HeadTooLong { .. } => "head too long",
-        HandshakeError::TooManyHeaders { .. } => "too many headers",
-        HandshakeError::UnsupportedHttpVersion(_) => "HTTP version",
-        HandshakeError::MethodNotGet(_) => "method",
-        HandshakeError::InvalidTarget(_) => "target",
-        HandshakeError::InvalidHost(_) => "Host",
-        HandshakeError::RequestBody(_) => "body",
-        HandshakeError::UpgradeRequired(_) | HandshakeError::InvalidUpgrade(_) => "Upgrade",
-        HandshakeError::InvalidConnection(_) => "Connection",
-        HandshakeError::UnsupportedVersion(_) | HandshakeError::InvalidVersion(_) => "Sec-WebSocket-Version",
-        HandshakeError::InvalidKey(_) => "Sec-WebSocket-Key",
-        HandshakeError::InvalidSubprotocols(_) | HandshakeError::UnexpectedSubprotocol(_) => {
-            "Sec-WebSocket-Protocol"
-        }
-        HandshakeError::InvalidExtensions(_) | HandshakeError::UnexpectedExtension(_) => {
-            "Sec-WebSocket-Extensions"
-        }
-        HandshakeError::OriginNotAllowed(_) => "Origin",
-        HandshakeError::TimedOut => "timed out",
-        HandshakeError::Refused(_) => "answer",
-        HandshakeError::InvalidContentLength(_) => "Content-Length",
-        HandshakeError::InvalidAccept(_) => "Sec-WebSocket-Accept",
-        HandshakeError::UnexpectedEof | HandshakeError::NoAnswer => "unexpected end",
-    }
 }

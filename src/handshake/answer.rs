@@ -63,7 +63,7 @@ pub(super) fn failure(error: &HandshakeError) -> Output {
         return Output::of(answer);
     }
     let content_type = ("Content-Type", "text/plain");
-    refusal(status, &[&[content_type], headers].concat(), format!("{}\n", explanation(error)).as_bytes())
+    refusal(status, &[&[content_type], headers].concat(), format!("{}\n", error.rule()).as_bytes())
 }
 
 /// What the client may need for another try.
@@ -90,42 +90,6 @@ pub(super) fn is_without_body(error: &HandshakeError) -> bool {
         HandshakeError::MethodNotGet(method) | HandshakeError::MethodNotConnect(method)
             if *method == Culprit::text("HEAD")
     )
-}
-
-/// What the client is told, whatever it sent.
-pub(super) fn explanation(error: &HandshakeError) -> &'static str {
-    match error {
-        HandshakeError::MalformedHead(_) => "malformed HTTP head",
-        HandshakeError::UnexpectedTls => "TLS record instead of an HTTP head",
-        HandshakeError::RequestLineTooLong { .. } => "request line longer than the limit",
-        HandshakeError::HeadTooLong { .. } => "HTTP head longer than the limit",
-        HandshakeError::TooManyHeaders { .. } => "more HTTP headers than the limit",
-        HandshakeError::UnsupportedHttpVersion(_) => "HTTP version other than 1.1",
-        HandshakeError::MethodNotGet(_) => "method other than GET",
-        HandshakeError::MethodNotConnect(_) => "method other than CONNECT",
-        HandshakeError::UnsupportedProtocol(_) => ":protocol other than websocket",
-        HandshakeError::InvalidTarget(_) => "invalid request-target",
-        HandshakeError::InvalidHost(_) => "missing, repeated or malformed Host",
-        HandshakeError::RequestBody(_) => "request with a body",
-        HandshakeError::UpgradeRequired(_) => "this is a WebSocket server: Upgrade must be websocket",
-        HandshakeError::InvalidUpgrade(_) => "malformed Upgrade",
-        HandshakeError::InvalidConnection(_) => "Connection lacks Upgrade",
-        HandshakeError::UnsupportedVersion(_) => "WebSocket version other than 13",
-        HandshakeError::InvalidVersion(_) => "repeated or malformed Sec-WebSocket-Version",
-        HandshakeError::InvalidKey(_) => "missing, repeated or malformed Sec-WebSocket-Key",
-        HandshakeError::InvalidSubprotocols(_) => "malformed Sec-WebSocket-Protocol",
-        HandshakeError::InvalidExtensions(_) => "malformed Sec-WebSocket-Extensions",
-        HandshakeError::OriginNotAllowed(_) => "origin not allowed",
-        HandshakeError::TimedOut => "the opening handshake took too long",
-        // No request leads to these.
-        HandshakeError::Refused(_)
-        | HandshakeError::InvalidContentLength(_)
-        | HandshakeError::InvalidAccept(_)
-        | HandshakeError::UnexpectedSubprotocol(_)
-        | HandshakeError::UnexpectedExtension(_)
-        | HandshakeError::UnexpectedEof
-        | HandshakeError::NoAnswer => "the opening handshake failed",
-    }
 }
 
 fn push_headers(head: &mut Vec<u8>, headers: &[(&str, &str)]) {

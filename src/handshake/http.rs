@@ -214,7 +214,7 @@ impl From<HandshakeError> for ::http::Response<String> {
         }
         if !answer::is_without_body(&error) {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            *response.body_mut() = answer::explanation(&error).to_string() + "\n";
+            *response.body_mut() = error.rule().to_string() + "\n";
         }
         response
     }

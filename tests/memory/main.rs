@@ -5,13 +5,10 @@ mod adapter_memory;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod core_memory;
-<<<<<<< HEAD
 #[cfg(feature = "tokio")]
 mod fan_out;
-=======
 #[cfg(feature = "futures")]
 mod forwarding;
->>>>>>> a3d6062 (tokio: implement `Stream` and `Sink` behind the feature `futures`)
 mod handshake_cost;
 
 /// As the example `broadcast` has it.

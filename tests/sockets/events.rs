@@ -100,9 +100,12 @@ fn a_client_tells_its_subprotocol_and_who_closed() {
 #[test]
 fn a_refused_request_is_told_with_its_status_and_the_rule_and_without_its_text() {
     let requests = [
-        (request("Origin: https://secret.example\r\n"), "status=403 reason=Origin"),
-        (b"GET /?secret HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), "status=426 reason=Upgrade"),
-        (b"secret\r\n\r\n".to_vec(), "status=400 reason=malformed head"),
+        (request("Origin: https://secret.example\r\n"), "status=403 reason=origin not allowed"),
+        (
+            b"GET /?secret HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+            "status=426 reason=this is a WebSocket server: Upgrade must be websocket",
+        ),
+        (b"secret\r\n\r\n".to_vec(), "status=400 reason=malformed HTTP head"),
     ];
     for adapter in Adapter::BOTH {
         for (bytes, fields) in &requests {
@@ -159,7 +162,7 @@ fn a_client_tells_that_it_was_refused_or_found_nobody() {
         assert_eq!(
             lines,
             [
-                "INFO refused role=client status=401 reason=answer",
+                "INFO refused role=client status=401 reason=answer other than 101",
                 "DEBUG failed role=client reason=connection refused"
             ],
             "{adapter:?}"
