@@ -134,6 +134,7 @@ fn check_answer(error: &HandshakeError, output: &[u8]) {
     let is_whole = head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())) && !body.is_empty();
     assert!(is_whole || (status == 405 && body.is_empty()));
     assert_eq!(head.contains("\r\nUpgrade: websocket"), status == 426);
-    let is_version = matches!(error, HandshakeError::UnsupportedVersion(_));
+    let is_version =
+        matches!(error, HandshakeError::UnsupportedVersion(_) | HandshakeError::InvalidVersion(_));
     assert_eq!(head.contains("\r\nSec-WebSocket-Version: 13"), is_version);
 }
