@@ -2,6 +2,7 @@
 
 mod answers;
 #[cfg(unix)]
+mod blocking_counters;
 mod clocks;
 mod closing;
 // The backlog is set with a socket of tokio.

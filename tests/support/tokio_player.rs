@@ -224,8 +224,7 @@ impl Player {
     #[cfg(feature = "futures")]
     async fn halves_by_traits(&mut self, socket: Socket) -> Result<(), Error> {
         if self.way == Way::TraitsSplit {
-            let (sink, stream) = futures_util::StreamExt::split(socket);
-            let (mut stream, mut sink) = (stream, sink);
+            let (mut sink, mut stream) = futures_util::StreamExt::split(socket);
             self.both_halves(&mut stream, &mut sink).await;
             let mut socket = stream.reunite(sink).expect("halves of one socket");
             self.finish(&mut socket).await;

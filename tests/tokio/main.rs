@@ -11,6 +11,7 @@ mod batching;
 mod budget;
 mod cancel_safety;
 mod close_codes;
+mod counters;
 mod either_side_closes;
 mod fairness;
 mod faults;
