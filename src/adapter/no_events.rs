@@ -10,7 +10,7 @@ pub(crate) fn refused(_: bool, _: u16, _: &str) {}
 pub(crate) fn timed_out(_: bool, _: TimedOut) {}
 
 #[derive(Debug, Default)]
-pub(crate) struct Life;
+pub(crate) struct Life(());
 
 impl Life {
     pub(crate) fn begin(&mut self, _: &Receiver, _: Option<&str>) {}
