@@ -19,25 +19,13 @@ pub enum Way {
     TraitsSplit,
 }
 
-impl Way {
-    /// True if the scenario is not the same in another way.
-    pub fn differs_in(self, scenario: Scenario) -> bool {
-        match self {
-            Self::Methods => true,
-            // The opening handshake has no traits.
-            #[cfg(feature = "futures")]
-            Self::Traits => {
-                !matches!(scenario, Scenario::Reject | Scenario::Outdated | Scenario::AcceptInTwoSteps)
-            }
-            #[cfg(feature = "futures")]
-            Self::TraitsSplit => scenario == Scenario::Halves,
-        }
-    }
-}
-
 #[cfg(not(feature = "futures"))]
 impl Way {
     pub const ALL: &[Self] = &[Self::Methods];
+
+    pub fn differs_in(self, _: Scenario) -> bool {
+        true
+    }
 
     pub async fn recv(self, socket: &mut Socket) -> Result<Option<Message>, Error> {
         socket.recv().await
@@ -63,6 +51,18 @@ impl Way {
 #[cfg(feature = "futures")]
 impl Way {
     pub const ALL: &[Self] = &[Self::Methods, Self::Traits, Self::TraitsSplit];
+
+    /// True if the scenario is not the same in another way.
+    pub fn differs_in(self, scenario: Scenario) -> bool {
+        match self {
+            Self::Methods => true,
+            // The opening handshake has no traits.
+            Self::Traits => {
+                !matches!(scenario, Scenario::Reject | Scenario::Outdated | Scenario::AcceptInTwoSteps)
+            }
+            Self::TraitsSplit => scenario == Scenario::Halves,
+        }
+    }
 
     pub async fn recv(self, socket: &mut Socket) -> Result<Option<Message>, Error> {
         match self {
