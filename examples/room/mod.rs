@@ -16,7 +16,9 @@ use tokio::time::timeout;
 pub(crate) struct Room<S: AsyncRead + AsyncWrite + Unpin>(Mutex<Peers<S>>);
 
 struct Peers<S> {
-    writers: HashMap<SocketAddr, Writer<S>>,
+    /// By number: an address may come back before its former connection has left.
+    all: HashMap<u64, (SocketAddr, Writer<S>)>,
+    last_number: u64,
     is_closing: bool,
 }
 
@@ -46,7 +48,7 @@ impl fmt::Display for Told {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Room<S> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Peers { writers: HashMap::new(), is_closing: false }))
+        Self(Mutex::new(Peers { all: HashMap::new(), last_number: 0, is_closing: false }))
     }
 
     /// Adds a peer until the seat is dropped.
@@ -56,14 +58,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Room<S> {
             // It has come too late to be told by `shut_down`.
             writer.queue_close(CloseCode::GOING_AWAY);
         }
-        peers.writers.insert(address, writer);
-        Seat { room: self, address }
+        peers.last_number += 1;
+        let number = peers.last_number;
+        peers.all.insert(number, (address, writer));
+        Seat { room: self, number }
     }
 
     /// Queues a message for all. The task of each peer writes it; nothing waits here.
     pub(crate) fn tell(&self, message: &Prepared, slow: Slow) -> Told {
         let mut told = Told::default();
-        for writer in self.lock().writers.values() {
+        for (_, writer) in self.lock().all.values() {
             if !writer.is_ready() {
                 told.slow += 1;
                 if slow == Slow::Drop {
@@ -83,23 +87,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Room<S> {
         {
             let mut peers = self.lock();
             peers.is_closing = true;
-            peers.writers.values().for_each(|writer| writer.queue_close(CloseCode::GOING_AWAY));
+            peers.all.values().for_each(|(_, writer)| writer.queue_close(CloseCode::GOING_AWAY));
         }
         let all_gone = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(patience, all_gone).await;
-        let left = self.lock().writers.keys().copied().collect();
+        let left = self.lock().all.values().map(|(address, _)| *address).collect();
         // Each task drops its reader, and with it the connection.
         tasks.shutdown().await;
         left
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().writers.len()
+        self.lock().all.len()
     }
 
     /// How many bytes wait to be written, to all peers together.
     pub(crate) fn queued_len(&self) -> usize {
-        self.lock().writers.values().map(Writer::queued_len).sum()
+        self.lock().all.values().map(|(_, writer)| writer.queued_len()).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Peers<S>> {
@@ -110,12 +114,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Room<S> {
 /// A peer's place in the room.
 pub(crate) struct Seat<'r, S: AsyncRead + AsyncWrite + Unpin> {
     room: &'r Room<S>,
-    address: SocketAddr,
+    number: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Seat<'_, S> {
     fn drop(&mut self) {
-        let former = self.room.lock().writers.remove(&self.address);
+        let former = self.room.lock().all.remove(&self.number);
         drop(former);
     }
 }
