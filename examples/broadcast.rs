@@ -62,7 +62,7 @@ async fn publish(options: Options) -> Result<(), Box<dyn Error>> {
     let mut subscribers = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .args(["--server", &listener.local_addr()?.to_string()])
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .spawn()?;
 
     let (room, mut tasks) = (Arc::new(Room::new()), JoinSet::new());
@@ -137,6 +137,8 @@ async fn subscribe(server: SocketAddr, options: Options) -> Result<(), Box<dyn E
     let ends = reading.join_all().await;
     let whole = ends.iter().filter(|end| **end == (options.messages, true)).count();
     println!("{whole} of {} subscribers that read got every message, and 1001", ends.len());
+    // Those that never read stay until the publisher has cut them, and closes the pipe.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
 
