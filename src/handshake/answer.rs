@@ -66,6 +66,9 @@ pub(super) fn failure(error: &HandshakeError) -> Output {
     refusal(status, &[&[content_type], headers].concat(), format!("{}\n", error.rule()).as_bytes())
 }
 
+/// What the client is told where the application asked for an answer that must not be sent.
+pub(super) const FAILED: &str = "the server failed to answer";
+
 /// What the client may need for another try.
 pub(super) fn failure_headers(error: &HandshakeError) -> &'static [(&'static str, &'static str)] {
     match error {

@@ -33,7 +33,7 @@ impl ServerHandshake {
     /// fn upgrade(request: &Request<()>) -> Result<(Response<()>, Accepted), Response<String>> {
     ///     let handshake = ServerHandshake::new(Config::new());
     ///     let request = handshake.receive_http(request, None)?;
-    ///     Ok(request.accept_http(None).expect("no subprotocol is always fine"))
+    ///     Ok(request.accept_http(request.subprotocol())?)
     /// }
     ///
     /// let request = Request::get("/chat")
@@ -78,6 +78,7 @@ impl ServerHandshake {
             Version::HTTP_2 | Version::HTTP_3 => rules::connect(
                 method.as_str(),
                 protocol,
+                uri.scheme_str(),
                 uri.authority().map(|authority| authority.as_str()),
                 uri.path_and_query().map(|path| path.as_str()).unwrap_or_default(),
                 &headers,
@@ -195,6 +196,14 @@ impl Accepted {
     }
 }
 
+/// The answer where the application asked for one that must not be sent: 500.
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+impl From<InvalidResponse> for ::http::Response<String> {
+    fn from(_: InvalidResponse) -> Self {
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, answer::FAILED)
+    }
+}
+
 /// The answer to a request that is refused: its status, its headers, and a line of fixed text.
 ///
 /// `String` is a body for hyper and for axum. Nothing of the request is reflected. An error that no request leads to becomes 500.
@@ -205,17 +214,24 @@ impl From<HandshakeError> for ::http::Response<String> {
             HandshakeError::Refused(_) => None,
             error => error.status().and_then(|status| StatusCode::from_u16(status).ok()),
         };
-        let mut response = Self::new(String::new());
-        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let text = if answer::is_without_body(&error) { "" } else { error.rule() };
+        let mut response = refusal(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), text);
         for (name, value) in answer::failure_headers(&error) {
             if let Ok(name) = HeaderName::try_from(*name) {
                 response.headers_mut().insert(name, HeaderValue::from_static(value));
             }
         }
-        if !answer::is_without_body(&error) {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            *response.body_mut() = error.rule().to_string() + "\n";
-        }
         response
     }
+}
+
+/// A response with a line of text, or without a body.
+fn refusal(status: StatusCode, text: &str) -> ::http::Response<String> {
+    let mut response = ::http::Response::new(String::new());
+    *response.status_mut() = status;
+    if !text.is_empty() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        *response.body_mut() = text.to_string() + "\n";
+    }
+    response
 }

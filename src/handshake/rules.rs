@@ -43,6 +43,7 @@ pub(super) fn upgrade<'i>(
 pub(super) fn connect<'i>(
     method: &str,
     protocol: Option<&str>,
+    scheme: Option<&str>,
     authority: Option<&'i str>,
     path_and_query: &'i str,
     headers: &Headers<'_, 'i>,
@@ -54,7 +55,7 @@ pub(super) fn connect<'i>(
         let protocol = protocol.map(str::as_bytes);
         return Err(HandshakeError::UnsupportedProtocol(Culprit::line(protocol.into_iter())));
     }
-    let target = Target::connect(path_and_query, target::authority(authority, headers)?)?;
+    let target = Target::connect(scheme, path_and_query, target::authority(authority, headers)?)?;
     check_body(headers)?;
     check_version(headers).map_err(|error| match error {
         // RFC 9110 15.5.22: 426 names an `Upgrade`, which RFC 9113 8.2.2 forbids.

@@ -24,10 +24,15 @@ impl<'i> Target<'i> {
         read.filter(|_| is_visible(target)).ok_or_else(culprit)
     }
 
-    /// RFC 8441 4: the path and the query that `:path` has; `host` is `:authority`.
+    /// RFC 8441 4: `:scheme`, the path and the query that `:path` has, and `:authority` as the host.
     #[cfg(feature = "http")]
-    pub(super) fn connect(path_and_query: &'i str, host: &'i str) -> Result<Self, HandshakeError> {
-        if path_and_query.starts_with('/') {
+    pub(super) fn connect(
+        scheme: Option<&str>,
+        path_and_query: &'i str,
+        host: &'i str,
+    ) -> Result<Self, HandshakeError> {
+        // RFC 8441 5: `https` stands for `wss`, and `http` for `ws`.
+        if scheme.is_none_or(is_http) && path_and_query.starts_with('/') {
             Self::new(path_and_query, host)
         } else {
             Err(HandshakeError::InvalidTarget(Culprit::text(path(path_and_query))))
@@ -38,9 +43,12 @@ impl<'i> Target<'i> {
     fn absolute(target: &'i str) -> Option<Self> {
         let (scheme, rest) = target.split_once("://")?;
         let (host, path_and_query) = split_authority(rest);
-        let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-        (is_http && Authority::parse(host).is_ok()).then_some(Self { host, path_and_query })
+        (is_http(scheme) && Authority::parse(host).is_ok()).then_some(Self { host, path_and_query })
     }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// RFC 9112 3.2: one valid `Host`.

@@ -1,6 +1,7 @@
 //! [`UnsendableAnswer`]: what a server's application asked for and the client does not get.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 
 use thiserror::Error;
 
@@ -22,7 +23,7 @@ pub struct UnsendableAnswer {
 impl UnsendableAnswer {
     pub(super) fn new(config: Config, reason: InvalidResponse) -> Self {
         const HEADERS: &[(&str, &str)] = &[("Content-Type", "text/plain")];
-        let answer = answer::refusal(500, HEADERS, b"the server failed to answer\n");
+        let answer = answer::refusal(500, HEADERS, (String::from(answer::FAILED) + "\n").as_bytes());
         Self { reason, refusal: Connection::refused(config, answer).into() }
     }
 

@@ -94,6 +94,7 @@ fn an_extended_connect_has_the_rules_of_rfc_8441_and_of_rfc_6455() {
     }
     // A path, and a host that is one.
     check(&with_uri("server.example.com:443"), "InvalidTarget", 400);
+    check(&with_uri("ftp://server.example.com/chat"), "InvalidTarget", 400);
     check(&with_uri("/chat"), "InvalidHost", 400);
     check(&with_uri("https://user@server.example.com/"), "InvalidHost", 400);
     check(&with_header("host", b"other.example.com"), "InvalidHost", 400);
