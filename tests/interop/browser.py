@@ -5,11 +5,13 @@ Usage: browser.py --examples DIR --logs DIR --chromium COMMAND
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import http.server
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,7 +22,7 @@ from processes import Starter, until_signal
 from wire import Wire
 
 HERE = pathlib.Path(__file__).parent
-EXPECTED_CHECKS = 22
+EXPECTED_CHECKS = 25
 SECONDS_FOR_PAGE = 180
 FLAGS = (
     "--headless",
@@ -32,6 +34,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # That of the server over HTTP/2 is self-signed.
+    "--ignore-certificate-errors",
 )
 
 
@@ -61,32 +65,53 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-async def results_of_page(starter, chromium, profile, wire, *echo_urls):
-    """Serves the page, opens it in the browser, waits for its results."""
-    loop = asyncio.get_running_loop()
-    posted = loop.create_future()
-    take = functools.partial(loop.call_soon_threadsafe, posted.set_result)
+@contextlib.contextmanager
+def site(wire, take):
+    """Serves the page; yields its origin. `take` gets the results."""
     handler = functools.partial(Handler, take, wire)
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    query = "&".join(urllib.parse.quote(url, safe="") for url in echo_urls)
-    page = f"http://127.0.0.1:{site.server_port}/browser.html?{query}"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        async with starter.command(chromium, *FLAGS, f"--user-data-dir={profile}", page):
-            return await asyncio.wait_for(posted, SECONDS_FOR_PAGE)
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        site.shutdown()
+        server.shutdown()
+
+
+def make_certificate(folder):
+    """A certificate and its key, which nobody else has issued."""
+    path = str(pathlib.Path(folder) / "localhost.pem")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split()
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", path, "-out", f"{path}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    with open(path, "a") as file:
+        file.write(pathlib.Path(f"{path}.crt").read_text())
+    return path
 
 
 async def results(starter, chromium, profile):
-    """What the page finds with a server that does not compress, and with one that does."""
+    """What the page finds with servers that compress and that do not, with axum, and over HTTP/2."""
     wire = Wire()
-    async with (
-        starter.server("echo_server") as (_, plain_url),
-        starter.server("echo_server", "--deflate") as (_, deflate_url),
-        wire.to(deflate_url) as deflate_url,
-    ):
-        return await results_of_page(starter, chromium, profile, wire, plain_url, deflate_url)
+    loop = asyncio.get_running_loop()
+    posted = loop.create_future()
+    take = functools.partial(loop.call_soon_threadsafe, posted.set_result)
+    certificate = make_certificate(profile)
+    with site(wire, take) as origin:
+        async with (
+            starter.server("echo_server") as (_, plain_url),
+            starter.server("echo_server", "--deflate") as (_, deflate_url),
+            wire.to(deflate_url) as deflate_url,
+            starter.server("axum_server", "--origin", origin) as (_, axum_url),
+            starter.server("hyper_server", "--origin", origin, "--pem", certificate) as (hyper, hyper_url),
+        ):
+            secure_url = f"wss://localhost:{hyper_url.rsplit(':', 1)[1]}/browser"
+            urls = (plain_url, deflate_url, f"{axum_url}/chat", secure_url)
+            query = "&".join(urllib.parse.quote(url, safe="") for url in urls)
+            page = f"{origin}/browser.html?{query}"
+            async with starter.command(chromium, *FLAGS, f"--user-data-dir={profile}", page):
+                found = await asyncio.wait_for(posted, SECONDS_FOR_PAGE)
+            spoken = [line for line in hyper.errors().splitlines() if line.startswith("/browser ")]
+            error = None if spoken == ["/browser over HTTP/2.0"] else f"expected HTTP/2, got {spoken}"
+            return [*found, {"name": "HTTP/2 is what was spoken", "error": error}]
 
 
 async def run(checks, starter, chromium):

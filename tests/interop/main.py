@@ -12,6 +12,7 @@ import client
 import compression_clients
 import compression_servers
 import feed
+import frameworks
 import interrupt
 import messages
 import network
@@ -58,6 +59,7 @@ async def run_sections(checks, starter):
         section = compression_clients.run(checks, starter, name)
         await guarded(checks, f"{name} --deflate", section)
     await guarded(checks, "echo_client --deflate", compression_servers.run(checks, starter))
+    await guarded(checks, "axum_server", frameworks.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter))
     await guarded(checks, "autobahn_client", autobahn.run(checks, starter, "--deflate"))
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,8 @@ class Wire:
     @contextlib.asynccontextmanager
     async def to(self, url):
         """Runs a proxy to the server at `url`; yields the URL of the proxy."""
-        host, port = url.removeprefix("ws://").rsplit(":", 1)
+        address, slash, path = url.removeprefix("ws://").partition("/")
+        host, port = address.rsplit(":", 1)
 
         async def serve(reader, writer):
             with contextlib.suppress(OSError):
@@ -25,7 +26,7 @@ class Wire:
                     )
 
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as proxy:
-            yield f"ws://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+            yield f"ws://127.0.0.1:{proxy.sockets[0].getsockname()[1]}{slash}{path}"
 
     async def _pass_on(self, sender, reader, writer):
         while data := await reader.read(1 << 16):
