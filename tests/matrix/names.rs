@@ -10,7 +10,7 @@ use crate::source::{Token, tokens};
 pub(crate) struct Names(BTreeMap<String, BTreeSet<PathBuf>>);
 
 impl Names {
-    /// The tests of the crate, and of every program in `tests/` that Cargo builds.
+    /// The tests of the crate, of every program in `tests/` that Cargo builds, and of the examples with frameworks.
     pub(crate) fn of_project(root: &Path) -> Self {
         let mut names = Self(BTreeMap::new());
         names.add(root, Path::new("src/lib.rs"), true);
@@ -19,6 +19,7 @@ impl Names {
         for main in paths.filter(|path| path.ends_with("/main.rs")) {
             names.add(root, &Path::new("tests").join(main), true);
         }
+        names.add(root, Path::new("examples/frameworks/tests/programs.rs"), true);
         names
     }
 
