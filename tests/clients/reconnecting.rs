@@ -198,3 +198,45 @@ fn a_connection_that_is_open_is_returned_again() {
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 }
+
+#[test]
+fn the_last_error_is_why_the_last_try_failed() {
+    fn name(error: Option<&Error>) -> &'static str {
+        match error {
+            None => "none",
+            Some(Error::ClosedByPeer(_)) => "closed",
+            Some(Error::Handshake(HandshakeError::Refused(_))) => "refused",
+            Some(_) => "another",
+        }
+    }
+
+    for adapter in Adapter::BOTH {
+        let (port, serving) = listen(|listener| {
+            for turn in [Turn::Close(1012), Turn::Refuse(503), Turn::Close(1012), Turn::Close(1000)] {
+                serve(&listener, turn, 0);
+            }
+        });
+        let request = ClientRequest::new(&format!("ws://127.0.0.1:{port}/")).expect("a URI");
+        let mut names = Vec::new();
+        match adapter {
+            Adapter::Blocking => {
+                let mut feed = blocking::Connector::new().reconnecting(request).with_backoff(hasty());
+                while let Some(socket) = feed.next().expect("closed for good") {
+                    socket.send("subscribe").expect("open");
+                    while let Ok(Some(_)) = socket.recv() {}
+                    names.push(name(feed.last_error()));
+                }
+            }
+            Adapter::Tokio => block_on(async {
+                let mut feed = asynchronous::Connector::new().reconnecting(request).with_backoff(hasty());
+                while let Some(socket) = feed.next().await.expect("closed for good") {
+                    socket.send("subscribe").await.expect("open");
+                    while let Ok(Some(_)) = socket.recv().await {}
+                    names.push(name(feed.last_error()));
+                }
+            }),
+        }
+        serving.join().expect("no panic");
+        assert_eq!(names, ["none", "refused", "closed"]);
+    }
+}
