@@ -1,0 +1,91 @@
+//! [`History`]: the last messages of a channel, and what became of those before.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Entry, Event, Name, Notice, Position};
+
+/// The last messages of a channel, within a number and a length.
+#[derive(Debug)]
+pub(super) struct History<C> {
+    kept: VecDeque<Kept<C>>,
+    /// Bytes of text in `kept`.
+    len: usize,
+    /// Of each process, the last message that is no longer here.
+    forgotten: Position,
+}
+
+#[derive(Debug)]
+struct Kept<C> {
+    entry: Arc<Entry>,
+    /// What guests are told, with what their protocols have made of it.
+    notice: Arc<Notice<C>>,
+}
+
+impl<C: Default> History<C> {
+    /// An empty history. What stood here before, if anything, is gone up to `forgotten`.
+    pub(super) fn new(forgotten: Position) -> Self {
+        Self { kept: VecDeque::new(), len: 0, forgotten }
+    }
+
+    /// Adds a message, and forgets the oldest beyond the limits.
+    pub(super) fn push(&mut self, entry: Arc<Entry>, max_count: usize, max_len: usize) -> Arc<Notice<C>> {
+        let notice = Arc::new(Notice::new(Event::Said(Arc::clone(&entry))));
+        self.len += entry.text.len();
+        self.kept.push_back(Kept { entry, notice: Arc::clone(&notice) });
+        while self.kept.len() > max_count || self.len > max_len {
+            let Some(Kept { entry, .. }) = self.kept.pop_front() else { break };
+            self.len -= entry.text.len();
+            advance(&mut self.forgotten, &entry.origin, entry.seq);
+        }
+        notice
+    }
+
+    /// What came after `since`.
+    pub(super) fn after(&self, since: &Position) -> impl Iterator<Item = &Arc<Notice<C>>> {
+        self.kept.iter().filter(|kept| !covers(since, &kept.entry)).map(|kept| &kept.notice)
+    }
+
+    /// True if messages after `since` may be missing: they are no longer here, or were with a process that nobody remembers.
+    pub(super) fn has_gap(&self, since: &Position) -> bool {
+        let is_known =
+            |origin| self.forgotten.contains_key(origin) || self.entries().any(|entry| entry.origin == *origin);
+        self.forgotten.iter().any(|(origin, seq)| since.get(origin).is_none_or(|read| read < seq))
+            || !since.keys().all(is_known)
+    }
+
+    /// True if the message stood here, and does no longer.
+    pub(super) fn has_forgotten(&self, entry: &Entry) -> bool {
+        covers(&self.forgotten, entry)
+    }
+
+    /// What stood here up to `position` is gone.
+    pub(super) fn forget_until(&mut self, position: Position) {
+        self.forgotten = position;
+    }
+
+    /// Forgets that there ever was a process of that name.
+    pub(super) fn forget_origin(&mut self, origin: &Name) {
+        self.forgotten.remove(origin);
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.kept.iter().map(|kept| &*kept.entry)
+    }
+
+    pub(super) fn forgotten(&self) -> &Position {
+        &self.forgotten
+    }
+}
+
+fn covers(position: &Position, entry: &Entry) -> bool {
+    position.get(&entry.origin).is_some_and(|read| *read >= entry.seq)
+}
+
+/// Sets a process's number, if it is greater.
+pub(super) fn advance(position: &mut Position, origin: &Name, seq: u64) {
+    match position.get_mut(origin) {
+        Some(known) => *known = seq.max(*known),
+        None => drop(position.insert(origin.clone(), seq)),
+    }
+}
