@@ -1,13 +1,15 @@
 //! [`Journal`]: a file that remembers what was acknowledged.
 //!
-//! Each line is a [`Record`] in JSON. A message is appended before it is acknowledged. So it is there again after the process was killed:
+//! Each line is a [`Record`](crate::rooms::Record) in JSON. A message is appended before it is acknowledged. So it is there again after the process was killed:
 //! the system has it, though perhaps not yet the disk. When the file has grown, what the rooms still remember is written anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::rooms::{Outlet, Record, Rooms};
+use serde::Serialize;
+
+use crate::rooms::{Entry, Outlet, Rooms};
 
 /// The file is written anew when it is this long, or twice as long as it was when it was last written.
 const MIN_LEN: u64 = 1 << 20;
@@ -42,12 +44,12 @@ impl Journal {
         Ok(Self { path: path.into(), file, len, max_len: MIN_LEN.max(2 * len), _lock: lock })
     }
 
-    /// Stores a record. When this returns, a kill does not lose it.
+    /// Stores a message. When this returns, a kill does not lose it.
     ///
     /// # Errors
     /// What the system says. The file is as before then.
-    pub fn append(&mut self, record: &Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
+    pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&Line { said: entry })?;
         line.push(b'\n');
         if let Err(error) = self.file.write_all(&line) {
             // A part of a line must not stand before the next one.
@@ -72,6 +74,12 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// [`Record::Said`](crate::rooms::Record::Said) with an entry that is lent.
+#[derive(Serialize)]
+struct Line<'a> {
+    said: &'a Entry,
 }
 
 fn restore<O: Outlet>(mut file: impl BufRead, rooms: &mut Rooms<O>) -> io::Result<()> {
@@ -110,7 +118,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::rooms::{Channel, ClientId, Entry, Limits, Name, Notice};
+    use crate::rooms::{Channel, ClientId, Limits, Name, Notice, Record};
 
     struct Nobody;
 
@@ -165,7 +173,7 @@ mod tests {
     }
 
     fn store(journal: &mut Journal, rooms: &mut Rooms<Nobody>, seq: u64) {
-        journal.append(&Record::Said(entry(seq))).expect("stored");
+        journal.append(&entry(seq)).expect("stored");
         rooms.apply(entry(seq), None);
         journal.shrink(rooms).expect("shrunk");
     }

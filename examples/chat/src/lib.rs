@@ -1,4 +1,15 @@
 //! A chat over WebSocket: the library behind the program `chat`, for its tests and its load.
+//!
+//! Imports go one way: `rooms` knows nothing of the rest, `space` and `guest` know the rooms, and `server` knows all.
 
+pub mod gate;
+pub mod guest;
 pub mod journal;
+pub mod login;
+pub mod pages;
+pub mod protocol;
 pub mod rooms;
+mod routes;
+pub mod server;
+pub mod space;
+pub mod upgrade;

@@ -1,0 +1,115 @@
+//! [`Space`]: the rooms of one namespace, with their journal, behind a lock.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidewire::tokio::Writer;
+use tidewire::{CloseCode, Prepared, SendError};
+use tokio::net::TcpStream;
+
+use crate::journal::Journal;
+use crate::protocol::encode;
+use crate::rooms::{Channel, GuestId, Limits, Name, Notice, Outlet, Policy, Refusal, Rooms, Verdict};
+
+/// The way to a page: its connection's writer. No task and no channel belongs to it.
+#[derive(Debug)]
+pub struct Page(pub Writer<TcpStream>);
+
+/// What the protocols make of an event, once for all guests.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    json: OnceLock<Prepared>,
+}
+
+impl Outlet for Page {
+    type Cache = Encoded;
+
+    fn deliver(&self, notice: &Notice<Encoded>) -> bool {
+        let message = notice.cache().json.get_or_init(|| Prepared::new(encode(notice.event())));
+        match self.0.queue(message) {
+            Ok(()) => true,
+            Err(SendError::OutputFull) => {
+                // It comes back, and gets what it has missed.
+                self.0.queue_close((CloseCode::TRY_AGAIN_LATER, "too slow"));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// The rooms of one namespace.
+#[derive(Debug)]
+pub struct Space(Mutex<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    rooms: Rooms<Page>,
+    journal: Option<Journal>,
+}
+
+/// Where a message stands.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The process that accepted it.
+    pub origin: Name,
+    /// Its number there.
+    pub seq: u64,
+    /// How many were told at once; `None` if it was said before.
+    pub reached: Option<usize>,
+}
+
+impl Space {
+    /// Opens the rooms, with what a journal at `path` remembers.
+    ///
+    /// # Errors
+    /// Those of the journal.
+    pub fn open(origin: Name, limits: Limits, policy: Policy, path: Option<&Path>) -> io::Result<Self> {
+        let mut rooms = Rooms::new(origin, limits, policy);
+        let journal = path.map(|path| Journal::open(path, &mut rooms)).transpose()?;
+        Ok(Self(Mutex::new(Inside { rooms, journal })))
+    }
+
+    /// Something with the rooms that is not stored.
+    pub fn with_rooms<R>(&self, act: impl FnOnce(&mut Rooms<Page>) -> R) -> R {
+        act(&mut self.lock().rooms)
+    }
+
+    /// Says something: it is judged, stored, and told, all under one lock, so that all guests see one order.
+    ///
+    /// # Errors
+    /// As [`Rooms::say`], and [`NotStored`](Refusal::NotStored).
+    pub fn say(&self, guest: GuestId, id: u64, to: Channel, text: String, echo: bool) -> Result<Receipt, Refusal> {
+        let mut inside = self.lock();
+        let Inside { rooms, journal } = &mut *inside;
+        let entry = match rooms.say(guest, id, to, text, unix_millis())? {
+            Verdict::Known { origin, seq } => return Ok(Receipt { origin, seq, reached: None }),
+            Verdict::New(entry) => entry,
+        };
+        if let Some(journal) = journal {
+            journal.append(&entry).map_err(|error| {
+                eprintln!("chat: the journal cannot be written: {error}");
+                Refusal::NotStored
+            })?;
+        }
+        let (origin, seq) = (entry.origin.clone(), entry.seq);
+        let reached = rooms.apply(entry, (!echo).then_some(guest));
+        if let Some(journal) = journal
+            && let Err(error) = journal.shrink(rooms)
+        {
+            eprintln!("chat: the journal cannot be written anew: {error}");
+        }
+        Ok(Receipt { origin, seq, reached: Some(reached) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
