@@ -153,7 +153,8 @@ impl Buckets {
                 return Err(Duration::from_secs_f64(1.0 / self.rate));
             }
         }
-        let bucket = self.by_address.entry(address).or_insert_with(|| Bucket::new(self.rate, self.burst, now));
+        let bucket =
+            self.by_address.entry(address).or_insert_with(|| Bucket::new(self.rate, self.burst, now));
         bucket.take(now)
     }
 }

@@ -142,9 +142,8 @@ impl Guest<'_> {
         self.reply(&Reply::Welcome { user: &self.person.name, moderator: self.person.is_moderator })?;
         let space = &*self.host.space;
         let page = Page(self.writer.clone());
-        let entered = space.with_rooms(|rooms| {
-            rooms.enter(self.person.clone(), client, page, all.as_ref(), user.as_ref())
-        });
+        let entered = space
+            .with_rooms(|rooms| rooms.enter(self.person.clone(), client, page, all.as_ref(), user.as_ref()));
         match entered {
             Ok(id) => Ok(Presence { space, id }),
             Err(refusal) => {
@@ -156,8 +155,17 @@ impl Guest<'_> {
 
     /// Does what a message asks for. What is not done is refused, and the connection goes on.
     fn handle(&self, Presence { space, id: guest }: &Presence<'_>, text: &str) -> Result<(), End> {
-        let Ok(request) = serde_json::from_str::<Request>(text) else {
-            return self.refuse(Subject::default(), Refusal::Malformed, None);
+        let request = match serde_json::from_str::<Request>(text) {
+            Ok(request) => request,
+            Err(error) => {
+                let (subject, reason) = (Subject::default(), Refusal::Malformed);
+                return self.reply(&Reply::Refused {
+                    subject,
+                    reason,
+                    text: format!("{reason}: {error}"),
+                    wait: None,
+                });
+            }
         };
         let subject = request.subject();
         let done = match request {
@@ -194,7 +202,9 @@ impl Guest<'_> {
 async fn text(reader: &mut Reader<TcpStream>) -> Result<String, End> {
     match reader.recv().await {
         Ok(Some(Message::Text(text))) => Ok(text),
-        Ok(Some(Message::Binary(_))) => Err(End::close(CloseCode::UNSUPPORTED_DATA, "only text is understood")),
+        Ok(Some(Message::Binary(_))) => {
+            Err(End::close(CloseCode::UNSUPPORTED_DATA, "only text is understood"))
+        }
         Ok(None) => Err(End::Over(Ok(()))),
         Err(error) => Err(End::Over(Err(error))),
     }

@@ -33,7 +33,8 @@ impl Journal {
     /// # Errors
     /// What the system says; `InvalidData` with the number of the line that is none; `WouldBlock` if another process has the file.
     pub fn open<O: Outlet>(path: &Path, rooms: &mut Rooms<O>) -> io::Result<Self> {
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.with_extension("lock"))?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path.with_extension("lock"))?;
         lock.try_lock().map_err(|error| io::Error::new(io::ErrorKind::WouldBlock, error.to_string()))?;
         match File::open(path) {
             Ok(file) => restore(BufReader::new(file), rooms)?,
@@ -164,7 +165,16 @@ mod tests {
 
     fn entry(seq: u64) -> Entry {
         let (to, client) = (Channel::Room(name("lobby")), ClientId::new(7));
-        Entry { origin: name("p"), seq, to, from: name("ann"), client, id: seq, time: seq, text: "x".repeat(1_000) }
+        Entry {
+            origin: name("p"),
+            seq,
+            to,
+            from: name("ann"),
+            client,
+            id: seq,
+            time: seq,
+            text: "x".repeat(1_000),
+        }
     }
 
     fn texts(rooms: &Rooms<Nobody>) -> Vec<u64> {

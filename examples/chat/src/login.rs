@@ -51,7 +51,11 @@ impl Login {
         let id: u128 = random()?;
         let mark = (0..6).map(|place| char::from(MARKS[(id >> (5 * place)) as usize % MARKS.len()]));
         let name = Name::new(&format!("{chosen}#{}", mark.collect::<String>()));
-        Ok(name.map(|name| Self { id, until: now + LOGIN_SECONDS, person: Some(Person { name, is_moderator }) }))
+        Ok(name.map(|name| Self {
+            id,
+            until: now + LOGIN_SECONDS,
+            person: Some(Person { name, is_moderator }),
+        }))
     }
 
     /// Who it is, after the login.

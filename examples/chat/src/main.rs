@@ -49,13 +49,16 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("port") => port = parser.value()?.parse()?,
             Long("data") => data = Some(PathBuf::from(parser.value()?)),
             Long("origin") => origins.push(parser.value()?.string()?),
-            Long("namespace") => namespaces.push(parser.value()?.parse_with(|name| name.to_owned().try_into())?),
+            Long("namespace") => {
+                namespaces.push(parser.value()?.parse_with(|name| name.to_owned().try_into())?)
+            }
             Long("behind-proxy") => settings.is_behind_proxy = true,
             Long("max-connections") => settings.max_connections = parser.value()?.parse()?,
             Long("max-per-address") => settings.max_per_address = parser.value()?.parse()?,
             Long("rate") => settings.rate = parser.value()?.parse_with(rate)?,
             Long("keepalive") => {
-                settings.keepalive = Duration::from_secs(parser.value()?.parse::<std::num::NonZeroU32>()?.get().into());
+                settings.keepalive =
+                    Duration::from_secs(parser.value()?.parse::<std::num::NonZeroU32>()?.get().into());
             }
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
@@ -69,7 +72,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
         settings.namespaces = namespaces;
     }
     settings.limits.max_guests = settings.max_connections;
-    settings.moderator_password = std::env::var("CHAT_MODERATOR_PASSWORD").ok().filter(|password| !password.is_empty());
+    settings.moderator_password =
+        std::env::var("CHAT_MODERATOR_PASSWORD").ok().filter(|password| !password.is_empty());
     Ok(Some(Options { address: SocketAddr::new(host, port), data, settings }))
 }
 

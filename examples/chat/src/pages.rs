@@ -1,6 +1,8 @@
 //! The pages: plain HTML, CSS and JavaScript, a part of the program. Nothing comes from elsewhere.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -23,16 +25,20 @@ pub fn chat(person: &Person, token: &str, namespace: &Name) -> Response {
 #[must_use]
 pub fn login(token: &str, namespace: &Name, problem: &str, has_moderators: bool) -> Response {
     let moderators = if has_moderators { "yes" } else { "no" };
-    let values =
-        [("token", token), ("namespace", namespace.as_str()), ("problem", problem), ("moderators", moderators)];
+    let values = [
+        ("token", token),
+        ("namespace", namespace.as_str()),
+        ("problem", problem),
+        ("moderators", moderators),
+    ];
     page(LOGIN, &values)
 }
 
 /// None of the values needs to be escaped: names and tokens have no markup, and problems are our own words.
 fn page(template: &str, values: &[(&str, &str)]) -> Response {
-    let html = values.iter().fold(template.to_owned(), |html, (name, value)| {
-        html.replace(&format!("{{{{{name}}}}}"), value)
-    });
+    let html = values
+        .iter()
+        .fold(template.to_owned(), |html, (name, value)| html.replace(&format!("{{{{{name}}}}}"), value));
     Html(html).into_response()
 }
 

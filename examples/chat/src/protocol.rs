@@ -128,10 +128,12 @@ mod tests {
 
     #[test]
     fn requests() {
-        let join: Request = serde_json::from_str(r#"{"type":"join","room":"lobby","since":{"p":7}}"#).expect("a request");
+        let join: Request =
+            serde_json::from_str(r#"{"type":"join","room":"lobby","since":{"p":7}}"#).expect("a request");
         let since = Position::from([(Name::new("p").expect("a name"), 7)]);
         assert_eq!(join, Request::Join { room: Name::new("lobby").expect("a name"), since: Some(since) });
-        let say: Request = serde_json::from_str(r#"{"type":"say","id":1,"to":{"user":"bob"},"text":"hi"}"#).expect("a request");
+        let say: Request = serde_json::from_str(r#"{"type":"say","id":1,"to":{"user":"bob"},"text":"hi"}"#)
+            .expect("a request");
         let to = Channel::User(Name::new("bob").expect("a name"));
         assert_eq!(say, Request::Say { id: 1, to, text: "hi".into(), echo: false });
         for wrong in [
@@ -152,7 +154,8 @@ mod tests {
     #[test]
     fn replies() {
         let subject = Subject { id: Some(3), room: None };
-        let refused = Reply::Refused { subject, reason: Refusal::TooFast, text: "slowly".into(), wait: Some(250) };
+        let refused =
+            Reply::Refused { subject, reason: Refusal::TooFast, text: "slowly".into(), wait: Some(250) };
         let json = r#"{"type":"refused","id":3,"reason":"too-fast","text":"slowly","wait":250}"#;
         assert_eq!(encode(&refused), json);
     }

@@ -208,7 +208,9 @@ impl<O: Outlet> Rooms<O> {
         }
         let room = self.rooms.open(name).ok_or(Refusal::TooManyRooms)?;
         let user = guest.person.name.clone();
-        if room.presence.len() >= self.limits.max_people && !room.presence.people().any(|other| *other == user) {
+        if room.presence.len() >= self.limits.max_people
+            && !room.presence.people().any(|other| *other == user)
+        {
             return Err(Refusal::RoomFull);
         }
         let is_first = !room.presence.has(&user, &self.origin);
@@ -254,7 +256,14 @@ impl<O: Outlet> Rooms<O> {
     /// # Errors
     /// [`Gone`](Refusal::Gone), [`Empty`](Refusal::Empty), [`TooLong`](Refusal::TooLong), [`Malformed`](Refusal::Malformed),
     /// [`NotAMember`](Refusal::NotAMember), [`NoSuchPerson`](Refusal::NoSuchPerson), [`NotAllowed`](Refusal::NotAllowed).
-    pub fn say(&self, guest: GuestId, id: u64, to: Channel, text: String, time: u64) -> Result<Verdict, Refusal> {
+    pub fn say(
+        &self,
+        guest: GuestId,
+        id: u64,
+        to: Channel,
+        text: String,
+        time: u64,
+    ) -> Result<Verdict, Refusal> {
         let guest = self.guests.get(&guest).ok_or(Refusal::Gone)?;
         let Person { name: from, .. } = &guest.person;
         if let Some((origin, seq)) = self.recent.place(from, guest.client, id) {
@@ -387,8 +396,10 @@ impl<O: Outlet> Rooms<O> {
         for entry in channels.iter().flat_map(|(_, room)| room.history.entries()) {
             entries.insert((entry.time, &entry.origin, entry.seq), entry);
         }
-        let forgotten = channels.into_iter().map(|(channel, room)| (Some(channel), room.history.forgotten().clone()));
-        let forgotten = [(None, floor)].into_iter().chain(forgotten).map(|(channel, at)| Record::Forgotten(channel, at));
+        let forgotten =
+            channels.into_iter().map(|(channel, room)| (Some(channel), room.history.forgotten().clone()));
+        let forgotten =
+            [(None, floor)].into_iter().chain(forgotten).map(|(channel, at)| Record::Forgotten(channel, at));
         let said = entries.into_values().map(|entry| Record::Said(entry.clone()));
         [Record::Origin(self.origin.clone())].into_iter().chain(forgotten).chain(said)
     }
@@ -431,7 +442,10 @@ impl<O: Outlet> Rooms<O> {
         known.time = known.time.max(head.time);
         if self.heads.len() > self.limits.max_origins {
             let others = self.heads.iter().filter(|(other, _)| **other != self.origin && *other != origin);
-            let Some(oldest) = others.min_by_key(|(_, head)| head.time).map(|(oldest, _)| oldest.clone()) else { return };
+            let Some(oldest) = others.min_by_key(|(_, head)| head.time).map(|(oldest, _)| oldest.clone())
+            else {
+                return;
+            };
             self.heads.remove(&oldest);
             self.all.history.forget_origin(&oldest);
             self.rooms.forget_origin(&oldest);
@@ -467,7 +481,10 @@ impl<O: Outlet> Rooms<O> {
 
 impl<O: Outlet> fmt::Debug for Rooms<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rooms").field("origin", &self.origin).field("guests", &self.guests.len()).finish_non_exhaustive()
+        f.debug_struct("Rooms")
+            .field("origin", &self.origin)
+            .field("guests", &self.guests.len())
+            .finish_non_exhaustive()
     }
 }
 

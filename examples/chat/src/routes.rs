@@ -66,12 +66,27 @@ impl Chat {
 
     fn cookie(&self, value: &str, seconds: u64) -> String {
         let secure = if self.settings.is_secure { "; Secure" } else { "" };
-        format!("{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}", self.cookie_name())
+        format!(
+            "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}",
+            self.cookie_name()
+        )
     }
 
     /// Where a request comes from.
     fn address(&self, peer: &Peer, headers: &HeaderMap) -> IpAddr {
-        let forwarded = || headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+        let forwarded = || {
+            headers
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?
+                .to_str()
+                .ok()?
+                .rsplit(',')
+                .next()?
+                .trim()
+                .parse()
+                .ok()
+        };
         if self.settings.is_behind_proxy { forwarded().unwrap_or(peer.address) } else { peer.address }
     }
 
@@ -125,7 +140,8 @@ impl FromRequestParts<Shared> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, chat: &Shared) -> Result<Self, Infallible> {
         let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+        let mut cookies =
+            lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
         let cookie = cookies.find(|(name, _)| *name == chat.cookie_name());
         Ok(Self(cookie.and_then(|(_, value)| chat.keys.verify(value, unix_seconds()))))
     }
@@ -149,7 +165,13 @@ async fn page(State(chat): State<Shared>, Path(namespace): Path<Name>, Visit(log
     }
 }
 
-fn login_page(chat: &Chat, login: Option<Login>, namespace: &Name, status: StatusCode, problem: &str) -> Response {
+fn login_page(
+    chat: &Chat,
+    login: Option<Login>,
+    namespace: &Name,
+    status: StatusCode,
+    problem: &str,
+) -> Response {
     let Some(visit) = login.or_else(|| Login::anonymous(unix_seconds()).ok()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -185,7 +207,10 @@ async fn login(
     let now = chat.start.elapsed();
     let address = chat.address(&peer, &headers);
     if chat.logins.lock().unwrap_or_else(PoisonError::into_inner).take(address, now).is_err() {
-        return problem(StatusCode::TOO_MANY_REQUESTS, "Too many logins from your address. Try again in a few seconds.");
+        return problem(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many logins from your address. Try again in a few seconds.",
+        );
     }
     let is_moderator = match (&chat.settings.moderator_password, form.password.as_str()) {
         (_, "") => false,
@@ -227,7 +252,9 @@ async fn logout(
 fn back(chat: &Chat, namespace: &Name) -> Redirect {
     // Names are letters of any script, and a header is ASCII: other namespaces than ours lead to the front page.
     match chat.spaces.get_key_value(namespace) {
-        Some((name, _)) if Some(name) != chat.first() && name.as_str().is_ascii() => Redirect::to(&format!("/n/{name}")),
+        Some((name, _)) if Some(name) != chat.first() && name.as_str().is_ascii() => {
+            Redirect::to(&format!("/n/{name}"))
+        }
         _ => Redirect::to("/"),
     }
 }
@@ -259,18 +286,19 @@ async fn socket(
     let Some(login) = login.filter(|login| login.person().is_some()) else {
         return (StatusCode::UNAUTHORIZED, "log in first\n").into_response();
     };
-    let place = match chat.settings.is_behind_proxy.then(|| chat.sockets.admit(chat.address(&peer, &headers))) {
+    let place = match chat.settings.is_behind_proxy.then(|| chat.sockets.admit(chat.address(&peer, &headers)))
+    {
         Some(Err(_)) => {
-            return (StatusCode::TOO_MANY_REQUESTS, "too many connections from your address\n").into_response();
+            return (StatusCode::TOO_MANY_REQUESTS, "too many connections from your address\n")
+                .into_response();
         }
         place => place,
     };
     let host = Host { space, keys: chat.keys.clone(), rate: chat.settings.rate };
     upgrade.accept(move |socket| async move {
-        let Peer { leaving, pass, .. } = peer;
         // How a connection ended is told to its page; the server goes on.
-        let _ = guest::serve(host, login, socket, leaving).await;
-        drop((pass, place));
+        let _ = guest::serve(host, login, socket, peer.leaving.clone()).await;
+        drop((place, peer));
     })
 }
 

@@ -110,7 +110,8 @@ pub struct Server {
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Held as long as the connection lives, also as a WebSocket.
-    pub(crate) pass: Arc<Pass>,
+    pub(crate) _pass: Arc<Pass>,
+    /// The shutdown waits until all of these are gone. So it comes last: the pass is given back before.
     pub(crate) leaving: watch::Receiver<bool>,
 }
 
@@ -163,7 +164,8 @@ impl Server {
             let _ = stream.set_nodelay(true);
             match gate.admit(address.ip()) {
                 Ok(pass) => {
-                    let peer = Peer { address: address.ip(), pass: Arc::new(pass), leaving: leaving.clone() };
+                    let peer =
+                        Peer { address: address.ip(), _pass: Arc::new(pass), leaving: leaving.clone() };
                     tokio::spawn(serve(stream, peer, router.clone()));
                 }
                 Err(crowded) => {
@@ -189,7 +191,8 @@ async fn serve(stream: TcpStream, peer: Peer, routes: Routes) {
         request.extensions_mut().insert(peer.clone());
         routes.call(request)
     });
-    let mut connection = std::pin::pin!(http().serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection =
+        std::pin::pin!(http().serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {
         _ = &mut connection => return,
         _ = leaving.wait_for(|leaving| *leaving) => connection.as_mut().graceful_shutdown(),
@@ -221,7 +224,8 @@ fn secret(data: Option<&Path>) -> io::Result<[u8; 32]> {
     let Some(path) = data.map(|data| data.join("key")) else { return new_secret() };
     match std::fs::read(&path) {
         Ok(key) => {
-            let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("{} is no key", path.display()));
+            let wrong =
+                || io::Error::new(io::ErrorKind::InvalidData, format!("{} is no key", path.display()));
             key.try_into().map_err(|_| wrong())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -81,7 +81,14 @@ impl Space {
     ///
     /// # Errors
     /// As [`Rooms::say`], and [`NotStored`](Refusal::NotStored).
-    pub fn say(&self, guest: GuestId, id: u64, to: Channel, text: String, echo: bool) -> Result<Receipt, Refusal> {
+    pub fn say(
+        &self,
+        guest: GuestId,
+        id: u64,
+        to: Channel,
+        text: String,
+        echo: bool,
+    ) -> Result<Receipt, Refusal> {
         let mut inside = self.lock();
         let Inside { rooms, journal } = &mut *inside;
         let entry = match rooms.say(guest, id, to, text, unix_millis())? {

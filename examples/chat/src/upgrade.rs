@@ -30,7 +30,10 @@ impl<S: AsRef<ServerHandshake> + Send + Sync> FromRequest<S> for Upgrade {
 
 impl Upgrade {
     /// Answers 101, and calls `serve` in a task of its own when the stream is there.
-    pub fn accept<F>(self, serve: impl FnOnce(WebSocket<TcpStream>) -> F + Send + 'static) -> axum::response::Response
+    pub fn accept<F>(
+        self,
+        serve: impl FnOnce(WebSocket<TcpStream>) -> F + Send + 'static,
+    ) -> axum::response::Response
     where
         F: Future<Output = ()> + Send,
     {

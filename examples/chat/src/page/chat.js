@@ -5,6 +5,8 @@ import { Connection } from "./connection.js";
 const { user: me, token, namespace } = document.body.dataset;
 const MAX_SHOWN = 500;
 const MAX_TEXT_BYTES = 4000;
+const MAX_NAME_BYTES = 48;
+const NAME = /^[\p{Alphabetic}\p{N}][\p{Alphabetic}\p{N}\-_.#]*$/u;
 const loadedAt = Date.now();
 const at = (id) => document.getElementById(id);
 const storageKey = `chat:${namespace}:${me}`;
@@ -218,7 +220,7 @@ function put(into, item) {
 function group(items) {
   items.forEach((item, index) => {
     const before = items[index - 1];
-    const isFirst = before?.from !== item.from || item.time - before.time > 300_000;
+    const isFirst = !before || before.from !== item.from || item.time - before.time > 300_000;
     item.element.classList.toggle("first", Boolean(item.from) && isFirst);
   });
 }
@@ -382,10 +384,14 @@ function note(text) {
   at("note").textContent = text;
 }
 
+function byteLength(text) {
+  return new TextEncoder().encode(text).length;
+}
+
 function send() {
   const text = at("text").value;
   if (!current || text.trim() === "") return;
-  const bytes = new TextEncoder().encode(text).length;
+  const bytes = byteLength(text);
   if (bytes > MAX_TEXT_BYTES) return note(`This is too long by ${bytes - MAX_TEXT_BYTES} bytes.`);
   note("");
   at("text").value = "";
@@ -423,13 +429,17 @@ at("text").addEventListener("keydown", (event) => {
 at("join").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = at("room").value.trim().replace(/^#/, "");
+  if (!NAME.test(name) || byteLength(name) > MAX_NAME_BYTES) {
+    return note("A room's name has up to 48 letters and digits, with - _ . or # inside, and no spaces.");
+  }
   at("room").value = "";
   note("");
+  closePanels();
+  at("text").focus();
   const known = conversations.get(`room:${name}`);
   if (known) return show(known);
   conversation(`room:${name}`).isWanted = true;
   connection.join(name);
-  closePanels();
 });
 at("leave").addEventListener("click", () => {
   const { name } = current;
@@ -442,8 +452,12 @@ at("newest").addEventListener("click", () => {
   scrollToEnd();
   markRead();
 });
+// The newest message stays in sight when the window changes, as a phone's does with its keyboard.
+let isFollowing = true;
+new ResizeObserver(() => isFollowing && scrollToEnd()).observe(at("messages"));
 at("messages").addEventListener("scroll", () => {
-  if (!isAtEnd()) return;
+  isFollowing = isAtEnd();
+  if (!isFollowing) return;
   at("newest").hidden = true;
   markRead();
 });
@@ -451,7 +465,12 @@ at("menu").addEventListener("click", () => togglePanel("menu", "side"));
 at("crowd").addEventListener("click", () => togglePanel("crowd", "people-panel"));
 document.addEventListener("visibilitychange", markRead);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") closePanels();
+  if (event.key === "Escape") {
+    const open = ["menu", "crowd"].find((button) => at(button).getAttribute("aria-expanded") === "true");
+    closePanels();
+    // The focus goes back to where it came from.
+    if (open) at(open).focus();
+  }
   if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
   event.preventDefault();
   const all = [...document.querySelectorAll("#rooms button, #privates button")];

@@ -41,7 +41,13 @@ pub(super) struct Channels<C> {
 
 impl<C: Default> Channels<C> {
     pub(super) fn new(max_count: usize) -> Self {
-        Self { by_name: HashMap::new(), idle: BTreeMap::new(), next_idle: 0, floor: Position::new(), max_count }
+        Self {
+            by_name: HashMap::new(),
+            idle: BTreeMap::new(),
+            next_idle: 0,
+            floor: Position::new(),
+            max_count,
+        }
     }
 
     pub(super) fn get(&self, name: &Name) -> Option<&Room<C>> {

@@ -48,8 +48,9 @@ impl<C: Default> History<C> {
 
     /// True if messages after `since` may be missing: they are no longer here, or were with a process that nobody remembers.
     pub(super) fn has_gap(&self, since: &Position) -> bool {
-        let is_known =
-            |origin| self.forgotten.contains_key(origin) || self.entries().any(|entry| entry.origin == *origin);
+        let is_known = |origin| {
+            self.forgotten.contains_key(origin) || self.entries().any(|entry| entry.origin == *origin)
+        };
         self.forgotten.iter().any(|(origin, seq)| since.get(origin).is_none_or(|read| read < seq))
             || !since.keys().all(is_known)
     }

@@ -63,7 +63,9 @@ mod tests {
         for good in ["a", "lobby", "Zürich", "世界", "ann#k3f9x2", "a.b-c_d", &"x".repeat(48)] {
             assert_eq!(Name::new(good).expect(good).as_str(), good);
         }
-        for bad in ["", " ", "-a", "#a", "a b", "a\u{200b}b", "a<b", "a/b", "a\nb", "\u{202e}a", &"x".repeat(49)] {
+        for bad in
+            ["", " ", "-a", "#a", "a b", "a\u{200b}b", "a<b", "a/b", "a\nb", "\u{202e}a", &"x".repeat(49)]
+        {
             assert_eq!(Name::new(bad), None, "{bad:?}");
         }
     }

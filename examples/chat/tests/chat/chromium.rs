@@ -1,7 +1,6 @@
 //! Headless Chromium, driven by its DevTools protocol over a WebSocket of our own.
 
 use std::ops::Not;
-use std::path::Path;
 use std::process::Stdio;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -108,9 +107,12 @@ pub(crate) struct Page {
 impl Page {
     async fn attach(&mut self, target: Value) {
         let target = self.call("Target.createTarget", target).await["targetId"].clone();
-        let attached = self.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true })).await;
+        let attached =
+            self.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true })).await;
         self.session = Some(attached["sessionId"].clone());
-        self.call("Page.enable", json!({})).await;
+        for domain in ["Page", "Runtime", "Log"] {
+            self.call(&format!("{domain}.enable"), json!({})).await;
+        }
     }
 
     /// Calls a method, and waits for its result.
@@ -132,6 +134,12 @@ impl Page {
             let message = self.socket.recv().await;
             let Ok(Some(Message::Text(text))) = message else { panic!("{method}: {message:?}") };
             let mut answer: Value = serde_json::from_str(&text).expect("JSON");
+            // Scripts do not throw, and nothing is tried that the policy for contents forbids.
+            assert!(answer["method"] != "Runtime.exceptionThrown", "{text}");
+            assert!(
+                answer.pointer("/params/entry/source").is_none_or(|source| source != "security"),
+                "{text}"
+            );
             if answer["id"] == id {
                 let error = answer["error"].take();
                 return if error.is_null() { Ok(answer["result"].take()) } else { Err(error) };
@@ -142,7 +150,8 @@ impl Page {
     /// Goes to an address, and waits until its scripts have run.
     pub(crate) async fn open(&mut self, url: &str) {
         self.call("Page.navigate", json!({ "url": url })).await;
-        self.wait(&format!("location.href.startsWith({}) && document.readyState === 'complete'", json!(url))).await;
+        self.wait(&format!("location.href.startsWith({}) && document.readyState === 'complete'", json!(url)))
+            .await;
     }
 
     /// The value of an expression, or of its promise.
@@ -161,7 +170,12 @@ impl Page {
         let parameters = json!({ "expression": look, "awaitPromise": true, "returnByValue": true });
         let is_true = async {
             // A page that is being left forgets what it was asked.
-            while self.try_call("Runtime.evaluate", parameters.clone()).await.is_ok_and(|found| found["result"]["value"] == true).not() {}
+            while self
+                .try_call("Runtime.evaluate", parameters.clone())
+                .await
+                .is_ok_and(|found| found["result"]["value"] == true)
+                .not()
+            {}
         };
         if timeout(DEADLINE, is_true).await.is_err() {
             let seen = self.eval("document.body.innerText").await;
@@ -185,22 +199,36 @@ impl Page {
         };
         for kind in ["keyDown", "keyUp"] {
             let text = if kind == "keyDown" { text } else { "" };
-            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text });
+            let event =
+                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text });
             self.call("Input.dispatchKeyEvent", event).await;
         }
     }
 
-    /// Writes what the page looks like to a PNG.
-    pub(crate) async fn screenshot(&mut self, path: &Path, scheme: &str, (width, height): (u32, u32)) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+    /// Makes the page light or dark, and of a size.
+    pub(crate) async fn look(&mut self, scheme: &str, (width, height): (u32, u32)) {
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            // Nothing is caught in the middle of its way.
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.call("Emulation.setEmulatedMedia", json!({ "features": features })).await;
         let is_mobile = width < 500;
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_mobile });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_mobile });
         self.call("Emulation.setDeviceMetricsOverride", metrics).await;
         // Until it is drawn so.
         self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))").await;
+    }
+
+    /// What the page looks like, as a PNG in base64.
+    pub(crate) async fn screenshot_base64(&mut self) -> String {
         let image = self.call("Page.captureScreenshot", json!({ "format": "png" })).await;
-        let bytes = BASE64_STANDARD.decode(image["data"].as_str().expect("an image")).expect("base64");
-        std::fs::write(path, bytes).expect("written");
+        image["data"].as_str().expect("an image").to_owned()
+    }
+
+    /// What the page looks like, as a PNG.
+    pub(crate) async fn screenshot(&mut self) -> Vec<u8> {
+        BASE64_STANDARD.decode(self.screenshot_base64().await).expect("base64")
     }
 }

@@ -47,7 +47,8 @@ pub(crate) async fn ask(host: &str, request: &str, headers: &[(&str, &str)], bod
         head += &format!("{name}: {value}\r\n");
     }
     if !body.is_empty() {
-        head += &format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
+        head +=
+            &format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
     }
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.expect("written");
     let mut answer = Vec::new();
@@ -61,7 +62,8 @@ pub(crate) async fn ask(host: &str, request: &str, headers: &[(&str, &str)], bod
 /// The headers of a request for a WebSocket.
 pub(crate) fn upgrade<'h>(origin: &'h str, cookie: &'h str) -> Vec<(&'static str, &'h str)> {
     vec![
-        ("Connection", "Upgrade"),
+        // An answer other than 101 ends the connection, and with it the reading.
+        ("Connection", "Upgrade, close"),
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
@@ -86,7 +88,8 @@ impl Login {
     pub(crate) async fn with(chat: &Chat, name: &str, password: &str) -> Self {
         let visit = ask(&chat.host(), "GET /", &[], "").await;
         let token = visit.between("name=\"token\" value=\"", "\"");
-        let form = format!("token={token}&namespace=main&name={name}&password={}", password.replace(' ', "+"));
+        let form =
+            format!("token={token}&namespace=main&name={name}&password={}", password.replace(' ', "+"));
         let answer = ask(&chat.host(), "POST /login", &[("Cookie", &visit.cookie())], &form).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
         let cookie = answer.cookie();
@@ -111,7 +114,8 @@ impl Client {
     pub(crate) async fn connect(chat: &Chat, login: &Login) -> Self {
         let request = ClientRequest::new(&format!("ws://{}/socket/main", chat.host())).expect("a request");
         let request = request.with_header("Cookie", &login.cookie).expect("a header");
-        let socket = timeout(DEADLINE, Connector::new().connect(request)).await.expect("in time").expect("accepted");
+        let socket =
+            timeout(DEADLINE, Connector::new().connect(request)).await.expect("in time").expect("accepted");
         Self::on(socket, login)
     }
 
@@ -123,7 +127,10 @@ impl Client {
     pub(crate) async fn hello(chat: &Chat, login: &Login, client: char, user: Value) -> Self {
         let mut this = Self::connect(chat, login).await;
         let client: String = [client; 32].iter().collect();
-        this.send(json!({ "type": "hello", "token": login.token, "client": client, "all": null, "user": user })).await;
+        this.send(
+            json!({ "type": "hello", "token": login.token, "client": client, "all": null, "user": user }),
+        )
+        .await;
         assert_eq!(text(&this.until("welcome").await, "/user"), login.user);
         this.until("joined").await;
         this.until("joined").await;

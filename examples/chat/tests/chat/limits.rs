@@ -81,6 +81,9 @@ async fn what_is_no_message_is_refused_or_closed() {
         ann.socket.send(wrong).await.expect("sent");
         assert_eq!(text(&ann.until("refused").await, "/reason"), "malformed", "{wrong}");
     }
+    ann.send(json!({ "type": "join", "room": "a b" })).await;
+    let refused = ann.until("refused").await;
+    assert!(text(&refused, "/text").contains("a name has 1 to 48 bytes"), "{refused}");
     assert_eq!(text(&ann.say(room("lobby"), &"x".repeat(4_001)).await, "/reason"), "too-long");
     assert_eq!(text(&ann.say(room("lobby"), " ").await, "/reason"), "empty");
     assert_eq!(ann.say(room("lobby"), &"x".repeat(4_000)).await["type"], "ack");

@@ -1,9 +1,11 @@
 //! The chat from outside: over sockets, and in Chromium with two pages.
 
+mod access;
 mod browser;
 mod chromium;
 mod client;
 mod limits;
+mod picture;
 mod process;
 mod security;
 mod talk;

@@ -97,7 +97,8 @@ async fn launch(port: u16, folder: &Path, arguments: &[String]) -> (Child, u16) 
         .spawn()
         .expect("a process");
     let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines();
-    let line = timeout(DEADLINE, lines.next_line()).await.expect("in time").expect("a line").expect("an address");
+    let line =
+        timeout(DEADLINE, lines.next_line()).await.expect("in time").expect("a line").expect("an address");
     let port = line.rsplit(':').next().and_then(|port| port.parse().ok());
     (process, port.unwrap_or_else(|| panic!("{line}")))
 }

@@ -1,8 +1,10 @@
 //! Talking, and being away.
 
 use serde_json::{Value, json};
+use tidewire::tokio::Connector;
+use tidewire::{ClientRequest, Config, Deflate};
 
-use crate::client::{Client, Login, room};
+use crate::client::{Client, Login, ask, room};
 use crate::process::Chat;
 use crate::text;
 
@@ -71,9 +73,9 @@ async fn namespaces_know_nothing_of_each_other() {
     let chat = Chat::start(&["--namespace", "main", "--namespace", "team"]).await;
     let mut ann = Client::member(&chat, "ann", "lobby").await;
     let login = Login::new(&chat, "bob").await;
-    let request = tidewire::ClientRequest::new(&format!("ws://{}/socket/team", chat.host())).expect("a request");
+    let request = ClientRequest::new(&format!("ws://{}/socket/team", chat.host())).expect("a request");
     let request = request.with_header("Cookie", &login.cookie).expect("a header");
-    let socket = tidewire::tokio::Connector::new().connect(request).await.expect("accepted");
+    let socket = Connector::new().connect(request).await.expect("accepted");
     let mut bob = Client::on(socket, &login);
     bob.send(json!({ "type": "hello", "token": login.token, "client": "1".repeat(32) })).await;
     bob.send(json!({ "type": "join", "room": "lobby" })).await;
@@ -81,6 +83,42 @@ async fn namespaces_know_nothing_of_each_other() {
     assert_eq!(joined["people"], json!([login.user]));
     assert_eq!(ann.say(room("lobby"), "hello").await["reached"], 0);
     assert_eq!(text(&ann.say(json!({ "user": login.user }), "hello").await, "/reason"), "no-such-person");
+}
+
+#[tokio::test]
+async fn each_namespace_has_a_page() {
+    let chat = Chat::start(&["--namespace", "main", "--namespace", "team"]).await;
+    let visit = ask(&chat.host(), "GET /n/team", &[], "").await;
+    let token = visit.between("name=\"token\" value=\"", "\"");
+    let form =
+        format!("token={token}&namespace={}&name=ann", visit.between("name=\"namespace\" value=\"", "\""));
+    let answer = ask(&chat.host(), "POST /login", &[("Cookie", &visit.cookie())], &form).await;
+    assert_eq!(answer.header("location"), Some("/n/team"));
+    let page = ask(&chat.host(), "GET /n/team", &[("Cookie", &answer.cookie())], "").await;
+    assert_eq!(page.between("data-namespace=\"", "\""), "team");
+    assert_eq!(ask(&chat.host(), "GET /n/other", &[], "").await.status, 404);
+}
+
+#[tokio::test]
+async fn messages_are_compressed_for_those_who_offer_it() {
+    let chat = Chat::start(&[]).await;
+    let mut ann = Client::member(&chat, "ann", "lobby").await;
+    assert_eq!(ann.socket.agreement(), None);
+    let login = Login::new(&chat, "bob").await;
+    let request = ClientRequest::new(&format!("ws://{}/socket/main", chat.host())).expect("a request");
+    let request = request.with_header("Cookie", &login.cookie).expect("a header");
+    let config = Config::new().with_deflate(Deflate::new());
+    let socket = Connector::new().with_config(config).connect(request).await.expect("accepted");
+    assert!(socket.agreement().is_some());
+    let mut bob = Client::on(socket, &login);
+    bob.send(json!({ "type": "hello", "token": login.token, "client": "1".repeat(32) })).await;
+    bob.send(json!({ "type": "join", "room": "lobby" })).await;
+    bob.find(|message| message["channel"] == room("lobby")).await;
+    // One message, encoded once, for both.
+    let text = "tide ".repeat(700);
+    let mut eve = Client::member(&chat, "eve", "lobby").await;
+    eve.say(room("lobby"), &text).await;
+    assert_eq!((ann.hear().await, bob.hear().await), (text.clone(), text));
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ fn who_was_away_hears_what_was_said_meanwhile() {
     assert_eq!(at_bob.joined(&room("lobby")).3, ["4", "5"]);
     rooms.leave(bob, &name("lobby")).expect("left");
     rooms.join(bob, &name("lobby"), Some(&position(&[("p", 5)]))).expect("joined");
-    assert_eq!(at_bob.joined(&room("lobby")), (vec!["ann".into(), "bob".into()], position(&[]), false, vec![]));
+    assert_eq!(
+        at_bob.joined(&room("lobby")),
+        (vec!["ann".into(), "bob".into()], position(&[]), false, vec![])
+    );
 }
 
 #[test]
@@ -53,7 +56,11 @@ fn a_gap_is_told_only_where_one_may_be() {
         let (bob, at_bob) = rooms.guest("bob");
         rooms.join(bob, &name("lobby"), since.as_ref()).expect("joined");
         let (_, after, told, heard) = at_bob.joined(&room("lobby"));
-        assert_eq!((told, heard, after), (gap, texts.iter().map(ToString::to_string).collect(), position(&[("p", 7)])), "{since:?}");
+        assert_eq!(
+            (told, heard, after),
+            (gap, texts.iter().map(ToString::to_string).collect(), position(&[("p", 7)])),
+            "{since:?}"
+        );
         // Nothing was said in the quiet room since, however much was said elsewhere.
         rooms.join(bob, &name("quiet"), Some(&position(&[("p", 1)]))).expect("joined");
         assert!(!at_bob.joined(&room("quiet")).2);
@@ -117,7 +124,9 @@ fn a_clock_that_is_put_back_does_not_change_the_order() {
     let (ann, _) = rooms.guest_in("ann", "lobby");
     let mut times = Vec::new();
     for (id, time) in [(1, 50), (2, 20), (3, 60)] {
-        let Ok(Verdict::New(entry)) = rooms.say(ann, id, room("lobby"), "x".into(), time) else { panic!("new") };
+        let Ok(Verdict::New(entry)) = rooms.say(ann, id, room("lobby"), "x".into(), time) else {
+            panic!("new")
+        };
         times.push(entry.time);
         rooms.apply(entry, None);
     }
@@ -130,7 +139,8 @@ fn eventful() -> (Rooms<Ear>, Vec<Record>) {
     let (ann, _) = rooms.guest_in("ann", "lobby");
     let (moderator, _) = rooms.guest("mod");
     rooms.guest("bob");
-    for (id, to) in [room("lobby"), user("bob"), room("lobby"), room("lobby"), user("mod")].iter().enumerate() {
+    for (id, to) in [room("lobby"), user("bob"), room("lobby"), room("lobby"), user("mod")].iter().enumerate()
+    {
         rooms.tell(ann, id as u64, to, &id.to_string()).expect("said");
     }
     rooms.tell(moderator, 1, &Channel::All, "tea").expect("said");
@@ -152,7 +162,10 @@ fn what_was_stored_is_there_again() {
     // It is recognised when it is sent again, the numbers go on, and what is forgotten is known to be missing.
     let (ann, at_ann) = rooms.guest("ann");
     rooms.join(ann, &name("lobby"), Some(&position(&[]))).expect("joined");
-    assert_eq!(at_ann.joined(&room("lobby")), (vec!["ann".into()], position(&[("p", 1)]), true, vec!["2".into(), "3".into()]));
+    assert_eq!(
+        at_ann.joined(&room("lobby")),
+        (vec!["ann".into()], position(&[("p", 1)]), true, vec!["2".into(), "3".into()])
+    );
     assert_eq!(rooms.tell(ann, 3, &room("lobby"), "3"), Ok((4, 0)));
     assert_eq!(rooms.tell(ann, 9, &room("lobby"), "9"), Ok((7, 0)));
 }
@@ -160,7 +173,8 @@ fn what_was_stored_is_there_again() {
 #[test]
 fn a_private_message_is_stored_once() {
     let (_, records) = eventful();
-    let said = records.iter().filter(|record| matches!(record, Record::Said(entry) if entry.to == user("bob")));
+    let said =
+        records.iter().filter(|record| matches!(record, Record::Said(entry) if entry.to == user("bob")));
     assert_eq!(said.count(), 1);
 }
 

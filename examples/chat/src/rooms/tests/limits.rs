@@ -7,7 +7,8 @@ fn guests() {
     let mut rooms = rooms_with(|limits| limits.max_guests = 2);
     rooms.guest("ann");
     let (bob, _) = rooms.guest("bob");
-    let enter = |rooms: &mut Rooms<Ear>| rooms.enter(person("eve"), client("eve"), Ear::default(), None, None).err();
+    let enter =
+        |rooms: &mut Rooms<Ear>| rooms.enter(person("eve"), client("eve"), Ear::default(), None, None).err();
     assert_eq!(enter(&mut rooms), Some(Refusal::Full));
     rooms.exit(bob);
     assert_eq!(enter(&mut rooms), None);
@@ -81,7 +82,11 @@ fn text() {
         ("a\n\tb", Ok((2, 0))),
     ] {
         let id = text.len() as u64;
-        assert_eq!(rooms.tell(ann, id * 10 + u64::from(text.contains('b')), &room("lobby"), text), expected, "{text:?}");
+        assert_eq!(
+            rooms.tell(ann, id * 10 + u64::from(text.contains('b')), &room("lobby"), text),
+            expected,
+            "{text:?}"
+        );
     }
 }
 
@@ -100,7 +105,8 @@ fn inboxes() {
     let mut rooms = rooms_with(|limits| limits.max_inboxes = 2);
     let (ann, _) = rooms.guest("ann");
     let (bob, _) = rooms.guest("bob");
-    let enter = |rooms: &mut Rooms<Ear>| rooms.enter(person("eve"), client("eve"), Ear::default(), None, None).err();
+    let enter =
+        |rooms: &mut Rooms<Ear>| rooms.enter(person("eve"), client("eve"), Ear::default(), None, None).err();
     assert_eq!(enter(&mut rooms), Some(Refusal::Full));
     rooms.exit(bob);
     assert_eq!(enter(&mut rooms), None);
@@ -109,6 +115,9 @@ fn inboxes() {
 
 #[test]
 fn a_refusal_has_a_word_and_a_sentence() {
-    assert_eq!(serde_json::to_string(&Refusal::TooManyRoomsOfYours).expect("JSON"), "\"too-many-rooms-of-yours\"");
+    assert_eq!(
+        serde_json::to_string(&Refusal::TooManyRoomsOfYours).expect("JSON"),
+        "\"too-many-rooms-of-yours\""
+    );
     assert_eq!(Refusal::RoomFull.to_string(), "the room is full");
 }

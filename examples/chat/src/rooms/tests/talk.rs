@@ -11,7 +11,10 @@ fn a_room_hears_what_is_said_in_it_and_the_sender_does_not() {
     at_ann.take();
     assert_eq!(rooms.tell(ann, 1, &room("lobby"), "hello"), Ok((1, 1)));
     assert_eq!(rooms.tell(bob, 1, &room("lobby"), "hello, ann"), Ok((2, 1)));
-    assert_eq!((at_ann.texts(), at_bob.texts(), at_eve.texts()), (vec!["hello, ann".into()], vec!["hello".into()], vec![]));
+    assert_eq!(
+        (at_ann.texts(), at_bob.texts(), at_eve.texts()),
+        (vec!["hello, ann".into()], vec!["hello".into()], vec![])
+    );
 }
 
 #[test]
