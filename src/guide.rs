@@ -5,6 +5,7 @@
 //! - [First server](first_server): accept connections and answer messages.
 //! - [First client](first_client): connect, send, receive and close.
 //! - [Broadcast](broadcast): send one message to many peers.
+//! - [From the echo server to a chat](chat): a whole program, step by step.
 //!
 //! A server that others can reach:
 //!
@@ -47,6 +48,7 @@ macro_rules! pages {
 pages! {
     first_server: "first-server.md", feature = "tokio";
     first_client: "first-client.md", feature = "tokio";
+    chat: "chat.md", feature = "tokio";
     broadcast: "broadcast.md", all(feature = "tokio", feature = "blocking");
     authentication: "authentication.md", feature = "tokio";
     behind_a_proxy: "behind-a-proxy.md", feature = "tokio";

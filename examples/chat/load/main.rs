@@ -74,6 +74,8 @@ struct Figures {
     heard: f64,
     /// The server's time for one of these, in microseconds.
     time_per_heard: f64,
+    /// The part of it that is not the kernel's.
+    user_per_heard: f64,
     /// The server's share of its core, and this program's of its own.
     server_share: f64,
     own_share: f64,
@@ -103,9 +105,10 @@ async fn round(options: Options, kind: Kind) -> Result<Figures, Box<dyn Error>> 
     Ok(Figures {
         messages: messages as f64 / passed,
         heard: heard as f64 / passed,
-        time_per_heard: 1e6 * cpu / heard as f64,
-        server_share: cpu / passed,
-        own_share: own / passed,
+        time_per_heard: 1e6 * cpu.sum() / heard as f64,
+        user_per_heard: 1e6 * cpu.user / heard as f64,
+        server_share: cpu.sum() / passed,
+        own_share: own.sum() / passed,
         quiet: per_guest(quiet),
         talking: per_guest(talking),
     })
@@ -130,10 +133,11 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     println!("{guests} guests in {rooms} rooms, compression {}\n", if deflate { "on" } else { "off" });
     println!("| | chat | on `ws` | ratio |\n|---|--:|--:|--:|");
     type Row = (&'static str, fn(&Figures) -> f64, usize);
-    let rows: [Row; 7] = [
+    let rows: [Row; 8] = [
         ("messages acknowledged, in a second", |round| round.messages, 0),
         ("messages heard, in a second", |round| round.heard, 0),
         ("server's time for one that is heard, in us", |round| round.time_per_heard, 2),
+        ("of which outside the kernel, in us", |round| round.user_per_heard, 2),
         ("memory for a guest that is quiet, in KiB", |round| round.quiet / 1024.0, 1),
         ("memory for a guest after the talk, in KiB", |round| round.talking / 1024.0, 1),
         ("server's share of its core, in %", |round| 100.0 * round.server_share, 0),

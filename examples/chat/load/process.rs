@@ -69,9 +69,14 @@ impl Server {
     }
 }
 
-/// How long a process has run, in the ticks of the system: 100 in a second.
+/// How long a process has run, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cpu(u64);
+pub(crate) struct Cpu {
+    /// In the program itself.
+    pub(crate) user: f64,
+    /// In the kernel.
+    pub(crate) system: f64,
+}
 
 impl Cpu {
     pub(crate) fn own() -> Result<Self, Box<dyn Error>> {
@@ -81,13 +86,19 @@ impl Cpu {
     fn of(process: &str) -> Result<Self, Box<dyn Error>> {
         let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
         // Behind the name, which may have spaces: user time and system time are the 14th and the 15th.
-        let fields = stat.rsplit(") ").next().ok_or("no fields")?.split(' ').skip(11).take(2);
-        fields.map(str::parse::<u64>).sum::<Result<_, _>>().map(Self).map_err(Into::into)
+        let mut fields = stat.rsplit(") ").next().ok_or("no fields")?.split(' ').skip(11);
+        // In the ticks of the system: 100 in a second.
+        let mut seconds =
+            || -> Result<f64, Box<dyn Error>> { Ok(fields.next().ok_or("no time")?.parse::<f64>()? / 100.0) };
+        Ok(Self { user: seconds()?, system: seconds()? })
     }
 
-    /// In seconds.
-    pub(crate) fn since(self, earlier: Self) -> f64 {
-        self.0.saturating_sub(earlier.0) as f64 / 100.0
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+
+    pub(crate) fn sum(self) -> f64 {
+        self.user + self.system
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod browser;
 mod chromium;
 mod client;
+mod guide;
 mod limits;
 mod picture;
 mod process;
