@@ -140,9 +140,13 @@ async fn a_screen_reader_finds_everything_by_name() {
     ] {
         assert!(roles.contains(&(role.into(), name.into())), "{role} {name} is not in {roles:?}");
     }
-    for (role, name) in &roles {
+    page.look("light", NARROW[0]).await;
+    let narrow = page.roles().await;
+    assert!(narrow.contains(&("button".into(), "Conversations".into())), "{narrow:?}");
+    assert!(narrow.contains(&("button".into(), "People here".into())), "{narrow:?}");
+    for (role, name) in roles.iter().chain(&narrow) {
         let is_pressed = ["button", "textbox", "link"].contains(&role.as_str());
-        assert!(!is_pressed || !name.is_empty(), "{role} has no name in {roles:?}");
+        assert!(!is_pressed || !name.is_empty(), "a {role} has no name");
     }
     // A tick is words, and the pictures say nothing.
     assert!(roles.iter().any(|(_, name)| name.starts_with("stored")), "{roles:?}");

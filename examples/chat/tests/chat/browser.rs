@@ -378,3 +378,39 @@ async fn a_page_comes_back_later_and_later_and_not_at_once_with_others() {
     page.wait("window.pauses.length >= 2").await;
     assert_eq!(page.eval("window.pauses.slice(0, 2)").await, json!([1100, 2100]));
 }
+
+#[tokio::test]
+async fn a_lost_acknowledgement_repeats_nothing() {
+    let (chat, chromium) = (Chat::start(&[]).await, Chromium::start().await);
+    let (mut one, mut two) = (chromium.page(&chat.url("/")).await, chromium.page(&chat.url("/")).await);
+    two.log_in("bob").await;
+    // The connection breaks when the answer is on its way: the message is stored, and the page does not know.
+    let breaking = "{
+        const Socket = WebSocket;
+        window.lost = 0;
+        window.WebSocket = class extends Socket {
+            set onmessage(hear) {
+                super.onmessage = hear && ((event) => {
+                    const { type } = JSON.parse(event.data);
+                    if (type !== 'ack' || window.lost >= 3) return hear.call(this, event);
+                    window.lost += 1;
+                    this.close();
+                });
+            }
+        };
+    }";
+    one.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": breaking })).await;
+    one.call("Page.reload", json!({})).await;
+    one.log_in("ann").await;
+    let expected = ["0", "1", "2", "3", "4"];
+    for text in expected {
+        one.say(text).await;
+    }
+    one.wait_for_acks().await;
+    two.wait_for_text("4").await;
+    assert_eq!(one.eval("window.lost").await, 3);
+    assert_eq!(
+        (one.texts().await, two.texts().await),
+        (expected.map(String::from).into(), expected.map(String::from).into())
+    );
+}

@@ -131,7 +131,7 @@ impl Page {
         }
         self.socket.send(call.to_string()).await.expect("sent");
         loop {
-            let message = self.socket.recv().await;
+            let message = timeout(2 * DEADLINE, self.socket.recv()).await.expect("an answer in time");
             let Ok(Some(Message::Text(text))) = message else { panic!("{method}: {message:?}") };
             let mut answer: Value = serde_json::from_str(&text).expect("JSON");
             // Scripts do not throw, and nothing is tried that the policy for contents forbids.

@@ -25,7 +25,10 @@ fn the_code_in_the_guide_is_in_the_sources() {
     let blocks: Vec<_> = guide.split("```").skip(1).step_by(2).collect();
     assert!(blocks.len() >= 10, "{}", blocks.len());
     for block in blocks {
-        let (_, code) = block.split_once('\n').expect("a language");
+        let (language, code) = block.split_once('\n').expect("a language");
+        if language == "sh" {
+            continue;
+        }
         let code = lines(code.trim_end());
         let is_there = texts.iter().any(|text| lines(text).windows(code.len()).any(|window| window == code));
         assert!(is_there, "not in the sources: {}", code.join("\n"));
