@@ -414,3 +414,26 @@ async fn a_lost_acknowledgement_repeats_nothing() {
         (expected.map(String::from).into(), expected.map(String::from).into())
     );
 }
+
+#[tokio::test]
+async fn a_moderator_speaks_to_all() {
+    let (chat, chromium) = (Chat::start(&[]).await, Chromium::start().await);
+    let mut two = chromium.page(&chat.url("/")).await;
+    two.log_in("bob").await;
+    let mut one = chromium.page(&chat.url("/")).await;
+    one.eval("document.querySelector('summary').click()").await;
+    one.eval("document.getElementById('password').focus()").await;
+    one.write("low tide").await;
+    one.eval("document.getElementById('name').focus()").await;
+    one.log_in("max").await;
+    let announcements = "[...document.querySelectorAll('#rooms button')].find((button) => button.textContent.includes('Announcements'))";
+    one.wait(announcements).await;
+    one.eval(&format!("{announcements}.click()")).await;
+    one.say("We close at six").await;
+    one.wait("document.querySelector('.message.mine .tick.told')").await;
+    // The others read it, and have no field to answer.
+    two.wait(&format!("{announcements}?.querySelector('.badge').textContent.startsWith('1')")).await;
+    two.eval(&format!("{announcements}.click()")).await;
+    assert_eq!(two.texts().await, ["We close at six"]);
+    assert_eq!(two.eval("document.getElementById('composer').checkVisibility()").await, false);
+}
