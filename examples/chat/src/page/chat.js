@@ -189,7 +189,7 @@ function setTick(item, tick) {
   item.tick.title = words;
 }
 
-function messageItem({ from, text, time }) {
+function messageItem({ from, text, time, origin, seq }) {
   const isMine = from === me;
   const tick = make("span", "tick");
   const author = make("span", "from", nameOf(from));
@@ -198,13 +198,14 @@ function messageItem({ from, text, time }) {
   clock.dateTime = new Date(time).toISOString();
   const element = make("li", `message${isMine ? " mine" : ""}`, author, make("span", "words", text), make("span", "meta", clock, tick));
   paint(element, from);
-  return { element, tick, from, time };
+  return { element, tick, from, time, origin, seq };
 }
 
-/** Puts an item behind the others, but before those that are not acknowledged yet. */
+/** Puts an item behind the others, but before those that have a later number, or none yet. */
 function put(into, item) {
   const wasAtEnd = isAtEnd();
-  const index = item.isPending ? -1 : into.items.findIndex((other) => other.isPending && other !== item);
+  const isLater = (other) => other.isPending || (other.origin === item.origin && other.seq > item.seq);
+  const index = item.isPending ? -1 : into.items.findIndex(isLater);
   const next = index < 0 ? null : into.items[index];
   into.items.splice(index < 0 ? into.items.length : index, 0, item);
   const dropped = into.items.length > MAX_SHOWN ? into.items.splice(0, into.items.length - MAX_SHOWN) : [];
@@ -246,10 +247,10 @@ function showPending(message) {
   put(into, item);
 }
 
-/** A message of ours has its place now: behind all that came before. */
-function settle(within, item, tick) {
+/** A message of ours has its place now. Others that were said later may be there already. */
+function settle(within, item, tick, { origin, seq }) {
   lift(within, item);
-  item.isPending = false;
+  Object.assign(item, { origin, seq, isPending: false });
   setTick(item, tick);
   put(within, item);
 }
@@ -261,7 +262,7 @@ function said(entry) {
   if (entry.from === me && entry.client === connection.client) {
     // It was stored, and the acknowledgement was lost.
     const [holder, item] = findPending(entry.id);
-    if (item) return settle(holder, item, "stored");
+    if (item) return settle(holder, item, "stored", entry);
   }
   const item = messageItem(entry);
   if (entry.from === me) {
@@ -284,7 +285,7 @@ function acknowledged({ message, reached, origin, seq }) {
   const [within, item] = findPending(message.id);
   if (!item) return;
   within.seen[origin] = seq;
-  settle(within, item, reached > 0 ? "told" : "stored");
+  settle(within, item, reached > 0 ? "told" : "stored", { origin, seq });
 }
 
 function failed({ message, text }) {

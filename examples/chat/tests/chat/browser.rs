@@ -437,3 +437,33 @@ async fn a_moderator_speaks_to_all() {
     assert_eq!(two.texts().await, ["We close at six"]);
     assert_eq!(two.eval("document.getElementById('composer').checkVisibility()").await, false);
 }
+
+#[tokio::test]
+async fn messages_stand_in_the_order_of_their_numbers() {
+    let (chat, chromium) = (Chat::start(&[]).await, Chromium::start().await);
+    let mut page = chromium.page(&chat.url("/")).await;
+    // An acknowledgement arrives behind what was said later, as it may when the server has two cores.
+    let holding = "{
+        const Socket = WebSocket;
+        window.WebSocket = class extends Socket {
+            set onmessage(hear) {
+                super.onmessage = hear && ((event) => {
+                    const { type } = JSON.parse(event.data);
+                    if (type === 'ack' && !window.held) return void (window.held = event);
+                    hear.call(this, event);
+                    if (type === 'said') hear.call(this, window.held);
+                });
+            }
+        };
+    }";
+    page.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": holding })).await;
+    page.call("Page.reload", json!({})).await;
+    page.log_in("ann").await;
+    let mut bob = Client::member(&chat, "bob", "lobby").await;
+    page.say("first").await;
+    assert_eq!(bob.hear().await, "first");
+    bob.say(json!({ "room": "lobby" }), "second").await;
+    page.wait_for_text("second").await;
+    page.wait_for_acks().await;
+    assert_eq!(page.texts().await, ["first", "second"]);
+}
