@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidewire::{Backoff, ClientRequest, CloseCode, Error, HandshakeError, blocking, tokio as asynchronous};
 
@@ -238,5 +238,40 @@ fn the_last_error_is_why_the_last_try_failed() {
         }
         serving.join().expect("no panic");
         assert_eq!(names, ["none", "refused", "closed"]);
+    }
+}
+
+#[test]
+fn the_pause_before_another_try_is_that_of_the_backoff() {
+    const PAUSE: Duration = Duration::from_millis(50);
+
+    for adapter in Adapter::BOTH {
+        let (port, serving) = listen(|listener| {
+            for turn in [Turn::Cut, Turn::Cut, Turn::Close(1000)] {
+                serve(&listener, turn, 0);
+            }
+        });
+        let request = ClientRequest::new(&format!("ws://127.0.0.1:{port}/")).expect("a URI");
+        let backoff = hasty().with_delays(PAUSE, PAUSE);
+        let start = Instant::now();
+        match adapter {
+            Adapter::Blocking => {
+                let mut feed = blocking::Connector::new().reconnecting(request).with_backoff(backoff);
+                while let Some(socket) = feed.next().expect("closed for good") {
+                    socket.send("subscribe").expect("open");
+                    while let Ok(Some(_)) = socket.recv() {}
+                }
+            }
+            Adapter::Tokio => block_on(async {
+                let mut feed = asynchronous::Connector::new().reconnecting(request).with_backoff(backoff);
+                while let Some(socket) = feed.next().await.expect("closed for good") {
+                    socket.send("subscribe").await.expect("open");
+                    while let Ok(Some(_)) = socket.recv().await {}
+                }
+            }),
+        }
+        serving.join().expect("no panic");
+        // The first one is random, and here nothing.
+        assert!(start.elapsed() >= PAUSE, "{adapter:?}");
     }
 }
