@@ -112,7 +112,7 @@ impl Guest<'_> {
             let answered = match bucket.take(start.elapsed()) {
                 Ok(()) => {
                     too_fast = 0;
-                    self.handle(&presence, &text)
+                    self.handle(&presence, &text).await
                 }
                 Err(wait) => {
                     too_fast += 1;
@@ -154,7 +154,7 @@ impl Guest<'_> {
     }
 
     /// Does what a message asks for. What is not done is refused, and the connection goes on.
-    fn handle(&self, Presence { space, id: guest }: &Presence<'_>, text: &str) -> Result<(), End> {
+    async fn handle(&self, Presence { space, id: guest }: &Presence<'_>, text: &str) -> Result<(), End> {
         let request = match serde_json::from_str::<Request>(text) {
             Ok(request) => request,
             Err(error) => {
@@ -180,7 +180,9 @@ impl Guest<'_> {
         };
         match done {
             Ok(None) => Ok(()),
-            Ok(Some((id, Receipt { origin, seq, reached }))) => {
+            Ok(Some((id, receipt))) => {
+                space.published(&receipt).await;
+                let Receipt { origin, seq, reached } = receipt;
                 self.reply(&Reply::Ack { id, origin: &origin, seq, reached })
             }
             Err(refusal) => self.refuse(subject, refusal, None),

@@ -23,6 +23,8 @@ usage: chat [OPTION...]
   --origin ORIGIN        a page's origin that may connect, such as https://chat.example.org; repeatable
                          [the host and port of the request]
   --namespace NAME       rooms of their own, at /n/NAME; repeatable, the first is the front page [main]
+  --redis URL            share the rooms with all processes of this Redis, such as redis://127.0.0.1:6379; needs --key
+  --key FILE             the key of the logins, the same for all these processes; made if it is not there [FOLDER/key]
   --behind-proxy         take the address of a client from X-Forwarded-For
   --max-connections N    [10000]
   --max-per-address N    [200]
@@ -52,6 +54,8 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("namespace") => {
                 namespaces.push(parser.value()?.parse_with(|name| name.to_owned().try_into())?)
             }
+            Long("redis") => settings.redis = Some(parser.value()?.string()?),
+            Long("key") => settings.key = Some(PathBuf::from(parser.value()?)),
             Long("behind-proxy") => settings.is_behind_proxy = true,
             Long("max-connections") => settings.max_connections = parser.value()?.parse()?,
             Long("max-per-address") => settings.max_per_address = parser.value()?.parse()?,
@@ -70,6 +74,9 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     }
     if !namespaces.is_empty() {
         settings.namespaces = namespaces;
+    }
+    if settings.redis.is_some() && settings.key.is_none() {
+        return Err("--redis needs --key: a page that comes to another process is to stay logged in".into());
     }
     settings.limits.max_guests = settings.max_connections;
     settings.moderator_password =

@@ -29,6 +29,7 @@ mod history;
 mod limits;
 mod name;
 mod presence;
+mod processes;
 mod recent;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use entry::{Channel, ClientId, Entry, Position};
 pub use event::{Event, Notice, Outlet};
 pub use limits::{Limits, Refusal};
 pub use name::Name;
+pub use processes::{Change, Missed};
 
 /// A connection that takes part: a person may have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +113,8 @@ pub struct Rooms<O: Outlet> {
     heads: BTreeMap<Name, Head>,
     /// Guests that have not taken an event: they leave before the next call.
     lost: Vec<GuestId>,
+    /// Who has come and gone here, if other processes want to know.
+    changes: Option<Vec<Change>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,6 +138,7 @@ impl<O: Outlet> Rooms<O> {
             recent: Recent::new(limits.max_recent),
             heads: BTreeMap::new(),
             lost: Vec::new(),
+            changes: None,
             limits,
         }
     }
@@ -174,6 +179,7 @@ impl<O: Outlet> Rooms<O> {
         let has_taken = replay(&outlet, Channel::All, &self.all, since_all)
             && replay(&outlet, Channel::User(user.clone()), inbox, since_user);
         self.inboxes.settle(&user);
+        processes::note(&mut self.changes, None, &user, true);
         self.guests.insert(id, Guest { person, client, outlet, rooms: BTreeSet::new() });
         if !has_taken {
             self.lost.push(id);
@@ -214,6 +220,9 @@ impl<O: Outlet> Rooms<O> {
             return Err(Refusal::RoomFull);
         }
         let is_first = !room.presence.has(&user, &self.origin);
+        if is_first {
+            processes::note(&mut self.changes, Some(name), &user, true);
+        }
         if room.presence.add(&user, &self.origin) {
             let came = Notice::new(Event::Came { room: name.clone(), user });
             tell(&self.guests, &room.members, &came, None, &mut self.lost);
@@ -269,16 +278,7 @@ impl<O: Outlet> Rooms<O> {
         if let Some((origin, seq)) = self.recent.place(from, guest.client, id) {
             return Ok(Verdict::Known { origin: origin.clone(), seq: *seq });
         }
-        if text.trim().is_empty() {
-            return Err(Refusal::Empty);
-        }
-        if text.len() > self.limits.max_text_len {
-            return Err(Refusal::TooLong);
-        }
-        // Nothing that hides text or doubles its length again and again on the way.
-        if text.contains(|char: char| char.is_control() && char != '\n' && char != '\t') {
-            return Err(Refusal::Malformed);
-        }
+        self.check_text(&text)?;
         match &to {
             Channel::All => {}
             Channel::Room(room) if guest.rooms.contains(room) => {}
@@ -307,54 +307,16 @@ impl<O: Outlet> Rooms<O> {
     /// how many were. A message that is known already is not told again.
     ///
     /// The messages of one process come in the order of their numbers.
-    pub fn apply(&mut self, entry: Entry, except: Option<GuestId>) -> usize {
-        if self.heads.get(&entry.origin).is_some_and(|head| head.seq >= entry.seq) {
-            return 0;
+    pub fn apply(&mut self, mut entry: Entry, except: Option<GuestId>) -> usize {
+        match self.heads.get(&entry.origin) {
+            Some(head) if head.seq >= entry.seq => return 0,
+            Some(head) => entry.time = entry.time.max(head.time),
+            None if self.is_too_old(&entry) => return 0,
+            None => {}
         }
         let reached = self.remember(entry, except);
         self.sweep();
         reached
-    }
-
-    /// A person has come into a room through another process, or has gone from it there.
-    pub fn apply_presence(&mut self, origin: &Name, name: &Name, user: &Name, is_there: bool) {
-        // A room or an inbox that finds no place is one that nobody here looks at.
-        let Some(room) = self.rooms.open(name) else { return };
-        let is_news = if is_there {
-            let _ = self.inboxes.open(user);
-            !room.presence.has(user, origin) && room.presence.add(user, origin)
-        } else {
-            room.presence.remove(user, origin)
-        };
-        if is_news {
-            let (room_name, user) = (name.clone(), user.clone());
-            let event = if is_there {
-                Event::Came { room: room_name, user }
-            } else {
-                Event::Went { room: room_name, user }
-            };
-            tell(&self.guests, &room.members, &Notice::new(event), None, &mut self.lost);
-        }
-        self.sweep();
-    }
-
-    /// Another process is gone, and with it all who were there.
-    pub fn forget_presence(&mut self, origin: &Name) {
-        for (name, room) in self.rooms.iter_mut() {
-            for user in room.presence.forget(origin) {
-                let went = Notice::new(Event::Went { room: name.clone(), user });
-                tell(&self.guests, &room.members, &went, None, &mut self.lost);
-            }
-        }
-        self.sweep();
-    }
-
-    /// Who is in which room through this process: what another process has to know.
-    pub fn presence(&self) -> impl Iterator<Item = (&Name, &Name)> {
-        self.rooms.iter().flat_map(|(name, room)| {
-            let here = room.presence.people().filter(|user| room.presence.has(user, &self.origin));
-            here.map(move |user| (name, user))
-        })
     }
 
     /// Takes a record that [`records`](Self::records) has given, or an entry that was stored later, in that order, before guests come.
@@ -400,8 +362,22 @@ impl<O: Outlet> Rooms<O> {
             channels.into_iter().map(|(channel, room)| (Some(channel), room.history.forgotten().clone()));
         let forgotten =
             [(None, floor)].into_iter().chain(forgotten).map(|(channel, at)| Record::Forgotten(channel, at));
-        let said = entries.into_values().map(|entry| Record::Said(entry.clone()));
+        let said = entries.into_values().map(|entry| Record::Said((**entry).clone()));
         [Record::Origin(self.origin.clone())].into_iter().chain(forgotten).chain(said)
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), Refusal> {
+        if text.trim().is_empty() {
+            return Err(Refusal::Empty);
+        }
+        if text.len() > self.limits.max_text_len {
+            return Err(Refusal::TooLong);
+        }
+        // Nothing that hides text or doubles its length again and again on the way.
+        if text.contains(|char: char| char.is_control() && char != '\n' && char != '\t') {
+            return Err(Refusal::Malformed);
+        }
+        Ok(())
     }
 
     fn check_position(&self, since: Option<&Position>) -> Result<(), Refusal> {
@@ -410,8 +386,11 @@ impl<O: Outlet> Rooms<O> {
     }
 
     fn remember(&mut self, entry: Entry, except: Option<GuestId>) -> usize {
-        self.recent.insert(&entry);
         self.advance_head(&entry.origin, Head { seq: entry.seq, time: entry.time });
+        if self.is_said_already(&entry) {
+            return 0;
+        }
+        self.recent.insert(&entry);
         let entry = Arc::new(entry);
         let Limits { max_history_count, max_history_len, .. } = self.limits;
         let (guests, lost) = (&self.guests, &mut self.lost);
@@ -459,6 +438,9 @@ impl<O: Outlet> Rooms<O> {
         if room.presence.remove(user, &self.origin) {
             let went = Notice::new(Event::Went { room: name.clone(), user: user.clone() });
             tell(&self.guests, &room.members, &went, None, &mut self.lost);
+        }
+        if !room.presence.has(user, &self.origin) {
+            processes::note(&mut self.changes, Some(name), user, false);
         }
         self.rooms.settle(name);
     }

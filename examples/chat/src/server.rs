@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use hyper_util::service::TowerToHyperService;
 use tidewire::{Config, Deflate, Origins};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::gate::{Crowded, Gate, Pass};
+use crate::link::Link;
 use crate::login::{Keys, random};
 use crate::rooms::{Act, Channel, Limits, Name, Person};
 use crate::routes::{self, Chat};
@@ -31,6 +32,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a shutdown waits for the pages to say goodbye.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a start waits for what other processes know.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connections beyond the limit that are told so. Further ones are dropped.
 const MAX_REFUSED: usize = 64;
@@ -54,6 +58,10 @@ pub struct Settings {
     pub rate: f64,
     /// A page is pinged this often.
     pub keepalive: Duration,
+    /// The URL of the Redis through which the rooms are shared with other processes.
+    pub redis: Option<String>,
+    /// The file with the key of the logins, which the first start makes. Processes that share their rooms share it.
+    pub key: Option<PathBuf>,
     /// By what a moderator is recognised.
     pub moderator_password: Option<String>,
     /// Limits of each namespace.
@@ -71,6 +79,8 @@ impl Default for Settings {
             max_per_address: 200,
             rate: 10.0,
             keepalive: Duration::from_secs(20),
+            redis: None,
+            key: None,
             moderator_password: None,
             limits: Limits::default(),
         }
@@ -103,6 +113,7 @@ pub struct Server {
     chat: Arc<Chat>,
     listener: TcpListener,
     gate: Gate,
+    links: Vec<Link>,
 }
 
 /// The connection that a request came on.
@@ -121,19 +132,28 @@ impl Server {
     /// # Errors
     /// What the system says.
     pub async fn bind(address: SocketAddr, settings: Settings, data: Option<&Path>) -> io::Result<Self> {
-        let keys = Keys::new(&secret(data)?);
-        let mut spaces = BTreeMap::new();
+        let key = settings.key.clone().or_else(|| data.map(|data| data.join("key")));
+        let keys = Keys::new(&secret(key.as_deref())?);
+        let (mut spaces, mut links) = (BTreeMap::new(), Vec::new());
         for namespace in &settings.namespaces {
             let origin = Name::new(&format!("{:016x}", random().map_err(io::Error::other)? >> 64));
             let origin = origin.ok_or(io::ErrorKind::InvalidData)?;
             let path = data.map(|data| data.join(format!("{namespace}.jsonl")));
             let space = Space::open(origin, settings.limits.clone(), policy, path.as_deref())?;
-            spaces.insert(namespace.clone(), Arc::new(space));
+            let space = Arc::new(space);
+            if let Some(url) = &settings.redis {
+                links.push(Link::new(url, namespace, Arc::clone(&space))?);
+            }
+            spaces.insert(namespace.clone(), space);
+        }
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        for link in &links {
+            link.settle(deadline).await;
         }
         let per_address = if settings.is_behind_proxy { usize::MAX } else { settings.max_per_address };
         let gate = Gate::new(settings.max_connections, per_address);
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { chat: Arc::new(Chat::new(keys, spaces, settings)), listener, gate })
+        Ok(Self { chat: Arc::new(Chat::new(keys, spaces, settings)), listener, gate, links })
     }
 
     /// Where it listens.
@@ -146,7 +166,7 @@ impl Server {
 
     /// Runs until `stop`, then tells all pages that it goes, and waits for them for a moment. Returns how many connections were left.
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
-        let Self { chat, listener, gate } = self;
+        let Self { chat, listener, gate, links } = self;
         let refused = Gate::new(MAX_REFUSED, usize::MAX);
         let (goodbye, leaving) = watch::channel(false);
         let router = TowerToHyperService::new(routes::router(chat));
@@ -179,6 +199,9 @@ impl Server {
         goodbye.send_replace(true);
         // Every connection has a receiver.
         let _ = timeout(GOODBYE_TIMEOUT, goodbye.closed()).await;
+        for link in links {
+            link.leave().await;
+        }
         gate.total()
     }
 }
@@ -219,22 +242,15 @@ fn http() -> http1::Builder {
     http
 }
 
-/// The key of the logins: from the folder, where the first start puts it. Without a folder logins end with the process.
-fn secret(data: Option<&Path>) -> io::Result<[u8; 32]> {
-    let Some(path) = data.map(|data| data.join("key")) else { return new_secret() };
-    match std::fs::read(&path) {
-        Ok(key) => {
-            let wrong =
-                || io::Error::new(io::ErrorKind::InvalidData, format!("{} is no key", path.display()));
-            key.try_into().map_err(|_| wrong())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = new_secret()?;
-            write_private(&path, &key)?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
+/// The key of the logins: from a file, which the first start makes. Without one logins end with the process.
+fn secret(path: Option<&Path>) -> io::Result<[u8; 32]> {
+    let Some(path) = path else { return new_secret() };
+    if !path.exists() {
+        write_private(path, &new_secret()?)?;
     }
+    let key = std::fs::read(path)?;
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("{} is no key", path.display()));
+    key.try_into().map_err(|_| wrong())
 }
 
 fn new_secret() -> io::Result<[u8; 32]> {
@@ -243,12 +259,16 @@ fn new_secret() -> io::Result<[u8; 32]> {
     Ok(key)
 }
 
-/// A file that nobody else may read.
+/// A file that nobody else may read, whole from the start. If another process is faster, the file is that one's.
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
+    let beside = path.with_extension(format!("{:032x}", random().map_err(io::Error::other)?));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(bytes)
+    let written = options.open(&beside)?.write_all(bytes);
+    let linked = written.and_then(|()| std::fs::hard_link(&beside, path));
+    std::fs::remove_file(&beside)?;
+    linked.or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
 }

@@ -9,9 +9,14 @@ use tidewire::tokio::Writer;
 use tidewire::{CloseCode, Prepared, SendError};
 use tokio::net::TcpStream;
 
+use crate::cluster::Cluster;
 use crate::journal::Journal;
 use crate::protocol::encode;
 use crate::rooms::{Channel, GuestId, Limits, Name, Notice, Outlet, Policy, Refusal, Rooms, Verdict};
+
+mod post;
+
+use post::Post;
 
 /// The way to a page: its connection's writer. No task and no channel belongs to it.
 #[derive(Debug)]
@@ -42,12 +47,16 @@ impl Outlet for Page {
 
 /// The rooms of one namespace.
 #[derive(Debug)]
-pub struct Space(Mutex<Inside>);
+pub struct Space {
+    inside: Mutex<Inside>,
+    post: Post,
+}
 
 #[derive(Debug)]
 struct Inside {
     rooms: Rooms<Page>,
     journal: Option<Journal>,
+    cluster: Option<Cluster>,
 }
 
 /// Where a message stands.
@@ -69,12 +78,15 @@ impl Space {
     pub fn open(origin: Name, limits: Limits, policy: Policy, path: Option<&Path>) -> io::Result<Self> {
         let mut rooms = Rooms::new(origin, limits, policy);
         let journal = path.map(|path| Journal::open(path, &mut rooms)).transpose()?;
-        Ok(Self(Mutex::new(Inside { rooms, journal })))
+        Ok(Self { inside: Mutex::new(Inside { rooms, journal, cluster: None }), post: Post::default() })
     }
 
     /// Something with the rooms that is not stored.
     pub fn with_rooms<R>(&self, act: impl FnOnce(&mut Rooms<Page>) -> R) -> R {
-        act(&mut self.lock().rooms)
+        let mut inside = self.lock();
+        let done = act(&mut inside.rooms);
+        self.pass_on(&mut inside);
+        done
     }
 
     /// Says something: it is judged, stored, and told, all under one lock, so that all guests see one order.
@@ -90,7 +102,7 @@ impl Space {
         echo: bool,
     ) -> Result<Receipt, Refusal> {
         let mut inside = self.lock();
-        let Inside { rooms, journal } = &mut *inside;
+        let Inside { rooms, journal, cluster } = &mut *inside;
         let entry = match rooms.say(guest, id, to, text, unix_millis())? {
             Verdict::Known { origin, seq } => return Ok(Receipt { origin, seq, reached: None }),
             Verdict::New(entry) => entry,
@@ -101,18 +113,28 @@ impl Space {
                 Refusal::NotStored
             })?;
         }
+        if let Some(cluster) = cluster {
+            cluster.said(&entry);
+        }
         let (origin, seq) = (entry.origin.clone(), entry.seq);
         let reached = rooms.apply(entry, (!echo).then_some(guest));
-        if let Some(journal) = journal
-            && let Err(error) = journal.shrink(rooms)
-        {
-            eprintln!("chat: the journal cannot be written anew: {error}");
-        }
+        inside.shrink();
+        self.pass_on(&mut inside);
         Ok(Receipt { origin, seq, reached: Some(reached) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn shrink(&mut self) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.shrink(&self.rooms)
+        {
+            eprintln!("chat: the journal cannot be written anew: {error}");
+        }
     }
 }
 

@@ -7,6 +7,8 @@ const ANSWER_TIMEOUT = 10_000;
 const POLICY_VIOLATION = 1008;
 // The server tells no more processes apart.
 const MAX_ORIGINS = 64;
+// Messages of a channel that are recognised when a second process tells them.
+const MAX_HEARD = 500;
 
 /** "all", "user" (what is said to this person) or "room:NAME": where a position is kept. */
 function channelKey(channel) {
@@ -28,6 +30,8 @@ export class Connection {
   #pending;
   #rooms;
   #positions = new Map();
+  #user = "";
+  #heard = new Map();
   #socket = null;
   #isWelcome = false;
   #joined = new Set();
@@ -93,6 +97,7 @@ export class Connection {
   leave(room) {
     this.#rooms.delete(room);
     this.#positions.delete(`room:${room}`);
+    this.#heard.delete(`room:${room}`);
     for (const { id, to } of [...this.#pending]) {
       if (to.room === room) this.#fail(id, "You have left the room.");
     }
@@ -198,12 +203,27 @@ export class Connection {
     return isNews;
   }
 
+  /**
+   * True for what is heard the first time. A process may tell a message and die before any other one knows of it. Its sender then says it
+   * again to another process, where it has another place.
+   */
+  #isFirst(key, from, client, id) {
+    const name = `${from} ${client} ${id}`;
+    const heard = this.#heard.get(key) ?? new Set();
+    if (heard.has(name)) return false;
+    heard.add(name);
+    if (heard.size > MAX_HEARD) heard.delete(heard.values().next().value);
+    this.#heard.set(key, heard);
+    return true;
+  }
+
   #receive(message) {
     clearTimeout(this.#answerTimer);
     if (this.#inFlight !== null) this.#expectAnswer();
     switch (message.type) {
       case "welcome":
         this.#isWelcome = true;
+        this.#user = message.user;
         this.#attempt = 0;
         this.#hear({ type: "state", state: "open", text: "Connected" });
         for (const room of this.#rooms) this.#askFor(room);
@@ -218,11 +238,13 @@ export class Connection {
       }
       case "said":
         if (!this.#advance(channelKey(message.to), message.origin, message.seq)) return;
+        if (!this.#isFirst(channelKey(message.to), message.from, message.client, message.id)) return;
         break;
       case "ack": {
         const said = this.#take(message.id);
         if (!said) return;
         this.#advance(channelKey(said.to), message.origin, message.seq);
+        this.#isFirst(channelKey(said.to), this.#user, this.#client, message.id);
         message.message = said;
         break;
       }

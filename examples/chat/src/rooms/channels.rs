@@ -98,10 +98,10 @@ impl<C: Default> Channels<C> {
         }
     }
 
-    /// Puts a room in line while nobody is in it: to call after members have come or gone.
+    /// Puts a room in line while nobody is in it, here or through another process: to call after somebody has come or gone.
     pub(super) fn settle(&mut self, name: &Name) {
         let Some(room) = self.by_name.get_mut(name) else { return };
-        match (room.members.is_empty(), room.idle) {
+        match (room.members.is_empty() && room.presence.len() == 0, room.idle) {
             (true, None) => {
                 room.idle = Some(self.next_idle);
                 self.idle.insert(self.next_idle, name.clone());
@@ -121,6 +121,14 @@ impl<C: Default> Channels<C> {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Room<C>)> {
         self.by_name.iter_mut()
+    }
+
+    /// What stood in a room up to `position` is gone elsewhere, and has not been here.
+    pub(super) fn forget_until(&mut self, name: &Name, position: &Position) {
+        match self.open(name) {
+            Some(room) => room.history.raise_forgotten(position),
+            None => self.raise_floor(position),
+        }
     }
 
     pub(super) fn floor(&self) -> &Position {

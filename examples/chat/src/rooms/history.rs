@@ -20,6 +20,8 @@ struct Kept<C> {
     entry: Arc<Entry>,
     /// What guests are told, with what their protocols have made of it.
     notice: Arc<Notice<C>>,
+    /// Where else it stands: two processes have accepted it.
+    aliases: Vec<(Name, u64)>,
 }
 
 impl<C: Default> History<C> {
@@ -32,7 +34,7 @@ impl<C: Default> History<C> {
     pub(super) fn push(&mut self, entry: Arc<Entry>, max_count: usize, max_len: usize) -> Arc<Notice<C>> {
         let notice = Arc::new(Notice::new(Event::Said(Arc::clone(&entry))));
         self.len += entry.text.len();
-        self.kept.push_back(Kept { entry, notice: Arc::clone(&notice) });
+        self.kept.push_back(Kept { entry, notice: Arc::clone(&notice), aliases: Vec::new() });
         while self.kept.len() > max_count || self.len > max_len {
             let Some(Kept { entry, .. }) = self.kept.pop_front() else { break };
             self.len -= entry.text.len();
@@ -43,7 +45,15 @@ impl<C: Default> History<C> {
 
     /// What came after `since`.
     pub(super) fn after(&self, since: &Position) -> impl Iterator<Item = &Arc<Notice<C>>> {
-        self.kept.iter().filter(|kept| !covers(since, &kept.entry)).map(|kept| &kept.notice)
+        self.kept.iter().filter(|kept| !kept.is_covered(since)).map(|kept| &kept.notice)
+    }
+
+    /// The message at `place` stands at `alias` as well. Whoever has read the one has read the other.
+    pub(super) fn add_alias(&mut self, (origin, seq): &(Name, u64), alias: (Name, u64)) {
+        let stands = |kept: &&mut Kept<C>| kept.entry.seq == *seq && kept.entry.origin == *origin;
+        if let Some(kept) = self.kept.iter_mut().rev().find(stands) {
+            kept.aliases.push(alias);
+        }
     }
 
     /// True if messages after `since` may be missing: they are no longer here, or were with a process that nobody remembers.
@@ -65,17 +75,31 @@ impl<C: Default> History<C> {
         self.forgotten = position;
     }
 
+    /// What stood up to `position` in the history of another process is gone.
+    pub(super) fn raise_forgotten(&mut self, position: &Position) {
+        for (origin, seq) in position {
+            advance(&mut self.forgotten, origin, *seq);
+        }
+    }
+
     /// Forgets that there ever was a process of that name.
     pub(super) fn forget_origin(&mut self, origin: &Name) {
         self.forgotten.remove(origin);
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.kept.iter().map(|kept| &*kept.entry)
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.kept.iter().map(|kept| &kept.entry)
     }
 
     pub(super) fn forgotten(&self) -> &Position {
         &self.forgotten
+    }
+}
+
+impl<C> Kept<C> {
+    fn is_covered(&self, since: &Position) -> bool {
+        let has_read = |(origin, seq): &(Name, u64)| since.get(origin).is_some_and(|read| read >= seq);
+        covers(since, &self.entry) || self.aliases.iter().any(has_read)
     }
 }
 
