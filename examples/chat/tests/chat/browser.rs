@@ -8,6 +8,8 @@ use crate::chromium::{Chromium, Page};
 use crate::client::{Client, Login};
 use crate::process::Chat;
 
+mod cluster;
+
 impl Page {
     /// Logs in as a person does, by keyboard, and waits until the lobby is there. Returns the name with its mark.
     pub(crate) async fn log_in(&mut self, name: &str) -> String {

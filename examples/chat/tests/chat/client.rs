@@ -106,6 +106,8 @@ pub(crate) struct Client {
     pub(crate) user: String,
     /// How many people it has seen going.
     pub(crate) went: usize,
+    /// What it was told, in order.
+    pub(crate) heard: Vec<String>,
     next_id: u64,
 }
 
@@ -120,7 +122,7 @@ impl Client {
     }
 
     pub(crate) fn on(socket: WebSocket<ClientStream>, login: &Login) -> Self {
-        Self { socket, user: login.user.clone(), went: 0, next_id: 1 }
+        Self { socket, user: login.user.clone(), went: 0, heard: Vec::new(), next_id: 1 }
     }
 
     /// Connected and welcome. `client` is what it calls itself, a digit.
@@ -171,6 +173,9 @@ impl Client {
         let Some(Message::Text(text)) = message else { panic!("expected text, got {message:?}") };
         let message: Value = serde_json::from_str(&text).expect("JSON");
         self.went += usize::from(message["type"] == "went");
+        if message["type"] == "said" {
+            self.heard.push(crate::text(&message, "/text").to_owned());
+        }
         message
     }
 

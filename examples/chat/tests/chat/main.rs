@@ -4,11 +4,13 @@ mod access;
 mod browser;
 mod chromium;
 mod client;
+mod cluster;
 mod guide;
 mod limits;
 mod picture;
 mod process;
 mod security;
+mod services;
 mod talk;
 
 use serde_json::Value;

@@ -72,6 +72,11 @@ impl Chat {
         (self.process, _) = launch(self.port, self.folder.path(), &self.arguments).await;
     }
 
+    /// Stops it, or lets it go on.
+    pub(crate) async fn signal(&self, name: &str) {
+        signal(name, self.process.id().expect("it runs")).await;
+    }
+
     /// Asks it to stop, as a service is.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         signal("TERM", self.process.id().expect("it runs")).await;
