@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 use tidewire::tokio::{ClientStream, Connector, Reader, Writer};
 use tidewire::{ClientRequest, Config, Deflate, Event};
 
+use crate::dialect::Told;
 use crate::login::Visits;
 use crate::process::{Kind, Server};
-
-const TEXT: &str = "Good morning! Who is coming to the harbour today?";
 
 /// So many come at once.
 const AT_ONCE: usize = 50;
@@ -44,6 +43,7 @@ struct State {
 #[derive(Debug)]
 struct Room {
     state: Rc<State>,
+    kind: Kind,
     name: String,
     /// The others, who hear it.
     listeners: Cell<usize>,
@@ -59,23 +59,25 @@ impl Room {
         self.is_acknowledged.set(false);
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        let message =
-            json!({ "type": "say", "id": id, "to": { "room": self.name }, "text": TEXT }).to_string();
+        let message = self.kind.say(id, &self.name);
         self.speaker.get().ok_or("a room without a speaker")?.queue(message)?;
         Ok(())
     }
 
-    fn receive(&self, text: &str) -> Result<(), Box<dyn Error>> {
+    fn receive(&self, text: &str, writer: &Writer<ClientStream>) -> Result<(), Box<dyn Error>> {
         let mut count = self.state.count.get();
-        if text.starts_with(r#"{"type":"said""#) {
-            self.heard.set(self.heard.get() + 1);
-            count.heard += 1;
-        } else if text.starts_with(r#"{"type":"ack""#) {
-            self.is_acknowledged.set(true);
-        } else if text.starts_with(r#"{"type":"refused""#) {
-            return Err(text.into());
-        } else {
-            return Ok(());
+        match self.kind.told(text) {
+            Told::Said => {
+                self.heard.set(self.heard.get() + 1);
+                count.heard += 1;
+            }
+            Told::Acknowledged => self.is_acknowledged.set(true),
+            Told::Refused => return Err(text.into()),
+            Told::Asked(answer) => {
+                writer.queue(answer)?;
+                return Ok(());
+            }
+            Told::Other => return Ok(()),
         }
         let is_done = self.is_acknowledged.get() && self.heard.get() == self.listeners.get();
         count.messages += u64::from(is_done);
@@ -102,6 +104,7 @@ impl Crowd {
         let state = Rc::new(State::default());
         let room = |number| Room {
             state: Rc::clone(&state),
+            kind: server.kind,
             name: format!("room{number}"),
             listeners: Cell::default(),
             speaker: OnceCell::new(),
@@ -110,11 +113,13 @@ impl Crowd {
             next_id: Cell::new(1),
         };
         let rooms: Vec<_> = (0..rooms).map(|number| Rc::new(room(number))).collect();
-        let mut visits = Visits::open(&server.host).await?;
+        let mut visits = Visits::open(&server.hosts[0]).await?;
         for start in (0..guests).step_by(AT_ONCE) {
             let mut coming = Vec::new();
             for number in start..guests.min(start + AT_ONCE) {
-                let (request, hello) = introduction(server, &mut visits, number).await?;
+                // Half of each room, if there are two processes, is with either.
+                let host = &server.hosts[number / rooms.len() % server.hosts.len()];
+                let (request, hello) = introduction(server.kind, host, &mut visits, number).await?;
                 let room = Rc::clone(&rooms[number % rooms.len()]);
                 coming.push(tokio::task::spawn_local(enter(request, hello, room, deflate)));
             }
@@ -142,13 +147,13 @@ impl Crowd {
 
 /// The request of a guest, and how it introduces itself.
 async fn introduction(
-    server: &Server,
+    kind: Kind,
+    host: &str,
     visits: &mut Visits,
     number: usize,
 ) -> Result<(ClientRequest, Value), Box<dyn Error>> {
     let client = format!("{number:032x}");
-    let host = &server.host;
-    Ok(match server.kind {
+    Ok(match kind {
         Kind::Chat => {
             let login = visits.log_in(number).await?;
             let request = ClientRequest::new(&format!("ws://{host}/socket/main"))?;
@@ -160,6 +165,10 @@ async fn introduction(
         Kind::Ws => {
             let request = ClientRequest::new(&format!("ws://{host}/?user=guest{number}"))?;
             (request, json!({ "type": "hello", "client": client }))
+        }
+        Kind::SocketIo => {
+            let query = format!("EIO=4&transport=websocket&user=guest{number}");
+            (ClientRequest::new(&format!("ws://{host}/socket.io/?{query}"))?, json!({}))
         }
     })
 }
@@ -176,35 +185,32 @@ async fn enter(request: ClientRequest, hello: Value, room: Rc<Room>, deflate: bo
         return Err("the server does not agree on compression".into());
     }
     let (mut reader, writer) = socket.split();
-    let join = json!({ "type": "join", "room": room.name });
-    for message in [hello, join] {
-        writer.send(message.to_string()).await.map_err(|error| text(&error))?;
-    }
-    let joined = format!(r#"{{"type":"joined","channel":{{"room":"{}"}}"#, room.name);
-    loop {
-        match reader.recv_ref().await {
-            Ok(Some(Event::Text(message))) if message.starts_with(&joined) => break,
-            Ok(Some(Event::Text(message))) if message.starts_with(r#"{"type":"refused""#) => {
-                return Err(message.to_string());
+    for (message, awaited) in room.kind.introduction(&hello, &room.name) {
+        writer.send(message).await.map_err(|error| text(&error))?;
+        loop {
+            match reader.recv_ref().await {
+                Ok(Some(Event::Text(message))) if message.starts_with(&awaited) => break,
+                Ok(Some(Event::Text(message))) if room.kind.told(&message) == Told::Refused => {
+                    return Err(message.to_string());
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Err("the server has closed the connection".into()),
+                Err(error) => return Err(text(&error)),
             }
-            Ok(Some(_)) => {}
-            Ok(None) => return Err("the server has closed the connection".into()),
-            Err(error) => return Err(text(&error)),
         }
     }
-    if let Err(writer) = room.speaker.set(writer) {
-        drop(writer);
+    if room.speaker.set(writer.clone()).is_err() {
         room.listeners.set(room.listeners.get() + 1);
     }
-    tokio::task::spawn_local(listen(reader, room));
+    tokio::task::spawn_local(listen(reader, writer, room));
     Ok(())
 }
 
-async fn listen(mut reader: Reader<ClientStream>, room: Rc<Room>) {
+async fn listen(mut reader: Reader<ClientStream>, writer: Writer<ClientStream>, room: Rc<Room>) {
     let problem = loop {
         match reader.recv_ref().await {
             Ok(Some(Event::Text(text))) => {
-                if let Err(error) = room.receive(&text) {
+                if let Err(error) = room.receive(&text, &writer) {
                     break error.to_string();
                 }
             }

@@ -1,7 +1,8 @@
-//! The load: many guests in rooms talk to the chat, and to the same chat on `ws` for Node, in turn.
+//! The load: many guests in rooms talk to the chat, and to the same chat on `ws` for Node, in turn. With `--processes 2`, to one process of
+//! the chat and to two that Redis joins, and to the same of `socket.io` for Node. Half of each room is with either process then.
 //!
 //! In each room one guest says something, and says the next when all others have heard it and the server has acknowledged it. So nothing
-//! piles up, and nothing counts that was not heard. The server has one core, and this program the other one.
+//! piles up, and nothing counts that was not heard. The servers have one core, and this program the other one.
 //!
 //! ```text
 //! npm ci --prefix examples/chat/load
@@ -19,6 +20,7 @@ use lexopt::prelude::Long;
 use process::{Cpu, Kind, Server};
 use tokio::time::{Instant, sleep};
 
+mod dialect;
 mod guests;
 mod login;
 mod process;
@@ -31,6 +33,7 @@ usage: load [OPTION...]
   --seconds N    how long each round counts [10]
   --rounds N     of each server, in turn; the median is printed [3]
   --deflate      the guests ask for compression
+  --processes N  compare with N processes that are joined by Redis [1]
 ";
 
 /// How long the server may settle after all have come, and how long they talk before it counts.
@@ -43,10 +46,12 @@ struct Options {
     seconds: u64,
     rounds: usize,
     deflate: bool,
+    processes: usize,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
-    let mut options = Options { guests: 5_000, rooms: 50, seconds: 10, rounds: 3, deflate: false };
+    let mut options =
+        Options { guests: 5_000, rooms: 50, seconds: 10, rounds: 3, deflate: false, processes: 1 };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -55,12 +60,18 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("seconds") => options.seconds = parser.value()?.parse()?,
             Long("rounds") => options.rounds = parser.value()?.parse()?,
             Long("deflate") => options.deflate = true,
+            Long("processes") => options.processes = parser.value()?.parse()?,
             _ => return Err(argument.unexpected()),
         }
     }
-    if options.rooms == 0 || options.guests < 2 * options.rooms || options.rounds == 0 || options.seconds == 0
+    if options.rooms == 0
+        || options.guests < 2 * options.rooms
+        || options.rounds * options.processes == 0
+        || options.seconds == 0
     {
-        return Err("a room has two guests at least, and there is one round of one second".into());
+        return Err(
+            "a room has two guests at least, and there is one process, one round and one second".into()
+        );
     }
     Ok(options)
 }
@@ -85,9 +96,9 @@ struct Figures {
     talking: f64,
 }
 
-async fn round(options: Options, kind: Kind) -> Result<Figures, Box<dyn Error>> {
+async fn round(options: Options, kind: Kind, processes: usize) -> Result<Figures, Box<dyn Error>> {
     let Options { guests, rooms, seconds, deflate, .. } = options;
-    let server = Server::start(kind, deflate).await?;
+    let server = Server::start(kind, processes, deflate).await?;
     let empty = server.memory()?;
     let crowd = Crowd::enter(&server, guests, rooms, deflate).await?;
     sleep(PAUSE).await;
@@ -121,17 +132,27 @@ fn median(rounds: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let (mut chat, mut ws) = (Vec::new(), Vec::new());
+    let mut servers: Vec<(Kind, usize, Vec<Figures>)> = if options.processes > 1 {
+        let of = |kind| [(kind, 1, Vec::new()), (kind, options.processes, Vec::new())];
+        [of(Kind::Chat), of(Kind::SocketIo)].into_iter().flatten().collect()
+    } else {
+        vec![(Kind::Chat, 1, Vec::new()), (Kind::Ws, 1, Vec::new())]
+    };
     for number in 1..=options.rounds {
-        for (kind, rounds) in [(Kind::Chat, &mut chat), (Kind::Ws, &mut ws)] {
-            let figures = round(options, kind).await?;
-            eprintln!("round {number}, {kind:?}: {figures:.1?}");
+        for (kind, processes, rounds) in &mut servers {
+            let figures = round(options, *kind, *processes).await?;
+            eprintln!("round {number}, {kind:?} in {processes}: {figures:.1?}");
             rounds.push(figures);
         }
     }
     let Options { guests, rooms, deflate, .. } = options;
     println!("{guests} guests in {rooms} rooms, compression {}\n", if deflate { "on" } else { "off" });
-    println!("| | chat | on `ws` | ratio |\n|---|--:|--:|--:|");
+    let names = servers.iter().map(|(kind, processes, _)| match processes {
+        1 => format!(" {} |", kind.name()),
+        _ => format!(" {} in {processes} processes |", kind.name()),
+    });
+    let (names, ratio) = (names.collect::<String>(), if servers.len() == 2 { " ratio |" } else { "" });
+    println!("| |{names}{ratio}\n|---|{}", "--:|".repeat(servers.len() + usize::from(servers.len() == 2)));
     type Row = (&'static str, fn(&Figures) -> f64, usize);
     let rows: [Row; 8] = [
         ("messages acknowledged, in a second", |round| round.messages, 0),
@@ -144,8 +165,11 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         ("load's share of its core, in %", |round| 100.0 * round.own_share, 0),
     ];
     for (name, of, digits) in rows {
-        let (one, other) = (median(&chat, of), median(&ws, of));
-        println!("| {name} | {one:.digits$} | {other:.digits$} | {:.2} |", one / other);
+        let values: Vec<_> = servers.iter().map(|(_, _, rounds)| median(rounds, of)).collect();
+        let cells = values.iter().map(|value| format!(" {value:.digits$} |"));
+        let ratio =
+            if let [one, other] = values[..] { format!(" {:.2} |", one / other) } else { String::new() };
+        println!("| {name} |{}{ratio}", cells.collect::<String>());
     }
     Ok(())
 }
