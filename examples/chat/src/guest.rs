@@ -13,13 +13,13 @@ use crate::gate::Bucket;
 use crate::login::{Keys, Login};
 use crate::protocol::{Reply, Request, Subject, encode};
 use crate::rooms::{GuestId, Person, Refusal};
-use crate::space::{Page, Receipt, Space};
+use crate::space::{Page, Receipt, Space, Way};
 
 /// How long a page may take to say hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// So many messages in a row that are too fast end the connection.
-const MAX_TOO_FAST: u32 = 100;
+pub(crate) const MAX_TOO_FAST: u32 = 100;
 
 /// What a guest needs of the server.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ impl Guest<'_> {
         }
         self.reply(&Reply::Welcome { user: &self.person.name, moderator: self.person.is_moderator })?;
         let space = &*self.host.space;
-        let page = Page(self.writer.clone());
+        let page = Way::Page(Page(self.writer.clone()));
         let entered = space
             .with_rooms(|rooms| rooms.enter(self.person.clone(), client, page, all.as_ref(), user.as_ref()));
         match entered {

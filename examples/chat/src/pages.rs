@@ -34,6 +34,16 @@ pub fn login(token: &str, namespace: &Name, problem: &str, has_moderators: bool)
     page(LOGIN, &values)
 }
 
+/// The page of the official Socket.IO client, and nothing else.
+pub async fn simple() -> Response {
+    Html(include_str!("page/simple.html")).into_response()
+}
+
+/// Its script.
+pub async fn simple_script() -> Response {
+    file("text/javascript; charset=utf-8", include_str!("page/simple.js"))
+}
+
 /// None of the values needs to be escaped: names and tokens have no markup, and problems are our own words.
 fn page(template: &str, values: &[(&str, &str)]) -> Response {
     let html = values

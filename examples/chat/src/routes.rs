@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Form, Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use tidewire::ServerHandshake;
@@ -22,6 +22,7 @@ use crate::login::{Keys, LOGIN_SECONDS, Login, is_same_secret};
 use crate::pages;
 use crate::rooms::Name;
 use crate::server::{Peer, Settings};
+use crate::socketio::{self, Holding, SocketIo};
 use crate::space::Space;
 use crate::upgrade::Upgrade;
 
@@ -38,6 +39,7 @@ pub(crate) struct Chat {
     logins: Mutex<Buckets>,
     /// Sockets by the address that a proxy tells.
     sockets: Gate,
+    socketio: SocketIo,
     start: Instant,
 }
 
@@ -47,11 +49,17 @@ impl Chat {
             handshake: ServerHandshake::new(settings.socket()).with_origins(settings.origins.clone()),
             logins: Mutex::new(Buckets::new(LOGIN_RATE.0, LOGIN_RATE.1)),
             sockets: Gate::new(usize::MAX, settings.max_per_address),
+            socketio: SocketIo::new(&spaces, &settings),
             start: Instant::now(),
             keys,
             spaces,
             settings,
         }
+    }
+
+    /// Tells the clients of Socket.IO that the server goes.
+    pub(crate) fn close_sessions(&self) {
+        self.socketio.close_all();
     }
 
     /// The front page's.
@@ -106,6 +114,10 @@ pub(crate) fn router(chat: Arc<Chat>) -> Router {
         .route("/logout", post(logout))
         .route("/whoami", get(whoami))
         .route("/socket/{namespace}", get(socket))
+        .route("/socket.io/", any(socketio))
+        .route("/socket.io/socket.io.js", get(socketio::client_file))
+        .route("/simple", get(pages::simple))
+        .route("/simple.js", get(pages::simple_script))
         .route("/chat.js", get(pages::chat_script))
         .route("/connection.js", get(pages::connection_script))
         .route("/style.css", get(pages::style))
@@ -300,6 +312,21 @@ async fn socket(
         let _ = guest::serve(host, login, socket, peer.leaving.clone()).await;
         drop((place, peer));
     })
+}
+
+async fn socketio(
+    State(chat): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Visit(login): Visit,
+    request: Request,
+) -> Response {
+    let Some(login) = login.filter(|login| login.person().is_some()) else {
+        return (StatusCode::UNAUTHORIZED, "log in first\n").into_response();
+    };
+    let address = chat.address(&peer, request.headers());
+    // Many sessions fit into one connection, so that each takes a place of its own.
+    let admit = || Some(Holding { peer, place: chat.sockets.admit(address).ok()? });
+    chat.socketio.handle(request, login, admit).await
 }
 
 fn unix_seconds() -> u64 {

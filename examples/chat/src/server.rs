@@ -169,7 +169,7 @@ impl Server {
         let Self { chat, listener, gate, links } = self;
         let refused = Gate::new(MAX_REFUSED, usize::MAX);
         let (goodbye, leaving) = watch::channel(false);
-        let router = TowerToHyperService::new(routes::router(chat));
+        let router = TowerToHyperService::new(routes::router(Arc::clone(&chat)));
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -197,6 +197,7 @@ impl Server {
         }
         drop((listener, leaving));
         goodbye.send_replace(true);
+        chat.close_sessions();
         // Every connection has a receiver.
         let _ = timeout(GOODBYE_TIMEOUT, goodbye.closed()).await;
         for link in links {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidewire::tokio::Writer;
@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::cluster::Cluster;
 use crate::journal::Journal;
+use crate::listener::{Heard, Listener};
 use crate::protocol::encode;
 use crate::rooms::{Channel, GuestId, Limits, Name, Notice, Outlet, Policy, Refusal, Rooms, Verdict};
 
@@ -22,10 +23,20 @@ use post::Post;
 #[derive(Debug)]
 pub struct Page(pub Writer<TcpStream>);
 
+/// The way to a guest.
+#[derive(Debug)]
+pub enum Way {
+    /// A page of the chat.
+    Page(Page),
+    /// A client that speaks Socket.IO.
+    SocketIo(Arc<Listener>),
+}
+
 /// What the protocols make of an event, once for all guests.
 #[derive(Debug, Default)]
 pub struct Encoded {
     json: OnceLock<Prepared>,
+    socket_io: OnceLock<Heard>,
 }
 
 impl Outlet for Page {
@@ -45,6 +56,17 @@ impl Outlet for Page {
     }
 }
 
+impl Outlet for Way {
+    type Cache = Encoded;
+
+    fn deliver(&self, notice: &Notice<Encoded>) -> bool {
+        match self {
+            Self::Page(page) => page.deliver(notice),
+            Self::SocketIo(listener) => listener.deliver(notice.event(), &notice.cache().socket_io),
+        }
+    }
+}
+
 /// The rooms of one namespace.
 #[derive(Debug)]
 pub struct Space {
@@ -54,7 +76,7 @@ pub struct Space {
 
 #[derive(Debug)]
 struct Inside {
-    rooms: Rooms<Page>,
+    rooms: Rooms<Way>,
     journal: Option<Journal>,
     cluster: Option<Cluster>,
 }
@@ -82,7 +104,7 @@ impl Space {
     }
 
     /// Something with the rooms that is not stored.
-    pub fn with_rooms<R>(&self, act: impl FnOnce(&mut Rooms<Page>) -> R) -> R {
+    pub fn with_rooms<R>(&self, act: impl FnOnce(&mut Rooms<Way>) -> R) -> R {
         let mut inside = self.lock();
         let done = act(&mut inside.rooms);
         self.pass_on(&mut inside);

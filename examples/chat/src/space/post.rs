@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::{Inside, Page, Receipt, Space};
+use super::{Inside, Receipt, Space, Way};
 use crate::cluster::{Cluster, Outgoing, Unknown};
 use crate::rooms::{Entry, Rooms};
 
@@ -133,7 +133,7 @@ impl Space {
 
     fn with_cluster<R>(
         &self,
-        act: impl FnOnce(&mut Cluster, &mut Rooms<Page>, Duration, &mut dyn FnMut(&Entry)) -> R,
+        act: impl FnOnce(&mut Cluster, &mut Rooms<Way>, Duration, &mut dyn FnMut(&Entry)) -> R,
     ) -> Option<R> {
         let mut inside = self.lock();
         let Inside { rooms, journal, cluster } = &mut *inside;

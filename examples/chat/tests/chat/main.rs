@@ -11,6 +11,7 @@ mod picture;
 mod process;
 mod security;
 mod services;
+mod simple;
 mod talk;
 
 use serde_json::Value;
