@@ -33,7 +33,7 @@ impl Kind {
                 ),
             ],
             // CONNECT, and an event with an acknowledgement, in packets of Socket.IO 5 in messages of Engine.IO 4.
-            Self::SocketIo => [
+            Self::ChatSocketIo | Self::SocketIo => [
                 (format!("40{hello}"), "40".to_owned()),
                 (format!("420{}", json!(["join", room])), "430".to_owned()),
             ],
@@ -45,6 +45,9 @@ impl Kind {
             Self::Chat | Self::Ws => {
                 json!({ "type": "say", "id": id, "to": { "room": room }, "text": TEXT }).to_string()
             }
+            Self::ChatSocketIo => {
+                format!("42{id}{}", json!(["chat message", TEXT, { "to": { "room": room }, "id": id }]))
+            }
             Self::SocketIo => format!("42{id}{}", json!(["say", { "id": id, "room": room, "text": TEXT }])),
         }
     }
@@ -52,9 +55,11 @@ impl Kind {
     pub(crate) fn told(self, text: &str) -> Told {
         let (said, acknowledged, refused) = match self {
             Self::Chat | Self::Ws => (r#"{"type":"said""#, r#"{"type":"ack""#, r#"{"type":"refused""#),
+            Self::ChatSocketIo => (r#"42["chat message""#, "43", r#"42["refused""#),
             Self::SocketIo => (r#"42["said""#, "43", "44"),
         };
         match text {
+            _ if text.starts_with("43") && text.contains(r#""refused""#) => Told::Refused,
             _ if text.starts_with(said) => Told::Said,
             _ if text.starts_with(acknowledged) => Told::Acknowledged,
             _ if text.starts_with(refused) => Told::Refused,

@@ -154,13 +154,20 @@ async fn introduction(
 ) -> Result<(ClientRequest, Value), Box<dyn Error>> {
     let client = format!("{number:032x}");
     Ok(match kind {
-        Kind::Chat => {
+        Kind::Chat | Kind::ChatSocketIo => {
             let login = visits.log_in(number).await?;
-            let request = ClientRequest::new(&format!("ws://{host}/socket/main"))?;
+            let path =
+                if kind == Kind::Chat { "socket/main" } else { "socket.io/?EIO=4&transport=websocket" };
+            let request = ClientRequest::new(&format!("ws://{host}/{path}"))?;
             let request = request
                 .with_header("Cookie", &login.cookie)?
                 .with_header("X-Forwarded-For", &login.address)?;
-            (request, json!({ "type": "hello", "token": login.token, "client": client }))
+            let hello = match kind {
+                Kind::Chat => json!({ "type": "hello", "token": login.token, "client": client }),
+                // It has been in no room, not even in the lobby.
+                _ => json!({ "offset": r#"{"rooms":{}}"# }),
+            };
+            (request, hello)
         }
         Kind::Ws => {
             let request = ClientRequest::new(&format!("ws://{host}/?user=guest{number}"))?;
@@ -199,7 +206,8 @@ async fn enter(request: ClientRequest, hello: Value, room: Rc<Room>, deflate: bo
             }
         }
     }
-    if room.speaker.set(writer.clone()).is_err() {
+    // There, a speaker hears its own words.
+    if room.speaker.set(writer.clone()).is_err() || room.kind == Kind::ChatSocketIo {
         room.listeners.set(room.listeners.get() + 1);
     }
     tokio::task::spawn_local(listen(reader, writer, room));

@@ -1,5 +1,6 @@
 //! The load: many guests in rooms talk to the chat, and to the same chat on `ws` for Node, in turn. With `--processes 2`, to one process of
-//! the chat and to two that Redis joins, and to the same of `socket.io` for Node. Half of each room is with either process then.
+//! the chat and to two that Redis joins, and to the same of `socket.io` for Node. Half of each room is with either process then. With
+//! `--socket-io`, to the chat in its own messages and in Socket.IO, and to `socket.io` for Node.
 //!
 //! In each room one guest says something, and says the next when all others have heard it and the server has acknowledged it. So nothing
 //! piles up, and nothing counts that was not heard. The servers have one core, and this program the other one.
@@ -34,6 +35,7 @@ usage: load [OPTION...]
   --rounds N     of each server, in turn; the median is printed [3]
   --deflate      the guests ask for compression
   --processes N  compare with N processes that are joined by Redis [1]
+  --socket-io    compare guests that speak Socket.IO with the chat's own, and with `socket.io`
 ";
 
 /// How long the server may settle after all have come, and how long they talk before it counts.
@@ -47,11 +49,19 @@ struct Options {
     rounds: usize,
     deflate: bool,
     processes: usize,
+    socket_io: bool,
 }
 
 fn options() -> Result<Options, lexopt::Error> {
-    let mut options =
-        Options { guests: 5_000, rooms: 50, seconds: 10, rounds: 3, deflate: false, processes: 1 };
+    let mut options = Options {
+        guests: 5_000,
+        rooms: 50,
+        seconds: 10,
+        rounds: 3,
+        deflate: false,
+        processes: 1,
+        socket_io: false,
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -60,6 +70,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("seconds") => options.seconds = parser.value()?.parse()?,
             Long("rounds") => options.rounds = parser.value()?.parse()?,
             Long("deflate") => options.deflate = true,
+            Long("socket-io") => options.socket_io = true,
             Long("processes") => options.processes = parser.value()?.parse()?,
             _ => return Err(argument.unexpected()),
         }
@@ -72,6 +83,9 @@ fn options() -> Result<Options, lexopt::Error> {
         return Err(
             "a room has two guests at least, and there is one process, one round and one second".into()
         );
+    }
+    if options.socket_io && options.deflate {
+        return Err("Socket.IO goes without compression".into());
     }
     Ok(options)
 }
@@ -132,7 +146,10 @@ fn median(rounds: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let mut servers: Vec<(Kind, usize, Vec<Figures>)> = if options.processes > 1 {
+    let mut servers: Vec<(Kind, usize, Vec<Figures>)> = if options.socket_io {
+        let of = |kind| (kind, options.processes, Vec::new());
+        [Kind::Chat, Kind::ChatSocketIo, Kind::SocketIo].map(of).into()
+    } else if options.processes > 1 {
         let of = |kind| [(kind, 1, Vec::new()), (kind, options.processes, Vec::new())];
         [of(Kind::Chat), of(Kind::SocketIo)].into_iter().flatten().collect()
     } else {

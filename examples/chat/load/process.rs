@@ -17,6 +17,8 @@ const LOAD_CORE: &str = "1";
 pub(crate) enum Kind {
     /// The program `chat`, built beside this one.
     Chat,
+    /// The same, whose guests speak Socket.IO.
+    ChatSocketIo,
     /// `load/ws.mjs`.
     Ws,
     /// `load/socketio.mjs`.
@@ -27,6 +29,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::ChatSocketIo => "chat, by Socket.IO",
             Self::Ws => "on `ws`",
             Self::SocketIo => "on `socket.io`",
         }
@@ -52,7 +55,7 @@ impl Server {
         let redis = if count > 1 { Some(this.start_redis().await?) } else { None };
         for _ in 0..count {
             let mut command = this.command(redis.as_deref());
-            if kind != Kind::Chat && deflate {
+            if matches!(kind, Kind::Ws | Kind::SocketIo) && deflate {
                 command.arg("--deflate");
             }
             let line = this.launch(command, "listening on").await?;
@@ -65,7 +68,7 @@ impl Server {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("load");
         let mut command;
         match self.kind {
-            Kind::Chat => {
+            Kind::Chat | Kind::ChatSocketIo => {
                 // An example lies in a folder below.
                 let chat = std::env::current_exe().unwrap_or_default().with_file_name("../chat");
                 command = on_server_core(chat);
