@@ -132,13 +132,19 @@ impl Application for Guests {
 
     fn connect(&self, socket: &Socket, auth: &str) -> Result<(), Refused> {
         let Some(visitor) = Visitor::of(socket) else { return Err(Refused::new("log in first")) };
+        if let Err(wait) = visitor.take() {
+            if wait.is_none() {
+                socket.close();
+            }
+            return Err(Refused::new(&Refusal::TooFast.to_string()));
+        }
         if !self.spaces.contains_key(socket.namespace()) {
             return Err(Refused::default());
         }
         if Auth::parse(auth).is_none() {
             return Err(Refused::new("the client or the offset is none of this protocol"));
         }
-        visitor.take().map_err(|_| Refused::new(&Refusal::TooFast.to_string()))
+        Ok(())
     }
 
     fn connected(&self, socket: &Socket, auth: &str) {

@@ -343,6 +343,24 @@ describe("the door", () => {
     }
   });
 
+  it("is shut for who knocks without end", async () => {
+    const own = await Chat.start("--rate", "5");
+    try {
+      const { cookie } = await own.login("ann");
+      const socket = new WebSocket(`${own.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie } });
+      const heard = [];
+      socket.on("message", (data) => heard.push(data.toString()));
+      await once(socket, "open");
+      for (let count = 0; count < 150; count++) socket.send("40/cellar");
+      await once(socket, "close");
+      assert.ok(heard.includes('44/cellar,{"message":"Invalid namespace"}'));
+      assert.equal(heard.at(-1), '44/cellar,{"message":"too many messages at once"}');
+      assert.ok(heard.length < 130, `${heard.length}`);
+    } finally {
+      await own.stop();
+    }
+  });
+
   it("takes no offset that is none", async () => {
     const login = await chat.login("ann");
     for (const auth of [{ offset: "x" }, { offset: 7 }, { client: "short" }, { offset: `{"all":{"p":1${"0".repeat(5000)}}}` }]) {
