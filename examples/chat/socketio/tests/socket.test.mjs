@@ -119,9 +119,11 @@ describe("an event", () => {
   it("with attachments passes long-polling", async () => {
     const sid = await server.open("socket.io");
     await server.post("socket.io", sid, "40", `452-["message",${TWO}]`, "bAQID", "bBAUG");
-    const packets = await server.get("socket.io", sid);
-    assert.deepEqual(packets.slice(1), [`452-["message-back",${TWO}]`, "bAQID", "bBAUG"]);
-    assert.deepEqual(await server.get("socket.io", sid), ['42["auth",{}]']);
+    const [, ...packets] = await server.get("socket.io", sid);
+    // It comes a moment later, with the others or alone.
+    const auth = '42["auth",{}]';
+    if (!packets.includes(auth)) packets.push(...(await server.get("socket.io", sid)));
+    assert.deepEqual(packets, [`452-["message-back",${TWO}]`, "bAQID", "bBAUG", auth]);
   });
 });
 
