@@ -1,7 +1,7 @@
 // The official client is a guest of the chat's rooms.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -222,14 +222,18 @@ describe("a guest", () => {
 
 describe("two processes", () => {
   let redis;
+  let folder;
   let chats;
   before(async () => {
     redis = await Redis.start();
-    const folder = await mkdtemp(join(tmpdir(), "chat-key-"));
+    folder = await mkdtemp(join(tmpdir(), "chat-key-"));
     const start = () => Chat.start("--redis", redis.url, "--key", join(folder, "key"));
     chats = [await start(), await start()];
   });
-  after(() => Promise.all([...chats, redis].map((each) => each.stop())));
+  after(async () => {
+    await Promise.all([...chats, redis].map((each) => each.stop()));
+    await rm(folder, { recursive: true });
+  });
 
   it("have the same rooms", async () => {
     const [ann, bob] = await Promise.all(chats.map((chat, index) => chat.guest(["ann", "bob"][index])));
