@@ -306,14 +306,31 @@ impl Redis {
 
 /// Sends a request from an address of this machine, and returns the status.
 async fn ask_from(address: &str, host: &str, path: &str) -> u16 {
+    send_from(address, host, "GET", path, "", "").await.0
+}
+
+/// Sends a request with a cookie and a body from an address of this machine, and returns the status and the answer.
+async fn send_from(
+    address: &str,
+    host: &str,
+    method: &str,
+    path: &str,
+    cookie: &str,
+    body: &str,
+) -> (u16, String) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(format!("{address}:0").parse().expect("an address")).expect("bound");
     let mut stream = socket.connect(host.parse().expect("an address")).await.expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: {}\r\n\
+        Connection: close\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut answer = String::new();
     timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("in time").expect("an answer");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer)
 }
 
 #[tokio::test]
@@ -348,6 +365,46 @@ async fn nginx_spreads_pages_and_keeps_polls_together() {
     }
     let polls = nginx.requests("/socket.io/", 68).await;
     assert_eq!(processes(&polls[51..]), BTreeSet::from([q.host()]));
+}
+
+#[tokio::test]
+async fn polling_sessions_stay_with_their_process_and_talk_across() {
+    let two = Two::start().await;
+    let nginx = Nginx::start(&two.p, &two.q).await;
+    let (mut ann, mut bob) = two.guests().await;
+    let Login { cookie, .. } = Login::new(&two.p, "eve").await;
+    let poll = "/socket.io/?EIO=4&transport=polling";
+    let mut said = Vec::new();
+    for last in 2..19 {
+        let (address, host) = (format!("127.0.0.{last}"), nginx.host());
+        let ask = async |method: &str, path: &str, body: &str| {
+            let (status, answer) = send_from(&address, &host, method, path, &cookie, body).await;
+            assert_eq!(status, 200, "{answer}");
+            answer
+        };
+        let opened = ask("GET", poll, "").await;
+        let sid =
+            opened.split(r#""sid":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a session");
+        let session = format!("{poll}&sid={sid}");
+        let text = format!("eve {last}");
+        // CONNECT, and an event.
+        ask("POST", &session, "40").await;
+        let connected = ask("GET", &session, "").await;
+        assert!(connected.contains("40{"), "{connected}");
+        ask("POST", &session, &format!("42{}", json!(["chat message", text]))).await;
+        said.push(text);
+    }
+    for ear in [&mut ann, &mut bob] {
+        while ear.heard.len() < said.len() {
+            ear.next().await;
+        }
+        // In any order, since they come from two processes.
+        let heard: BTreeSet<_> = std::mem::take(&mut ear.heard).into_iter().collect();
+        assert_eq!(heard, said.iter().cloned().collect());
+    }
+    let processes: BTreeSet<_> =
+        nginx.requests("/socket.io/", 17 * 4).await.into_iter().map(|(_, process)| process).collect();
+    assert_eq!(processes, BTreeSet::from([two.p.host(), two.q.host()]));
 }
 
 #[tokio::test]

@@ -201,3 +201,37 @@ async fn whatever_is_killed_nothing_is_lost_and_nothing_comes_twice() {
         ann.page.wait_for_people(3).await;
     }
 }
+
+#[tokio::test]
+async fn a_page_of_socket_io_comes_through_nginx_to_either_process() {
+    let mut two = Two::start().await;
+    let nginx = Nginx::start(&two.p, &two.q).await;
+    let chromium = Chromium::start().await;
+    let mut page = chromium.page(&nginx.url("/")).await;
+    page.log_in("eve").await;
+    page.open(&nginx.url("/simple")).await;
+    for round in 0..3 {
+        // From polling to a WebSocket, at one process.
+        page.wait("socket.io.engine.transport.name === 'websocket'").await;
+        let mut ann = Client::member(&two.p, "ann", "lobby").await;
+        let mut bob = Client::member(&two.q, "bob", "lobby").await;
+        let text = format!("round {round}");
+        page.say(&text).await;
+        for ear in [&mut ann, &mut bob] {
+            while *ear.heard.last().unwrap_or(&String::new()) != text {
+                ear.next().await;
+            }
+            let count = ear.heard.iter().filter(|heard| **heard == text).count();
+            assert_eq!(count, 1, "nothing comes twice: {:?}", ear.heard);
+        }
+        let answer = format!("answer {round}");
+        ann.say(room("lobby"), &answer).await;
+        let items = "[...document.querySelectorAll('#messages li')]";
+        page.wait(&format!("{items}.some((item) => item.textContent === {})", json!(answer))).await;
+        // One after the other: one of both is the one that it is with.
+        let process = if round % 2 == 0 { &mut two.p } else { &mut two.q };
+        process.kill().await;
+        process.restart().await;
+        page.wait("socket.connected").await;
+    }
+}
