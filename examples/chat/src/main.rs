@@ -32,6 +32,7 @@ usage: chat [OPTION...]
   --keepalive SECONDS    ping each page so often; one that is silent for half as long is gone [20]
 
 CHAT_MODERATOR_PASSWORD, if it is set, makes a moderator of who knows it.
+CHAT_REDIS is the URL for --redis, where others must not see a password in it.
 ";
 
 struct Options {
@@ -75,12 +76,13 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     if !namespaces.is_empty() {
         settings.namespaces = namespaces;
     }
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    settings.redis = settings.redis.or_else(|| variable("CHAT_REDIS"));
     if settings.redis.is_some() && settings.key.is_none() {
         return Err("--redis needs --key: a page that comes to another process is to stay logged in".into());
     }
     settings.limits.max_guests = settings.max_connections;
-    settings.moderator_password =
-        std::env::var("CHAT_MODERATOR_PASSWORD").ok().filter(|password| !password.is_empty());
+    settings.moderator_password = variable("CHAT_MODERATOR_PASSWORD");
     Ok(Some(Options { address: SocketAddr::new(host, port), data, settings }))
 }
 

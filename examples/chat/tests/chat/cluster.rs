@@ -281,10 +281,13 @@ async fn who_is_no_redis_disturbs_nobody() {
 
 #[tokio::test]
 async fn options_that_would_log_guests_out_are_refused() {
-    let mut chat = Command::new(env!("CARGO_BIN_EXE_chat"));
-    let output = chat.args(["--redis", "redis://127.0.0.1:1"]).output().await.expect("a process");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.starts_with("chat: --redis needs --key"), "{said}");
+    let url = "redis://127.0.0.1:1";
+    let [mut by_argument, mut by_variable] = [(), ()].map(|()| Command::new(env!("CARGO_BIN_EXE_chat")));
+    for chat in [by_argument.args(["--redis", url]), by_variable.env("CHAT_REDIS", url)] {
+        let output = chat.output().await.expect("a process");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.starts_with("chat: --redis needs --key"), "{said}");
+    }
 }
 
 impl Redis {
