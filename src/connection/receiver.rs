@@ -253,8 +253,8 @@ impl Receiver {
         }
     }
 
-    /// As [`poll_timeout`](Self::poll_timeout), for the deadlines that nothing can put off which the peer may have sent: for somebody
-    /// who writes and does not read meanwhile, or whom the peer gives always something to read.
+    /// As [`poll_timeout`](Self::poll_timeout), for the deadlines that hold even while nobody reads: the write timeout and the close
+    /// timeout. A writer asks for them, and a reader that always finds something to read.
     #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn poll_firm_timeout(&mut self, now: Timestamp, sender: &Sender) -> Option<Timestamp> {
         self.timers.poll_firm(now, &self.facts(sender))

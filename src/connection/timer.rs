@@ -231,7 +231,7 @@ impl Timers {
         Ok(Due::Nothing)
     }
 
-    /// The deadlines that nothing can put off which the peer may have sent and nobody has read yet: all but keepalive.
+    /// The deadlines that hold even while nobody reads: the write timeout and the close timeout.
     pub(crate) fn poll_firm(&mut self, now: Timestamp, facts: &Facts) -> Option<Timestamp> {
         self.enter(facts);
         if !self.is_writing(facts) {
