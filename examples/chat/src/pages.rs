@@ -35,7 +35,8 @@ pub fn login(token: &str, namespace: &Name, problem: &str, has_moderators: bool)
 }
 
 /// The page of the official Socket.IO client, and nothing else.
-pub async fn simple() -> Response {
+#[must_use]
+pub fn simple() -> Response {
     Html(include_str!("page/simple.html")).into_response()
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn router(chat: Arc<Chat>) -> Router {
         .route("/socket/{namespace}", get(socket))
         .route("/socket.io/", any(socketio))
         .route("/socket.io/socket.io.js", get(socketio::client_file))
-        .route("/simple", get(pages::simple))
+        .route("/simple", get(simple))
         .route("/simple.js", get(pages::simple_script))
         .route("/chat.js", get(pages::chat_script))
         .route("/connection.js", get(pages::connection_script))
@@ -174,6 +174,14 @@ async fn page(State(chat): State<Shared>, Path(namespace): Path<Name>, Visit(log
     match login.as_ref().and_then(|login| Some((login, login.person()?))) {
         Some((login, person)) => pages::chat(person, &chat.keys.token(login), &namespace),
         None => login_page(&chat, login, &namespace, StatusCode::OK, ""),
+    }
+}
+
+/// The page for Socket.IO, once somebody has logged in.
+async fn simple(Visit(login): Visit) -> Response {
+    match login.as_ref().and_then(Login::person) {
+        Some(_) => pages::simple(),
+        None => Redirect::to("/").into_response(),
     }
 }
 

@@ -152,7 +152,9 @@ impl Server {
         }
         let per_address = if settings.is_behind_proxy { usize::MAX } else { settings.max_per_address };
         let gate = Gate::new(settings.max_connections, per_address);
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
         Ok(Self { chat: Arc::new(Chat::new(keys, spaces, settings)), listener, gate, links })
     }
 

@@ -72,6 +72,8 @@ async fn the_stock_client_is_served() {
     assert!(file.header("content-type").expect("a type").starts_with("application/javascript"));
     assert!(file.body.starts_with("/*!\n * Socket.IO v4"), "{}", &file.body[..60]);
     // Without a login there is nothing but the file.
+    let page = ask(&chat.host(), "GET /simple", &[], "").await;
+    assert_eq!((page.status, page.header("location")), (303, Some("/")));
     let path = "GET /socket.io/?EIO=4&transport=";
     assert_eq!(ask(&chat.host(), &format!("{path}polling"), &[], "").await.status, 401);
     let headers = upgrade("http://elsewhere.example", "");
