@@ -73,7 +73,7 @@ pub(super) fn authority<'i>(
     }
 }
 
-/// True if nothing in a request-target can end the line or hide in a log.
+/// True if nothing in a request-target can end a line. Whoever prints it escapes what has no width or turns the direction of text.
 ///
 /// RFC 3986 allows fewer characters. Clients send JSON in a query as it is, and browsers leave `[]^|{}` and others unencoded.
 fn is_visible(target: &str) -> bool {

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Server, exchange};
@@ -74,6 +75,21 @@ fn the_client_of_hyper_speaks_with_both_servers_over_http_2() {
             assert!(!output.status.success());
             assert!(String::from_utf8_lossy(&output.stderr).contains("405"), "{output:?}");
         }
+    }
+}
+
+#[test]
+fn hyper_gives_up_a_client_that_asks_for_nothing() {
+    let server = Server::start(HYPER, &[]);
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let streams = [&b""[..], b"P", &settings[..10], settings].map(|bytes| {
+        let mut stream = TcpStream::connect(server.address).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+        stream.write_all(bytes).expect("written");
+        stream
+    });
+    for mut stream in streams {
+        stream.read_to_end(&mut Vec::new()).expect("an end");
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ use tidewire::tokio::WebSocket;
 use tidewire::{Accepted, Config, Deflate, Error, Input, Origins, ServerHandshake};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -34,6 +36,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How long a client may take for a head, or for the handshake of TLS.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a client of HTTP/2 is asked whether it is there. It has 20 s to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: some will come free.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await;
             continue;
         };
         // A short message does not wait for the acknowledgement of the one before it.
@@ -103,8 +108,10 @@ async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let has_asked = Notify::new();
     let answer = |request| {
         let handshake = handshake.clone();
+        has_asked.notify_one();
         async move {
             let response = match is_for_page(&request) {
                 true => Response::new(include_str!("page.html").to_owned()),
@@ -118,7 +125,17 @@ where
     server.http1().timer(TokioTimer::new()).header_read_timeout(OPEN_TIMEOUT);
     // RFC 8441 3: tell clients that they may open WebSocket.
     server.http2().enable_connect_protocol();
-    server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer)).await
+    // A client that is silent later is pinged.
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(PING_INTERVAL));
+    let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer));
+    let mut serving = pin!(serving);
+    tokio::select! {
+        served = &mut serving => return served,
+        () = has_asked.notified() => {}
+        // HTTP/2 has no other bound for its first request.
+        () = sleep(OPEN_TIMEOUT) => return Err("no request in time".into()),
+    }
+    serving.await
 }
 
 fn is_for_page(request: &Request<Incoming>) -> bool {
@@ -136,7 +153,7 @@ where
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let asked = handshake.receive_http(&request, protocol)?;
     let (response, accepted) = asked.accept_http(asked.subprotocol())?;
-    eprintln!("{} over {:?}", asked.path(), request.version());
+    eprintln!("{} over {:?}", asked.path().escape_debug(), request.version());
     tokio::spawn(async move {
         let served = match hyper::upgrade::on(request).await {
             Ok(upgraded) => open::<S>(upgraded, accepted).await,
