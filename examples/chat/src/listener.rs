@@ -43,6 +43,17 @@ impl Offset {
         }
     }
 
+    /// The text to send with an event. Once it is too long there is none, and nothing is kept any more.
+    fn told(kept: &mut Option<Self>, event: &Event) -> Option<String> {
+        let offset = kept.as_mut()?;
+        offset.note(event);
+        let text = serde_json::to_string(offset).ok().filter(|text| text.len() <= MAX_OFFSET_LEN);
+        if text.is_none() {
+            *kept = None;
+        }
+        text
+    }
+
     fn note(&mut self, event: &Event) {
         match event {
             // Where it began is known from then on, also if it has read nothing yet.
@@ -67,19 +78,21 @@ impl Offset {
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    offset: Mutex<Offset>,
+    /// `None` once it is too long.
+    offset: Mutex<Option<Offset>>,
 }
 
 impl Listener {
     /// A client that has been sent so much, and is about to join the rooms in there.
     #[must_use]
     pub fn new(socket: Socket, offset: Offset) -> Self {
-        Self { socket, offset: Mutex::new(offset) }
+        Self { socket, offset: Mutex::new(Some(offset)) }
     }
 
-    /// The client is about to join a room of which it has read so much. False if it is in there.
+    /// The client is about to join a room of which it has read so much. False if it is known to be in there.
     pub fn joins(&self, room: &Name, since: Option<&Position>) -> bool {
-        let mut offset = self.lock();
+        let mut kept = self.lock();
+        let Some(offset) = &mut *kept else { return true };
         let is_new = !offset.rooms.contains_key(room);
         if let Some(since) = since.filter(|_| is_new) {
             offset.rooms.insert(room.clone(), since.clone());
@@ -89,24 +102,22 @@ impl Listener {
 
     /// The client is not in the room.
     pub fn leaves(&self, room: &Name) {
-        self.lock().rooms.remove(room);
+        if let Some(offset) = &mut *self.lock() {
+            offset.rooms.remove(room);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Offset> {
+    fn lock(&self) -> MutexGuard<'_, Option<Offset>> {
         self.offset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends an event. `heard` is made of it once for all clients. False if the client is gone, or does not keep up.
     pub fn deliver(&self, event: &Event, heard: &OnceLock<Heard>) -> bool {
         let heard = heard.get_or_init(|| Heard::new(self.socket.namespace(), event));
-        let offset = {
-            let mut offset = self.lock();
-            offset.note(event);
-            serde_json::to_string(&*offset).unwrap_or_default()
-        };
-        let sent = match offset.len() <= MAX_OFFSET_LEN {
-            true => self.socket.send(&heard.0.with_text(&offset)),
-            false => self.socket.send(&heard.0),
+        let offset = Offset::told(&mut self.lock(), event);
+        let sent = match offset {
+            Some(offset) => self.socket.send(&heard.0.with_text(&offset)),
+            None => self.socket.send(&heard.0),
         };
         if sent == Err(SendError::Full) {
             // It comes back, and gets what it has missed.
@@ -219,6 +230,16 @@ mod tests {
         let mut again = Offset::parse(&text).expect("an offset");
         again.note(&joined(lobby, position(9)));
         assert_eq!(again, offset);
+    }
+
+    #[test]
+    fn an_offset_that_is_too_long_is_kept_no_more() {
+        let mut kept = Some(Offset::default());
+        let origins: Position = (0..100).map(|number| (name(&format!("{number:048}")), 1)).collect();
+        assert!(Offset::told(&mut kept, &joined(Channel::Room(name("lobby")), position(1))).is_some());
+        assert_eq!(Offset::told(&mut kept, &joined(Channel::Room(name("kitchen")), origins)), None);
+        assert_eq!(kept, None);
+        assert_eq!(Offset::told(&mut kept, &said(Channel::All, "p", 5)), None);
     }
 
     #[test]
