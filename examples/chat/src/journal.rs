@@ -101,7 +101,7 @@ fn restore<O: Outlet>(mut file: impl BufRead, rooms: &mut Rooms<O>) -> io::Resul
 /// Writes all that the rooms remember beside the file, and then puts it in its place. Returns it with its length.
 fn write_anew<O: Outlet>(path: &Path, rooms: &Rooms<O>) -> io::Result<(File, u64)> {
     let beside = path.with_extension("new");
-    let mut file = BufWriter::new(File::create(&beside)?);
+    let mut file = BufWriter::new(create_private(&beside)?);
     for record in rooms.records() {
         serde_json::to_writer(&mut file, &record)?;
         file.write_all(b"\n")?;
@@ -112,6 +112,15 @@ fn write_anew<O: Outlet>(path: &Path, rooms: &Rooms<O>) -> io::Result<(File, u64
     fs::rename(&beside, path)?;
     let len = file.stream_position()?;
     Ok((file, len))
+}
+
+/// A file that nobody else may read: private messages are in it.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
 }
 
 fn rate(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|rate: &f64| *rate > 0.0 && rate.is_finite()).ok_or("a rate is greater than 0")
+    text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate)).ok_or("a rate is between 0.001 and 1000000")
 }
 
 fn main() -> ExitCode {
@@ -110,7 +110,11 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(Options { address, data, settings }: Options) -> std::io::Result<()> {
     if let Some(data) = &data {
-        std::fs::create_dir_all(data)?;
+        let mut folder = std::fs::DirBuilder::new();
+        // Private messages are in there.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(data)?;
     }
     let server = Server::bind(address, settings, data.as_deref()).await?;
     println!("listening on http://{}", server.local_addr()?);

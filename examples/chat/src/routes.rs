@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
@@ -14,7 +14,7 @@ use axum::routing::{any, get, post};
 use axum::{Extension, Form, Json, Router, middleware};
 use serde::{Deserialize, Serialize};
 use tidewire::ServerHandshake;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::gate::{Buckets, Gate};
 use crate::guest::{self, Host};
@@ -28,6 +28,9 @@ use crate::upgrade::Upgrade;
 
 /// Logins from one address: so many in a second, and at once.
 const LOGIN_RATE: (f64, f64) = (0.2, 20.0);
+
+/// How long a form may take to arrive.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -110,8 +113,8 @@ pub(crate) fn router(chat: Arc<Chat>) -> Router {
     Router::new()
         .route("/", get(front))
         .route("/n/{namespace}", get(page))
-        .route("/login", post(login))
-        .route("/logout", post(logout))
+        .route("/login", post(login).layer(middleware::from_fn(in_time)))
+        .route("/logout", post(logout).layer(middleware::from_fn(in_time)))
         .route("/whoami", get(whoami))
         .route("/socket/{namespace}", get(socket))
         .route("/socket.io/", any(socketio))
@@ -124,6 +127,14 @@ pub(crate) fn router(chat: Arc<Chat>) -> Router {
         .route("/icon.svg", get(pages::icon))
         .layer(middleware::map_response(pages::secure))
         .with_state(Shared(chat))
+}
+
+/// A form that dribbles in is not waited for.
+async fn in_time(request: Request, next: middleware::Next) -> Response {
+    timeout(FORM_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        (StatusCode::REQUEST_TIMEOUT, [(header::CONNECTION, "close")], "the form took too long\n")
+            .into_response()
+    })
 }
 
 /// The state of the router.
@@ -154,8 +165,12 @@ impl FromRequestParts<Shared> for Visit {
         let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut cookies =
             lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        let cookie = cookies.find(|(name, _)| *name == chat.cookie_name());
-        Ok(Self(cookie.and_then(|(_, value)| chat.keys.verify(value, unix_seconds()))))
+        let now = unix_seconds();
+        // Another site of this domain may have set one of the same name.
+        let login = cookies.find_map(|(name, value)| {
+            (name == chat.cookie_name()).then(|| chat.keys.verify(value, now)).flatten()
+        });
+        Ok(Self(login))
     }
 }
 

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String")]
 pub struct Name(Arc<str>);
 
+/// The fillers of Hangul, which are letters and show nothing.
+const BLANK_LETTERS: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+
 impl Name {
     /// The longest name, in bytes.
     pub const MAX_LEN: usize = 48;
@@ -20,10 +23,11 @@ impl Name {
     /// `None` if it is not a name.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
+        let is_shown = |char: char| char.is_alphanumeric() && !BLANK_LETTERS.contains(&char);
         let is_valid = !name.is_empty()
             && name.len() <= Self::MAX_LEN
-            && name.starts_with(char::is_alphanumeric)
-            && name.chars().all(|char| char.is_alphanumeric() || matches!(char, '-' | '_' | '.' | '#'));
+            && name.starts_with(is_shown)
+            && name.chars().all(|char| is_shown(char) || matches!(char, '-' | '_' | '.' | '#'));
         is_valid.then(|| Self(name.into()))
     }
 
@@ -67,6 +71,9 @@ mod tests {
             ["", " ", "-a", "#a", "a b", "a\u{200b}b", "a<b", "a/b", "a\nb", "\u{202e}a", &"x".repeat(49)]
         {
             assert_eq!(Name::new(bad), None, "{bad:?}");
+        }
+        for blank in BLANK_LETTERS {
+            assert_eq!(Name::new(&format!("news{blank}")), None, "{blank:?}");
         }
     }
 

@@ -62,6 +62,11 @@ impl Chat {
         format!("http://{}{path}", self.host())
     }
 
+    /// What `--data` names.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Without a chance to say or to write anything.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await.expect("killed");
