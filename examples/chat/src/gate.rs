@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Addresses whose logins are counted at once. Beyond that those that have been quiet are forgotten.
-const MAX_ADDRESSES: usize = 10_000;
+/// Buckets at once. Beyond that the full ones are forgotten.
+const MAX_BUCKETS: usize = 10_000;
 
 /// Counts connections, in all and by address.
 #[derive(Clone, Debug)]
@@ -126,41 +127,39 @@ impl Bucket {
     }
 }
 
-/// A bucket for each address.
+/// A bucket for each key, such as a [`network`] or a person.
 #[derive(Debug)]
-pub struct Buckets {
+pub struct Buckets<K> {
     rate: f64,
     burst: f64,
-    by_address: HashMap<IpAddr, Bucket>,
+    by_key: HashMap<K, Bucket>,
 }
 
-impl Buckets {
-    /// For each address `burst` tokens, and `rate` in a second.
+impl<K: Eq + Hash> Buckets<K> {
+    /// For each key `burst` tokens, and `rate` in a second.
     #[must_use]
     pub fn new(rate: f64, burst: f64) -> Self {
-        Self { rate, burst, by_address: HashMap::new() }
+        Self { rate, burst, by_key: HashMap::new() }
     }
 
-    /// Takes a token of an address.
+    /// Takes a token of a key.
     ///
     /// # Errors
     /// How long to wait for the next one.
-    pub fn take(&mut self, address: IpAddr, now: Duration) -> Result<(), Duration> {
-        let address = network(address);
-        if self.by_address.len() >= MAX_ADDRESSES && !self.by_address.contains_key(&address) {
-            self.by_address.retain(|_, bucket| !bucket.is_full(now));
-            if self.by_address.len() >= MAX_ADDRESSES {
+    pub fn take(&mut self, key: K, now: Duration) -> Result<(), Duration> {
+        if self.by_key.len() >= MAX_BUCKETS && !self.by_key.contains_key(&key) {
+            self.by_key.retain(|_, bucket| !bucket.is_full(now));
+            if self.by_key.len() >= MAX_BUCKETS {
                 return Err(Duration::from_secs_f64(1.0 / self.rate));
             }
         }
-        let bucket =
-            self.by_address.entry(address).or_insert_with(|| Bucket::new(self.rate, self.burst, now));
-        bucket.take(now)
+        self.by_key.entry(key).or_insert_with(|| Bucket::new(self.rate, self.burst, now)).take(now)
     }
 }
 
-/// Whoever has one IPv6 address has the 2^64 beside it as well.
-fn network(address: IpAddr) -> IpAddr {
+/// Whom an address stands for: whoever has one IPv6 address has the 2^64 beside it as well.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,
@@ -216,17 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_a_bucket_and_there_are_not_too_many() {
+    fn each_key_has_a_bucket_and_there_are_not_too_many() {
         let mut buckets = Buckets::new(1.0, 1.0);
         let at = Duration::from_secs;
         assert_eq!(buckets.take(address(1), at(0)), Ok(()));
         assert!(buckets.take(address(1), at(0)).is_err());
-        for number in 1..MAX_ADDRESSES as u32 {
+        for number in 1..MAX_BUCKETS as u32 {
             assert_eq!(buckets.take(IpAddr::from(number.to_be_bytes()), at(0)), Ok(()));
         }
-        assert_eq!(buckets.by_address.len(), MAX_ADDRESSES);
+        assert_eq!(buckets.by_key.len(), MAX_BUCKETS);
         assert!(buckets.take(address(2), at(0)).is_err());
         assert_eq!(buckets.take(address(2), at(1)), Ok(()));
-        assert_eq!(buckets.by_address.len(), 1);
+        assert_eq!(buckets.by_key.len(), 1);
     }
 }

@@ -7,19 +7,16 @@ use tidewire::tokio::{Reader, WebSocket, Writer};
 use tidewire::{CloseBody, CloseCode, Error, Message};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::gate::Bucket;
 use crate::login::{Keys, Login};
+use crate::pace::{MAX_TOO_FAST, Pace};
 use crate::protocol::{Reply, Request, Subject, encode};
 use crate::rooms::{GuestId, Person, Refusal};
 use crate::space::{Page, Receipt, Space, Way};
 
 /// How long a page may take to say hello.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// So many messages in a row that are too fast end the connection.
-pub(crate) const MAX_TOO_FAST: u32 = 100;
 
 /// What a guest needs of the server.
 #[derive(Clone, Debug)]
@@ -28,8 +25,8 @@ pub struct Host {
     pub space: Arc<Space>,
     /// To recognise the token.
     pub keys: Keys,
-    /// Messages in a second; twice as many at once.
-    pub rate: f64,
+    /// How fast people may go.
+    pub pace: Arc<Pace>,
 }
 
 /// Serves a page until one of both sides ends the connection.
@@ -100,16 +97,13 @@ impl Guest<'_> {
             Ok(presence) => presence,
             Err(end) => return end,
         };
-        let start = Instant::now();
-        let Host { rate, .. } = *self.host;
-        let mut bucket = Bucket::new(rate, 2.0 * rate.max(1.0), Duration::ZERO);
         let mut too_fast = 0;
         loop {
             let text = match text(reader).await {
                 Ok(text) => text,
                 Err(end) => return end,
             };
-            let answered = match bucket.take(start.elapsed()) {
+            let answered = match self.host.pace.take(&self.person.name) {
                 Ok(()) => {
                     too_fast = 0;
                     self.handle(&presence, &text).await

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod link;
 pub mod listener;
 pub mod login;
+pub mod pace;
 pub mod pages;
 pub mod protocol;
 pub mod rooms;

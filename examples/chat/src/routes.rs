@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use tidewire::ServerHandshake;
 use tokio::time::{Instant, timeout};
 
-use crate::gate::{Buckets, Gate};
+use crate::gate::{Buckets, Gate, network};
 use crate::guest::{self, Host};
 use crate::login::{Keys, LOGIN_SECONDS, Login, is_same_secret};
+use crate::pace::Pace;
 use crate::pages;
 use crate::rooms::Name;
 use crate::server::{Peer, Settings};
@@ -39,7 +40,8 @@ pub(crate) struct Chat {
     keys: Keys,
     spaces: BTreeMap<Name, Arc<Space>>,
     handshake: ServerHandshake,
-    logins: Mutex<Buckets>,
+    logins: Mutex<Buckets<IpAddr>>,
+    pace: Arc<Pace>,
     /// Sockets by the address that a proxy tells.
     sockets: Gate,
     socketio: SocketIo,
@@ -48,11 +50,13 @@ pub(crate) struct Chat {
 
 impl Chat {
     pub(crate) fn new(keys: Keys, spaces: BTreeMap<Name, Arc<Space>>, settings: Settings) -> Self {
+        let pace = Arc::new(Pace::new(settings.rate));
         Self {
             handshake: ServerHandshake::new(settings.socket()).with_origins(settings.origins.clone()),
             logins: Mutex::new(Buckets::new(LOGIN_RATE.0, LOGIN_RATE.1)),
             sockets: Gate::new(usize::MAX, settings.max_per_address),
-            socketio: SocketIo::new(&spaces, &settings),
+            socketio: SocketIo::new(&spaces, &settings, Arc::clone(&pace)),
+            pace,
             start: Instant::now(),
             keys,
             spaces,
@@ -241,7 +245,7 @@ async fn login(
     }
     let now = chat.start.elapsed();
     let address = chat.address(&peer, &headers);
-    if chat.logins.lock().unwrap_or_else(PoisonError::into_inner).take(address, now).is_err() {
+    if chat.logins.lock().unwrap_or_else(PoisonError::into_inner).take(network(address), now).is_err() {
         return problem(
             StatusCode::TOO_MANY_REQUESTS,
             "Too many logins from your address. Try again in a few seconds.",
@@ -329,7 +333,7 @@ async fn socket(
         }
         place => place,
     };
-    let host = Host { space, keys: chat.keys.clone(), rate: chat.settings.rate };
+    let host = Host { space, keys: chat.keys.clone(), pace: Arc::clone(&chat.pace) };
     upgrade.accept(move |socket| async move {
         // How a connection ended is told to its page; the server goes on.
         let _ = guest::serve(host, login, socket, peer.leaving.clone()).await;

@@ -54,7 +54,7 @@ pub struct Settings {
     pub max_connections: usize,
     /// Connections from one address.
     pub max_per_address: usize,
-    /// Messages of a guest in a second; twice as many at once.
+    /// Messages of a person in a second; twice as many at once.
     pub rate: f64,
     /// A page is pinged this often.
     pub keepalive: Duration,

@@ -35,6 +35,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::guest::HELLO_TIMEOUT;
 use crate::login::Login;
+use crate::pace::Pace;
 use crate::protocol::{Reply, Subject};
 use crate::rooms::{Name, Person, Refusal};
 use crate::server::Settings;
@@ -51,12 +52,11 @@ pub(crate) use visitor::Holding;
 #[derive(Clone, Debug)]
 pub(crate) struct SocketIo {
     engine: Engine<Sockets<Guests>>,
-    /// Messages in a second; twice as many at once.
-    rate: f64,
+    pace: Arc<Pace>,
 }
 
 impl SocketIo {
-    pub(crate) fn new(spaces: &BTreeMap<Name, Arc<Space>>, settings: &Settings) -> Self {
+    pub(crate) fn new(spaces: &BTreeMap<Name, Arc<Space>>, settings: &Settings, pace: Arc<Pace>) -> Self {
         let mut limits = Limits::new();
         limits.max_payload_len = settings.socket().max_message_len();
         (limits.ping_interval, limits.ping_timeout) = (settings.keepalive, settings.keepalive / 2);
@@ -67,7 +67,7 @@ impl SocketIo {
         let first = settings.namespaces.first();
         let path = |name: &Name| if Some(name) == first { "/".into() } else { format!("/{name}") };
         let spaces = spaces.iter().map(|(name, space)| (path(name), Arc::clone(space))).collect();
-        Self { engine: Engine::new(Sockets::new(Guests { spaces }, limits), options), rate: settings.rate }
+        Self { engine: Engine::new(Sockets::new(Guests { spaces }, limits), options), pace }
     }
 
     /// Answers a request of somebody who has logged in. `admit` is asked for a place when a session begins.
@@ -96,7 +96,8 @@ impl SocketIo {
                     return (StatusCode::TOO_MANY_REQUESTS, "too many connections from your address\n")
                         .into_response();
                 };
-                Visitor::new(login, self.rate, holding).map(|visitor| extensions.insert(Arc::new(visitor)));
+                let visitor = Visitor::new(login, Arc::clone(&self.pace), holding);
+                visitor.map(|visitor| extensions.insert(Arc::new(visitor)));
             }
         }
         self.engine.handle(request).await.map(Body::new)

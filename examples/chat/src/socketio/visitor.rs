@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use chat_socketio::server::{Link, Socket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use super::wish::{Auth, FIRST_NUMBER, Say, Wish};
-use crate::gate::{Bucket, Pass};
-use crate::guest::MAX_TOO_FAST;
+use crate::gate::Pass;
 use crate::listener::Listener;
 use crate::login::{Login, random};
+use crate::pace::{MAX_TOO_FAST, Pace};
 use crate::rooms::{Channel, ClientId, GuestId, Name, Person, Refusal};
 use crate::server::Peer;
 use crate::space::{Receipt, Space, Way};
@@ -36,27 +35,22 @@ pub(crate) struct Holding {
 pub(super) struct Visitor {
     login: Login,
     person: Person,
-    start: Instant,
-    pace: Mutex<Pace>,
+    pace: Arc<Pace>,
+    /// Messages in a row that were too fast.
+    too_fast: Mutex<u32>,
     /// By namespace.
     seats: Mutex<Vec<(String, Seat)>>,
     turns: Arc<Semaphore>,
     _holding: Holding,
 }
 
-struct Pace {
-    bucket: Bucket,
-    too_fast: u32,
-}
-
 impl Visitor {
-    /// `rate` is in messages in a second; twice as many may come at once. `None` for somebody who has not logged in.
-    pub(super) fn new(login: Login, rate: f64, holding: Holding) -> Option<Self> {
+    /// `None` for somebody who has not logged in.
+    pub(super) fn new(login: Login, pace: Arc<Pace>, holding: Holding) -> Option<Self> {
         let person = login.person()?.clone();
-        let bucket = Bucket::new(rate, 2.0 * rate.max(1.0), Duration::ZERO);
-        let pace = Mutex::new(Pace { bucket, too_fast: 0 });
-        let (start, seats, turns) = (Instant::now(), Mutex::default(), Arc::new(Semaphore::new(MAX_WAITING)));
-        Some(Self { login, person, start, pace, seats, turns, _holding: holding })
+        let turns = Arc::new(Semaphore::new(MAX_WAITING));
+        let (too_fast, seats) = (Mutex::default(), Mutex::default());
+        Some(Self { login, person, pace, too_fast, seats, turns, _holding: holding })
     }
 
     pub(super) fn of_session(session: &Link) -> Option<&Self> {
@@ -77,10 +71,10 @@ impl Visitor {
 
     /// Whether the client may do one more thing now; otherwise how long it has to wait, `None` for a client that never does.
     pub(super) fn take(&self) -> Result<(), Option<Duration>> {
-        let mut pace = lock(&self.pace);
-        let taken = pace.bucket.take(self.start.elapsed());
-        pace.too_fast = if taken.is_ok() { 0 } else { pace.too_fast + 1 };
-        taken.map_err(|wait| Some(wait).filter(|_| pace.too_fast <= MAX_TOO_FAST))
+        let mut too_fast = lock(&self.too_fast);
+        let taken = self.pace.take(&self.person.name);
+        *too_fast = if taken.is_ok() { 0 } else { *too_fast + 1 };
+        taken.map_err(|wait| Some(wait).filter(|_| *too_fast <= MAX_TOO_FAST))
     }
 
     /// For a message whose acknowledgement waits for other processes. `None` if too many wait.

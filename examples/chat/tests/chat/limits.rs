@@ -33,6 +33,28 @@ async fn a_flooder_is_limited_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_new_connection_brings_no_new_messages() {
+    let chat = Chat::start(&["--rate", "0.1"]).await;
+    let login = Login::new(&chat, "ann").await;
+    let mut first = Client::hello(&chat, &login, '1', Value::Null).await;
+    first.join("lobby", Value::Null).await;
+    assert_eq!(first.say(room("lobby"), "hello").await["type"], "ack");
+    drop(first);
+    // Neither does a page nor a session: her two are gone.
+    let mut second = Client::hello(&chat, &login, '2', Value::Null).await;
+    second.send(json!({ "type": "join", "room": "lobby" })).await;
+    assert_eq!(text(&second.find(|message| message["type"] != "said").await, "/reason"), "too-fast");
+    let (path, headers) = ("/socket.io/?EIO=4&transport=polling", [("Cookie", login.cookie.as_str())]);
+    let opened = ask(&chat.host(), &format!("GET {path}"), &headers, "").await;
+    let session = format!("{path}&sid={}", opened.between("\"sid\":\"", "\""));
+    ask(&chat.host(), &format!("POST {session}"), &headers, "40").await;
+    let answer = ask(&chat.host(), &format!("GET {session}"), &headers, "").await;
+    assert!(answer.body.contains("too many messages at once"), "{}", answer.body);
+    // Others have their own.
+    Client::member(&chat, "bob", "lobby").await;
+}
+
+#[tokio::test]
 async fn connections_from_one_address_are_limited() {
     let chat = Chat::start(&["--max-per-address", "3"]).await;
     let login = Login::new(&chat, "ann").await;
