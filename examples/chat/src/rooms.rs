@@ -12,7 +12,7 @@
 //! A process numbers what it accepts. Its name, the *origin*, and that number identify a message among all processes. A guest that was away
 //! names the last number that it has read of each origin, and gets what followed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,6 +108,8 @@ pub struct Rooms<O: Outlet> {
     all: Room<O::Cache>,
     rooms: Channels<O::Cache>,
     inboxes: Channels<O::Cache>,
+    /// Of each person, how many rooms it is in through this process.
+    joined: HashMap<Name, usize>,
     recent: Recent,
     /// Of each process, the last message, and when it was said.
     heads: BTreeMap<Name, Head>,
@@ -135,6 +137,7 @@ impl<O: Outlet> Rooms<O> {
             all: Room::new(Position::new()),
             rooms: Channels::new(limits.max_rooms),
             inboxes: Channels::new(limits.max_inboxes),
+            joined: HashMap::new(),
             recent: Recent::new(limits.max_recent),
             heads: BTreeMap::new(),
             lost: Vec::new(),
@@ -209,18 +212,20 @@ impl<O: Outlet> Rooms<O> {
         if !(self.policy)(&guest.person, Act::Join(name)) {
             return Err(Refusal::NotAllowed);
         }
-        if guest.rooms.len() >= self.limits.max_rooms_per_guest {
+        let user = guest.person.name.clone();
+        let is_first = self.rooms.get(name).is_none_or(|room| !room.presence.has(&user, &self.origin));
+        let joined = self.joined.get(&user).copied().unwrap_or(0);
+        if is_first && joined >= self.limits.max_rooms_per_person {
             return Err(Refusal::TooManyRoomsOfYours);
         }
         let room = self.rooms.open(name).ok_or(Refusal::TooManyRooms)?;
-        let user = guest.person.name.clone();
         if room.presence.len() >= self.limits.max_people
             && !room.presence.people().any(|other| *other == user)
         {
             return Err(Refusal::RoomFull);
         }
-        let is_first = !room.presence.has(&user, &self.origin);
         if is_first {
+            self.joined.insert(user.clone(), joined + 1);
             processes::note(&mut self.changes, Some(name), &user, true);
         }
         if room.presence.add(&user, &self.origin) {
@@ -441,6 +446,12 @@ impl<O: Outlet> Rooms<O> {
         }
         if !room.presence.has(user, &self.origin) {
             processes::note(&mut self.changes, Some(name), user, false);
+            if let hash_map::Entry::Occupied(mut joined) = self.joined.entry(user.clone()) {
+                *joined.get_mut() -= 1;
+                if *joined.get() == 0 {
+                    joined.remove();
+                }
+            }
         }
         self.rooms.settle(name);
     }

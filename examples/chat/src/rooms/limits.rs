@@ -13,8 +13,8 @@ pub struct Limits {
     pub max_rooms: usize,
     /// People in one room.
     pub max_people: usize,
-    /// Rooms that one guest is in.
-    pub max_rooms_per_guest: usize,
+    /// Rooms that one person is in, over all its guests here.
+    pub max_rooms_per_person: usize,
     /// People for whom messages are kept while they are away. The one that left longest ago makes place.
     pub max_inboxes: usize,
     /// Bytes of text in a message.
@@ -35,7 +35,7 @@ impl Default for Limits {
             max_guests: 10_000,
             max_rooms: 1_000,
             max_people: 1_000,
-            max_rooms_per_guest: 32,
+            max_rooms_per_person: 32,
             max_inboxes: 20_000,
             max_text_len: 4_000,
             max_history_count: 200,
@@ -56,7 +56,7 @@ pub enum Refusal {
     Full,
     /// Too many rooms, and somebody is in each.
     TooManyRooms,
-    /// The guest is in too many rooms.
+    /// The person is in too many rooms.
     TooManyRoomsOfYours,
     /// Too many people in the room.
     RoomFull,

@@ -117,11 +117,14 @@ async fn what_is_no_message_is_refused_or_closed() {
 }
 
 #[tokio::test]
-async fn rooms_of_one_guest_are_limited() {
+async fn rooms_of_one_person_are_limited() {
     let chat = Chat::start(&["--rate", "1000"]).await;
-    let mut ann = Client::member(&chat, "ann", "room0").await;
-    for number in 1..32 {
-        ann.join(&format!("room{number}"), Value::Null).await;
+    let login = Login::new(&chat, "ann").await;
+    let mut first = Client::hello(&chat, &login, '1', Value::Null).await;
+    let mut ann = Client::hello(&chat, &login, '2', Value::Null).await;
+    for number in 0..32 {
+        let page = if number < 16 { &mut first } else { &mut ann };
+        page.join(&format!("room{number}"), Value::Null).await;
     }
     ann.send(json!({ "type": "join", "room": "room32" })).await;
     let refused = ann.until("refused").await;

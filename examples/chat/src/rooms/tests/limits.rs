@@ -50,10 +50,29 @@ fn the_room_that_was_left_longest_ago_makes_place() {
 }
 
 #[test]
-fn rooms_of_one_guest() {
-    let mut rooms = rooms_with(|limits| limits.max_rooms_per_guest = 1);
-    let (ann, _) = rooms.guest_in("ann", "one");
-    assert_eq!(rooms.join(ann, &name("two"), None), Err(Refusal::TooManyRoomsOfYours));
+fn rooms_of_one_person() {
+    let mut rooms = rooms_with(|limits| limits.max_rooms_per_person = 2);
+    let (one, _) = rooms.guest_in("ann", "one");
+    let (two, _) = rooms.guest_in("ann", "two");
+    let (three, _) = rooms.guest("ann");
+    let full = Err(Refusal::TooManyRoomsOfYours);
+    for guest in [one, two, three] {
+        assert_eq!(rooms.join(guest, &name("three"), None), full);
+    }
+    // A room counts once, however many of her guests are in it.
+    assert_eq!(rooms.join(three, &name("one"), None), Ok(false));
+    rooms.exit(one);
+    assert_eq!(rooms.join(two, &name("three"), None), full);
+    assert_eq!(rooms.leave(three, &name("one")), Ok(true));
+    assert_eq!(rooms.join(two, &name("three"), None), Ok(true));
+    assert_eq!(rooms.join(three, &name("one"), None), full);
+    // Another person has rooms of its own.
+    rooms.guest_in("bob", "one");
+    rooms.exit(two);
+    rooms.exit(three);
+    let (bob, _) = rooms.guest("bob");
+    rooms.exit(bob);
+    assert_eq!(rooms.joined, HashMap::from([(name("bob"), 1)]));
 }
 
 #[test]
