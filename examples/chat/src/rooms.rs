@@ -219,9 +219,7 @@ impl<O: Outlet> Rooms<O> {
             return Err(Refusal::TooManyRoomsOfYours);
         }
         let room = self.rooms.open(name).ok_or(Refusal::TooManyRooms)?;
-        if room.presence.len() >= self.limits.max_people
-            && !room.presence.people().any(|other| *other == user)
-        {
+        if room.presence.len() >= self.limits.max_people && !room.presence.contains(&user) {
             return Err(Refusal::RoomFull);
         }
         if is_first {

@@ -34,6 +34,8 @@ pub(super) struct Peer {
     pub(super) who_at: Option<Duration>,
     /// The parts of its list that have come.
     list: Option<List>,
+    /// How many people in rooms are seen of it.
+    seen: usize,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Peers {
         let peer = self.0.entry(name.clone()).or_default();
         if peer.run != run {
             // It was started again. Who was there is there no longer, unless its new list says so.
-            *peer = Peer { run, ..Peer::default() };
+            *peer = Peer { run, seen: peer.seen, ..Peer::default() };
         }
         peer.heard_at = now;
         Some(peer)
@@ -102,7 +104,7 @@ impl Peer {
         }
         self.known = match number.checked_sub(changes.len() as u64) {
             before if before.is_some() && before == self.known => {
-                changes.iter().for_each(|change| rooms.apply_presence(name, change));
+                changes.iter().for_each(|change| self.apply(name, change, rooms));
                 Some(number)
             }
             _ => None,
@@ -133,12 +135,21 @@ impl Peer {
         let there = rooms.presence_of(name).map(|(room, user)| (room.clone(), user.clone()));
         let gone: Vec<_> = there.filter(is_gone).collect();
         for (room, user) in gone {
-            rooms.apply_presence(name, &Change { room: Some(room), user, is_there: false });
+            self.apply(name, &Change { room: Some(room), user, is_there: false }, rooms);
         }
         for (room, user) in list.pairs {
-            rooms.apply_presence(name, &Change { room, user, is_there: true });
+            self.apply(name, &Change { room, user, is_there: true }, rooms);
         }
         self.known = Some(changes);
         self.changes = changes.max(self.changes);
+    }
+
+    fn apply<O: Outlet>(&mut self, name: &Name, change: &Change, rooms: &mut Rooms<O>) {
+        if change.is_there && self.seen >= MAX_PAIRS {
+            return;
+        }
+        if rooms.apply_presence(name, change) {
+            self.seen = if change.is_there { self.seen + 1 } else { self.seen - 1 };
+        }
     }
 }

@@ -50,6 +50,11 @@ impl Presence {
         gone
     }
 
+    /// True if the person is there, through any process.
+    pub(super) fn contains(&self, user: &Name) -> bool {
+        self.people.contains_key(user)
+    }
+
     /// True if the person is there through this process.
     pub(super) fn has(&self, user: &Name, origin: &Name) -> bool {
         self.people.get(user).is_some_and(|ways| ways.iter().any(|(way, _)| way == origin))

@@ -49,20 +49,21 @@ impl<O: Outlet> Rooms<O> {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Somebody has come or gone through another process.
-    pub fn apply_presence(&mut self, origin: &Name, Change { room: name, user, is_there }: &Change) {
+    /// Somebody has come or gone through another process. Who finds the room full is not seen in it. True if a room has noted it.
+    pub fn apply_presence(&mut self, origin: &Name, Change { room: name, user, is_there }: &Change) -> bool {
         if *is_there {
             // An inbox that finds no place is one that nobody here has written to.
             let _ = self.inboxes.open(user);
         }
-        let Some(name) = name else { return };
+        let Some(name) = name else { return false };
         let room = if *is_there { self.rooms.open(name) } else { self.rooms.get_mut(name) };
-        let Some(room) = room else { return };
-        let is_news = if *is_there {
-            !room.presence.has(user, origin) && room.presence.add(user, origin)
-        } else {
-            room.presence.remove(user, origin)
-        };
+        let Some(room) = room else { return false };
+        let is_full = room.presence.len() >= self.limits.max_people && !room.presence.contains(user);
+        if room.presence.has(user, origin) == *is_there || (*is_there && is_full) {
+            return false;
+        }
+        let is_news =
+            if *is_there { room.presence.add(user, origin) } else { room.presence.remove(user, origin) };
         if is_news {
             let (room_name, user) = (name.clone(), user.clone());
             let event = if *is_there {
@@ -74,6 +75,7 @@ impl<O: Outlet> Rooms<O> {
         }
         self.rooms.settle(name);
         self.sweep();
+        true
     }
 
     /// Another process is gone, and with it all who were there.

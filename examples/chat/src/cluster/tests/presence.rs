@@ -123,6 +123,41 @@ fn there_are_only_so_many_processes() {
 }
 
 #[test]
+fn there_are_only_so_many_people_of_one_process() {
+    let mut net = Net::new(["p"]);
+    let bring = |net: &mut Net, run, body| {
+        let message = Message::<Missed> { version: VERSION, from: name("q"), run, body };
+        net.bring(0, &serde_json::to_string(&message).expect("JSON"));
+    };
+    let seen = |net: &mut Net, run, body| {
+        bring(net, run, body);
+        net.processes[0].rooms.presence_of(&name("q")).count()
+    };
+    let list = |people| Body::Everyone(message::Everyone { changes: 0, part: 0, last: true, people });
+    let users: Vec<_> = (0..1_000).map(|n| name(&format!("g{n}"))).collect();
+    let change = |room: usize, user: &Name, is_there| Change {
+        room: Some(name(&format!("room{room}"))),
+        user: user.clone(),
+        is_there,
+    };
+    bring(&mut net, 1, list(vec![]));
+    let mut number = 0;
+    for room in 0..201 {
+        number += users.len() as u64;
+        let changes = users.iter().map(|user| change(room, user, true)).collect();
+        bring(&mut net, 1, Body::Changed(number, changes));
+    }
+    let one = |room, user, is_there| vec![change(room, user, is_there)];
+    assert_eq!(seen(&mut net, 1, Body::Changed(number + 1, one(300, &users[0], true))), 200_000);
+    assert_eq!(seen(&mut net, 1, Body::Changed(number + 2, one(0, &users[0], false))), 199_999);
+    assert_eq!(seen(&mut net, 1, Body::Changed(number + 3, one(300, &users[0], true))), 200_000);
+    assert_eq!(seen(&mut net, 1, Body::Changed(number + 4, one(300, &users[1], true))), 200_000);
+    // Those who are gone with the process that was started again are counted no longer.
+    assert_eq!(seen(&mut net, 2, list(vec![(Some(name("room0")), users[..2].to_vec())])), 2);
+    assert_eq!(seen(&mut net, 2, Body::Changed(1, one(300, &users[1], true))), 3);
+}
+
+#[test]
 fn changes_that_get_lost_are_made_up_for() {
     let mut net = Net::new(["p", "q"]);
     let (_, at_ann) = net.processes[0].guest("ann", "lobby");

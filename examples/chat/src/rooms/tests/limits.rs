@@ -87,6 +87,28 @@ fn people_in_a_room() {
 }
 
 #[test]
+fn people_in_a_room_through_other_processes() {
+    let mut rooms = rooms_with(|limits| limits.max_people = 2);
+    let (_, at_ann) = rooms.guest_in("ann", "lobby");
+    let (bob, _) = rooms.guest("bob");
+    let lobby = name("lobby");
+    let change = |rooms: &mut Rooms<Ear>, origin: &str, of: &str, is_there| {
+        let change = Change { room: Some(lobby.clone()), user: name(of), is_there };
+        let is_noted = rooms.apply_presence(&name(origin), &change);
+        (is_noted, at_ann.take().len())
+    };
+    assert_eq!(change(&mut rooms, "q", "zoe", true), (true, 1));
+    assert_eq!(change(&mut rooms, "q", "kim", true), (false, 0));
+    // Who is there takes no second place.
+    assert_eq!(change(&mut rooms, "r", "zoe", true), (true, 0));
+    assert_eq!(change(&mut rooms, "q", "kim", false), (false, 0));
+    assert_eq!(rooms.join(bob, &name("lobby"), None), Err(Refusal::RoomFull));
+    assert_eq!(change(&mut rooms, "q", "zoe", false), (true, 0));
+    assert_eq!(change(&mut rooms, "r", "zoe", false), (true, 1));
+    assert_eq!(change(&mut rooms, "q", "kim", true), (true, 1));
+}
+
+#[test]
 fn text() {
     let mut rooms = rooms_with(|limits| limits.max_text_len = 4);
     let (ann, _) = rooms.guest_in("ann", "lobby");
