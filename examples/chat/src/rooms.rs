@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use channels::{Channels, Room};
 use history::advance;
 use recent::Recent;
+use total::Total;
 
 mod channels;
 mod entry;
@@ -33,6 +34,7 @@ mod processes;
 mod recent;
 #[cfg(test)]
 mod tests;
+mod total;
 
 pub use entry::{Channel, ClientId, Entry, Position};
 pub use event::{Event, Notice, Outlet};
@@ -110,6 +112,7 @@ pub struct Rooms<O: Outlet> {
     inboxes: Channels<O::Cache>,
     /// Of each person, how many rooms it is in through this process.
     joined: HashMap<Name, usize>,
+    total: Total,
     recent: Recent,
     /// Of each process, the last message, and when it was said.
     heads: BTreeMap<Name, Head>,
@@ -138,6 +141,7 @@ impl<O: Outlet> Rooms<O> {
             rooms: Channels::new(limits.max_rooms),
             inboxes: Channels::new(limits.max_inboxes),
             joined: HashMap::new(),
+            total: Total::default(),
             recent: Recent::new(limits.max_recent),
             heads: BTreeMap::new(),
             lost: Vec::new(),
@@ -396,25 +400,49 @@ impl<O: Outlet> Rooms<O> {
         self.recent.insert(&entry);
         let entry = Arc::new(entry);
         let Limits { max_history_count, max_history_len, .. } = self.limits;
-        let (guests, lost) = (&self.guests, &mut self.lost);
-        let mut put = |room: &mut Room<O::Cache>| {
+        let (guests, total, lost) = (&self.guests, &mut self.total, &mut self.lost);
+        let mut put = |channel: Channel, room: &mut Room<O::Cache>| {
             if room.history.has_forgotten(&entry) {
                 return 0;
             }
-            let notice = room.history.push(Arc::clone(&entry), max_history_count, max_history_len);
+            let number = total.add(channel, &entry);
+            let notice = room.history.push(number, Arc::clone(&entry));
+            while let Some(number) = room.history.forget_beyond(max_history_count, max_history_len) {
+                total.remove(number);
+            }
             tell(guests, &room.members, &notice, except, lost)
         };
-        match &entry.to {
-            Channel::All => put(&mut self.all),
-            Channel::Room(name) => self.rooms.open_for(name, &entry).map_or(0, put),
+        let to = entry.to.clone();
+        let reached = match &entry.to {
+            Channel::All => put(to, &mut self.all),
+            Channel::Room(name) => self.rooms.open_for(name, &entry).map_or(0, |room| put(to, room)),
             Channel::User(name) => {
-                let reached = self.inboxes.open_for(name, &entry).map_or(0, &mut put);
+                let reached = self.inboxes.open_for(name, &entry).map_or(0, |inbox| put(to, inbox));
                 if *name != entry.from {
                     // For the sender's other connections.
-                    let _ = self.inboxes.open_for(&entry.from, &entry).map(put);
+                    let from = Channel::User(entry.from.clone());
+                    let _ = self.inboxes.open_for(&entry.from, &entry).map(|inbox| put(from, inbox));
                 }
                 reached
             }
+        };
+        self.forget_beyond_total();
+        reached
+    }
+
+    /// Forgets the oldest messages of all, as far as all histories are too long together.
+    fn forget_beyond_total(&mut self) {
+        for number in self.rooms.take_dropped().into_iter().chain(self.inboxes.take_dropped()) {
+            self.total.remove(number);
+        }
+        while let Some(channel) = self.total.pop_beyond(self.limits.max_total_len) {
+            let room = match &channel {
+                Channel::All => Some(&mut self.all),
+                Channel::Room(name) => self.rooms.get_mut(name),
+                Channel::User(name) => self.inboxes.get_mut(name),
+            };
+            // The oldest of all is the oldest of its channel.
+            room.and_then(|room| room.history.forget_oldest());
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Channels<C> {
     next_idle: u64,
     /// What stood in those that made place.
     floor: Position,
+    /// The messages in those that made place, by their numbers among all.
+    dropped: Vec<u64>,
     max_count: usize,
 }
 
@@ -46,6 +48,7 @@ impl<C: Default> Channels<C> {
             idle: BTreeMap::new(),
             next_idle: 0,
             floor: Position::new(),
+            dropped: Vec::new(),
             max_count,
         }
     }
@@ -63,11 +66,11 @@ impl<C: Default> Channels<C> {
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= self.max_count {
                 let (_, oldest) = self.idle.pop_first()?;
-                let room = self.by_name.remove(&oldest)?;
-                self.raise_floor(room.history.forgotten());
-                for entry in room.history.entries() {
-                    advance(&mut self.floor, &entry.origin, entry.seq);
+                let mut room = self.by_name.remove(&oldest)?;
+                while let Some(number) = room.history.forget_oldest() {
+                    self.dropped.push(number);
                 }
+                self.raise_floor(room.history.forgotten());
             }
             self.by_name.insert(name.clone(), Room::new(self.floor.clone()));
             self.settle(name);
@@ -81,6 +84,11 @@ impl<C: Default> Channels<C> {
             advance(&mut self.floor, &entry.origin, entry.seq);
         }
         self.by_name.get_mut(name)
+    }
+
+    /// The messages that are gone with their rooms since the last call.
+    pub(super) fn take_dropped(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Begins a room where another one of that name has stopped.

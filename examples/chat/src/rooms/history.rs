@@ -17,6 +17,8 @@ pub(super) struct History<C> {
 
 #[derive(Debug)]
 struct Kept<C> {
+    /// Its number among the messages of all histories.
+    number: u64,
     entry: Arc<Entry>,
     /// What guests are told, with what their protocols have made of it.
     notice: Arc<Notice<C>>,
@@ -30,17 +32,25 @@ impl<C: Default> History<C> {
         Self { kept: VecDeque::new(), len: 0, forgotten }
     }
 
-    /// Adds a message, and forgets the oldest beyond the limits.
-    pub(super) fn push(&mut self, entry: Arc<Entry>, max_count: usize, max_len: usize) -> Arc<Notice<C>> {
+    /// Adds a message.
+    pub(super) fn push(&mut self, number: u64, entry: Arc<Entry>) -> Arc<Notice<C>> {
         let notice = Arc::new(Notice::new(Event::Said(Arc::clone(&entry))));
         self.len += entry.text.len();
-        self.kept.push_back(Kept { entry, notice: Arc::clone(&notice), aliases: Vec::new() });
-        while self.kept.len() > max_count || self.len > max_len {
-            let Some(Kept { entry, .. }) = self.kept.pop_front() else { break };
-            self.len -= entry.text.len();
-            advance(&mut self.forgotten, &entry.origin, entry.seq);
-        }
+        self.kept.push_back(Kept { number, entry, notice: Arc::clone(&notice), aliases: Vec::new() });
         notice
+    }
+
+    /// Forgets the oldest message, and returns its number. `None` if there is none.
+    pub(super) fn forget_oldest(&mut self) -> Option<u64> {
+        let Kept { number, entry, .. } = self.kept.pop_front()?;
+        self.len -= entry.text.len();
+        advance(&mut self.forgotten, &entry.origin, entry.seq);
+        Some(number)
+    }
+
+    /// [`forget_oldest`](Self::forget_oldest), if there is more than that.
+    pub(super) fn forget_beyond(&mut self, max_count: usize, max_len: usize) -> Option<u64> {
+        if self.kept.len() > max_count || self.len > max_len { self.forget_oldest() } else { None }
     }
 
     /// What came after `since`.

@@ -23,6 +23,8 @@ pub struct Limits {
     pub max_history_count: usize,
     /// Bytes of text in the history of a channel.
     pub max_history_len: usize,
+    /// Bytes in all histories together, where each message counts as its text and 512 bytes. Beyond it the oldest of all are forgotten.
+    pub max_total_len: usize,
     /// Messages, of all clients together, that are recognised when they are sent again.
     pub max_recent: usize,
     /// Processes whose messages are told apart.
@@ -40,6 +42,7 @@ impl Default for Limits {
             max_text_len: 4_000,
             max_history_count: 200,
             max_history_len: 200_000,
+            max_total_len: 32 << 20,
             max_recent: 65_536,
             max_origins: 64,
         }

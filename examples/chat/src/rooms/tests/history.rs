@@ -80,6 +80,80 @@ fn the_history_is_bounded_in_bytes() {
     assert_eq!(at_bob.joined(&room("lobby")).3, ["5678", "90", "x"]);
 }
 
+/// What all histories hold, counted one by one.
+fn held(rooms: &Rooms<Ear>) -> usize {
+    let channels = rooms.rooms.iter().chain(rooms.inboxes.iter()).map(|(_, room)| room).chain([&rooms.all]);
+    let entries = channels.flat_map(|room| room.history.entries());
+    entries.map(|entry| entry.text.len() + total::MESSAGE_COST).sum()
+}
+
+#[test]
+fn all_histories_are_bounded_together() {
+    let mut rooms = rooms_with(|limits| limits.max_total_len = 3 * (total::MESSAGE_COST + 1));
+    let (ann, _) = rooms.guest("ann");
+    let (bob, at_bob) = rooms.guest("bob");
+    for name in [name("one"), name("two")] {
+        rooms.join(ann, &name, None).expect("joined");
+    }
+    for (id, to) in [(1, room("one")), (2, room("two")), (3, room("one")), (4, room("two"))] {
+        rooms.tell(ann, id, &to, &id.to_string()).expect("said");
+    }
+    // The first of four is the one that is gone.
+    for (of, gap, texts) in [("one", true, &["3"][..]), ("two", false, &["2", "4"])] {
+        let since = position(&[("p", 0)]);
+        rooms.join(bob, &name(of), Some(&since)).expect("joined");
+        let (_, _, told, heard) = at_bob.joined(&room(of));
+        assert_eq!((told, heard), (gap, texts.iter().map(ToString::to_string).collect()), "{of}");
+    }
+    // A private message is in two inboxes, and takes two places.
+    rooms.tell(ann, 5, &user("bob"), "5").expect("said");
+    assert_eq!(rooms.records().filter(|record| matches!(record, Record::Said(_))).count(), 2);
+    assert_eq!((rooms.total.len(), held(&rooms)), (3 * (total::MESSAGE_COST + 1), rooms.total.len()));
+}
+
+#[test]
+fn what_histories_hold_is_counted_whatever_happens() {
+    let max_total_len = 40 * total::MESSAGE_COST;
+    let limits = |limits: &mut Limits| {
+        (limits.max_rooms, limits.max_inboxes, limits.max_history_count) = (3, 4, 9);
+        limits.max_total_len = max_total_len;
+    };
+    let mut rooms = rooms_with(limits);
+    let (ann, _) = rooms.guest("ann");
+    let (mut random, mut last, mut most) = (1_u32, None, 0);
+    for id in 0..3_000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let number = random >> 16;
+        let to = match number % 3 {
+            0 => {
+                let of = name(&format!("room{}", number % 7));
+                if let Some(left) = last.replace(of.clone()) {
+                    rooms.leave(ann, &left).expect("left");
+                }
+                rooms.join(ann, &of, None).expect("a place");
+                Channel::Room(of)
+            }
+            1 => {
+                let of = format!("u{}", number % 5);
+                let (guest, _) = rooms.guest(&of);
+                rooms.exit(guest);
+                user(&of)
+            }
+            _ => user("ann"),
+        };
+        rooms.tell(ann, id, &to, &"x".repeat(1 + number as usize % 500)).expect("said");
+        assert_eq!(rooms.total.len(), held(&rooms));
+        assert!(rooms.total.len() <= max_total_len);
+        most = most.max(rooms.total.len());
+    }
+    // The limit was met, and what is stored is what is held.
+    assert!(most > max_total_len - 1_100, "{most}");
+    let mut again = rooms_with(limits);
+    rooms.records().for_each(|record| again.restore(record));
+    assert_eq!(again.records().collect::<Vec<_>>(), rooms.records().collect::<Vec<_>>());
+    assert_eq!(held(&again), again.total.len());
+}
+
 #[test]
 fn what_is_sent_again_is_not_said_again() {
     let mut rooms = rooms();
