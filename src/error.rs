@@ -14,7 +14,7 @@ mod culprit;
 
 pub use culprit::Culprit;
 
-/// The peer broke the protocol, and the connection has failed (RFC 6455 7.1.7).
+/// The peer broke the protocol or a limit, and the connection has failed (RFC 6455 7.1.7).
 ///
 /// The Close frame with [`close_code`](Self::close_code) is already queued in the output. The error is sticky: it is
 /// returned again by every later call, and no byte is processed after it.
@@ -492,8 +492,8 @@ pub enum Error {
     /// The transport failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The peer broke the protocol. It has been told, unless it had ended the transport.
-    #[error("the peer broke the protocol: {0}")]
+    /// The peer broke the protocol or a limit. It has been told, unless it had ended the transport.
+    #[error("the connection has failed: {0}")]
     Protocol(ProtocolError),
     /// The peer closed the connection with a code other than 1000, 1001 or the one that this side sent first.
     #[error("the peer closed the connection with {0}")]

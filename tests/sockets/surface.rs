@@ -211,7 +211,7 @@ fn an_error_says_everything_once() {
     let close = CloseFrame::new(CloseCode::POLICY_VIOLATION, "not you");
     let errors: [(Error, &str); 8] = [
         (refused.into(), "nobody there"),
-        (ProtocolError::UnmaskedFrame.into(), "the peer broke the protocol: unmasked frame from a client"),
+        (ProtocolError::UnmaskedFrame.into(), "the connection has failed: unmasked frame from a client"),
         (
             Error::ClosedByPeer(close),
             "the peer closed the connection with 1008 (policy violation): \"not you\"",
