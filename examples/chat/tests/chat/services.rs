@@ -96,7 +96,7 @@ impl Nginx {
         let (folder, port) = (Folder::new(), free_port());
         let mut text = include_str!("../../nginx.conf").to_owned();
         for (shown, here) in [
-            ("listen 8080;", format!("listen 127.0.0.1:{port};")),
+            ("listen 127.0.0.1:8080;", format!("listen 127.0.0.1:{port};")),
             ("127.0.0.1:8081", one.host()),
             ("127.0.0.1:8082", two.host()),
         ] {
