@@ -1,7 +1,8 @@
 //! [`Journal`]: a file that remembers what was acknowledged.
 //!
-//! Each line is a [`Record`](crate::rooms::Record) in JSON. A message is appended before it is acknowledged. So it is there again after the process was killed:
-//! the system has it, though perhaps not yet the disk. When the file has grown, what the rooms still remember is written anew.
+//! Each line is a [`Record`] in JSON. A message is appended before it is acknowledged. So it is there again after the process was killed:
+//! the system has it, though perhaps not yet the disk. When the file has grown, what the rooms still remember is written anew, beside the old file,
+//! to which messages are appended meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::rooms::{Entry, Outlet, Rooms};
+use crate::rooms::{Entry, Outlet, Record, Rooms};
 
 /// The file is written anew when it is this long, or twice as long as it was when it was last written.
 const MIN_LEN: u64 = 1 << 20;
@@ -21,6 +22,8 @@ pub struct Journal {
     file: File,
     len: u64,
     max_len: u64,
+    /// What was appended since a [`Rewrite`] began.
+    since: Option<Vec<u8>>,
     /// Holds the lock, so that no second process writes to the same file.
     _lock: File,
 }
@@ -41,8 +44,10 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let (file, len) = write_anew(path, rooms)?;
-        Ok(Self { path: path.into(), file, len, max_len: MIN_LEN.max(2 * len), _lock: lock })
+        let Rewritten { file, len } =
+            Rewrite { path: path.into(), records: rooms.records().collect() }.write()?;
+        fs::rename(path.with_extension("new"), path)?;
+        Ok(Self { path: path.into(), file, len, max_len: MIN_LEN.max(2 * len), since: None, _lock: lock })
     }
 
     /// Stores a message. When this returns, a kill does not lose it.
@@ -59,25 +64,62 @@ impl Journal {
             return Err(error);
         }
         self.len += line.len() as u64;
+        self.since.iter_mut().for_each(|since| since.extend_from_slice(&line));
         Ok(())
     }
 
-    /// Writes the file anew if it has grown, and forgets what the rooms have forgotten.
+    /// If the file has grown: what is to be [written](Rewrite::write) anew, and then given to [`finish`](Self::finish).
+    pub fn shrink<O: Outlet>(&mut self, rooms: &Rooms<O>) -> Option<Rewrite> {
+        if self.len <= self.max_len || self.since.is_some() {
+            return None;
+        }
+        self.since = Some(Vec::new());
+        Some(Rewrite { path: self.path.clone(), records: rooms.records().collect() })
+    }
+
+    /// Puts the new file in place of the old one, with what was appended meanwhile.
     ///
     /// # Errors
-    /// What the system says. The old file is still in use then.
-    pub fn shrink<O: Outlet>(&mut self, rooms: &Rooms<O>) -> io::Result<()> {
-        if self.len > self.max_len {
-            // Not at each message, if it fails.
-            self.max_len = 2 * self.len;
-            (self.file, self.len) = write_anew(&self.path, rooms)?;
-            self.max_len = MIN_LEN.max(2 * self.len);
-        }
+    /// What the system says, or has said. The old file is still in use then.
+    pub fn finish(&mut self, rewritten: io::Result<Rewritten>) -> io::Result<()> {
+        let since = self.since.take().unwrap_or_default();
+        // Not at each message, if it fails.
+        self.max_len = 2 * self.len;
+        let Rewritten { mut file, len } = rewritten?;
+        file.write_all(&since)?;
+        fs::rename(self.path.with_extension("new"), &self.path)?;
+        (self.file, self.len) = (file, len + since.len() as u64);
+        self.max_len = MIN_LEN.max(2 * len);
         Ok(())
     }
 }
 
-/// [`Record::Said`](crate::rooms::Record::Said) with an entry that is lent.
+/// All that the rooms remembered at some moment.
+#[derive(Debug)]
+pub struct Rewrite {
+    path: PathBuf,
+    records: Vec<Record>,
+}
+
+/// A new file, beside the old one.
+#[derive(Debug)]
+pub struct Rewritten {
+    file: File,
+    len: u64,
+}
+
+impl Rewrite {
+    /// Writes the new file to the disk. That takes a while: hold no lock, and block no task.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(self) -> io::Result<Rewritten> {
+        let (file, len) = write_anew(&self.path, self.records)?;
+        Ok(Rewritten { file, len })
+    }
+}
+
+/// [`Record::Said`] with an entry that is lent.
 #[derive(Serialize)]
 struct Line<'a> {
     said: &'a Entry,
@@ -98,18 +140,17 @@ fn restore<O: Outlet>(mut file: impl BufRead, rooms: &mut Rooms<O>) -> io::Resul
     Ok(())
 }
 
-/// Writes all that the rooms remember beside the file, and then puts it in its place. Returns it with its length.
-fn write_anew<O: Outlet>(path: &Path, rooms: &Rooms<O>) -> io::Result<(File, u64)> {
+/// Writes records beside the file. Returns the new one with its length.
+fn write_anew(path: &Path, records: Vec<Record>) -> io::Result<(File, u64)> {
     let beside = path.with_extension("new");
     let mut file = BufWriter::new(create_private(&beside)?);
-    for record in rooms.records() {
+    for record in records {
         serde_json::to_writer(&mut file, &record)?;
         file.write_all(b"\n")?;
     }
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     // The name must not point to a file that is not on the disk.
     file.sync_data()?;
-    fs::rename(&beside, path)?;
     let len = file.stream_position()?;
     Ok((file, len))
 }
@@ -128,7 +169,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::rooms::{Channel, ClientId, Limits, Name, Notice, Record};
+    use crate::rooms::{Channel, ClientId, Limits, Name, Notice};
 
     struct Nobody;
 
@@ -194,7 +235,9 @@ mod tests {
     fn store(journal: &mut Journal, rooms: &mut Rooms<Nobody>, seq: u64) {
         journal.append(&entry(seq)).expect("stored");
         rooms.apply(entry(seq), None);
-        journal.shrink(rooms).expect("shrunk");
+        if let Some(rewrite) = journal.shrink(rooms) {
+            journal.finish(rewrite.write()).expect("shrunk");
+        }
     }
 
     #[test]
@@ -229,6 +272,45 @@ mod tests {
         let mut after = rooms("q");
         Journal::open(&folder.journal(), &mut after).expect("a journal");
         assert_eq!(texts(&after), [2_998, 2_999, 3_000]);
+    }
+
+    #[test]
+    fn what_is_stored_while_the_file_is_written_anew_is_there() {
+        let folder = Folder::new();
+        let mut before = rooms("p");
+        let mut journal = Journal::open(&folder.journal(), &mut before).expect("a journal");
+        let mut seq = 0;
+        let mut append = |journal: &mut Journal, before: &mut Rooms<Nobody>| {
+            seq += 1;
+            journal.append(&entry(seq)).expect("stored");
+            before.apply(entry(seq), None);
+            seq
+        };
+        let there = |folder: &Folder| {
+            let mut after = rooms("q");
+            restore(BufReader::new(File::open(folder.journal()).expect("a file")), &mut after)
+                .expect("whole");
+            texts(&after)
+        };
+        for fails in [true, false] {
+            let rewrite = loop {
+                append(&mut journal, &mut before);
+                if let Some(rewrite) = journal.shrink(&before) {
+                    break rewrite;
+                }
+            };
+            let rewritten = rewrite.write();
+            let last = append(&mut journal, &mut before);
+            assert!(journal.shrink(&before).is_none(), "one at a time");
+            assert_eq!(there(&folder), [last - 2, last - 1, last]);
+            let rewritten = if fails { Err(io::Error::other("no space")) } else { rewritten };
+            assert_eq!(journal.finish(rewritten).is_err(), fails);
+            let len = fs::metadata(folder.journal()).expect("a file").len();
+            assert_eq!((len, len < 10_000), (journal.len, !fails));
+            assert_eq!(there(&folder), [last - 2, last - 1, last]);
+            let last = append(&mut journal, &mut before);
+            assert_eq!(there(&folder), [last - 2, last - 1, last]);
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Outlet for Way {
 /// The rooms of one namespace.
 #[derive(Debug)]
 pub struct Space {
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
     post: Post,
 }
 
@@ -100,7 +100,8 @@ impl Space {
     pub fn open(origin: Name, limits: Limits, policy: Policy, path: Option<&Path>) -> io::Result<Self> {
         let mut rooms = Rooms::new(origin, limits, policy);
         let journal = path.map(|path| Journal::open(path, &mut rooms)).transpose()?;
-        Ok(Self { inside: Mutex::new(Inside { rooms, journal, cluster: None }), post: Post::default() })
+        let inside = Arc::new(Mutex::new(Inside { rooms, journal, cluster: None }));
+        Ok(Self { inside, post: Post::default() })
     }
 
     /// Something with the rooms that is not stored.
@@ -140,24 +141,32 @@ impl Space {
         }
         let (origin, seq) = (entry.origin.clone(), entry.seq);
         let reached = rooms.apply(entry, (!echo).then_some(guest));
-        inside.shrink();
+        self.shrink(&mut inside);
         self.pass_on(&mut inside);
         Ok(Receipt { origin, seq, reached: Some(reached) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inside)
+    }
+
+    /// Has the journal written anew if it has grown. Nobody waits for that.
+    fn shrink(&self, Inside { rooms, journal, .. }: &mut Inside) {
+        let Some(rewrite) = journal.as_mut().and_then(|journal| journal.shrink(rooms)) else { return };
+        let inside = Arc::clone(&self.inside);
+        tokio::task::spawn_blocking(move || {
+            let rewritten = rewrite.write();
+            if let Some(journal) = &mut lock(&inside).journal
+                && let Err(error) = journal.finish(rewritten)
+            {
+                eprintln!("chat: the journal cannot be written anew: {error}");
+            }
+        });
     }
 }
 
-impl Inside {
-    fn shrink(&mut self) {
-        if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.shrink(&self.rooms)
-        {
-            eprintln!("chat: the journal cannot be written anew: {error}");
-        }
-    }
+fn lock(inside: &Mutex<Inside>) -> MutexGuard<'_, Inside> {
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unix_millis() -> u64 {

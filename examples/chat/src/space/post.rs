@@ -148,7 +148,7 @@ impl Space {
         };
         let done = act(cluster, rooms, self.post.start.elapsed(), &mut store);
         cluster.changed(rooms.take_changes());
-        inside.shrink();
+        self.shrink(&mut inside);
         Some(done)
     }
 }
