@@ -28,7 +28,7 @@ usage: chat [OPTION...]
   --behind-proxy         take the address of a client from X-Forwarded-For
   --max-connections N    [10000]
   --max-per-address N    [200]
-  --rate N               messages of a guest in a second; twice as many at once [10]
+  --rate N               messages of a person in a second; twice as many at once [10]
   --keepalive SECONDS    ping each page so often; one that is silent for half as long is gone [20]
 
 CHAT_MODERATOR_PASSWORD, if it is set, makes a moderator of who knows it.
