@@ -1,6 +1,6 @@
 //! Every type and every future may move between threads, which the compiler checks; nothing here runs.
 
-#![allow(dead_code)]
+#![allow(dead_code, reason = "to compile is the test")]
 
 use tidewire::tokio::{
     self as adapter, ClientStream, Connector, Incoming, Reader, Reconnecting, WebSocket, Writer,
