@@ -8,6 +8,7 @@ from functools import partial
 
 import client
 import messages
+import node
 import server
 import websockets
 from checks import expect
@@ -99,6 +100,7 @@ async def run_clients(checks, starter, certificates, plain, secure):
     await checks.run(f"{label}: echo_client: an unknown issuer", check)
     sizes = messages.SMALL["sizes"] + [messages.MIB]
     await client.run_library(checks, f"{label}: websockets", client.websockets_client, plain, sizes)
+    await node.run_client(checks, starter, label, plain, {**messages.SMALL, "sizes": sizes})
     connect = partial(client.websockets_client, ssl=certificates.client_context())
     await client.run_library(checks, f"{label}, TLS: websockets", connect, secure, sizes)
 
