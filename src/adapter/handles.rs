@@ -2,7 +2,7 @@
 
 use crate::{CloseCode, Outgoing, SendError, Sender};
 
-/// Tells the writers of one connection apart.
+/// Tells the writers of one connection apart. The first has the default, and goes on with a message that was under way before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Handle(u32);
 
@@ -19,12 +19,6 @@ impl Handles {
     pub(crate) fn add(&mut self) -> Handle {
         self.last.0 = self.last.0.wrapping_add(1);
         self.last
-    }
-
-    /// The handle of the first writer, which goes on with a message that is under way.
-    pub(crate) fn first(&mut self) -> Handle {
-        self.owner = self.add();
-        self.owner
     }
 
     /// Queues a fragment.

@@ -12,7 +12,7 @@ use super::{Stream, Unshared, WebSocket, Writer, transpose};
 #[cfg(feature = "deflate")]
 use crate::Agreement;
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Negotiated, ReuniteError, lock};
+use crate::adapter::{Handle, Negotiated, ReuniteError, lock};
 use crate::config::Period;
 use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
@@ -85,8 +85,7 @@ impl<S> Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
-    let WebSocket { inbox, pooled, unshared: Unshared { stream, writing, mut outbox }, negotiated } = socket;
-    let handle = outbox.sending_mut().handles.first();
+    let WebSocket { inbox, pooled, unshared: Unshared { stream, writing, outbox }, negotiated } = socket;
     let stream = Arc::new(stream);
     let writing = Mutex::new(Writing { stream: Some(Arc::clone(&stream)), timeout: writing });
     let shared = Arc::new(Shared { outbox, writing, negotiated });
@@ -97,7 +96,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let share = ReaderShare { stream, shared: Arc::clone(&shared) };
     (
         Reader { inbox: Inbox::new(inbox.receiver, inbox.life, max_wait), pooled, share },
-        Writer::new(shared, handle),
+        Writer::new(shared, Handle::default()),
     )
 }
 
@@ -308,5 +307,24 @@ mod tests {
         // What was queued in time survives.
         client.flush().expect("open");
         assert_eq!(server.recv().expect("open"), Some("late".into()));
+    }
+
+    #[test]
+    fn who_may_wait_for_the_stream_does() {
+        let (client, _server) = pair(Config::new());
+        let (reader, _writer) = client.split();
+        let shared = &reader.share.shared;
+        let (about_to, is_about_to) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let writing = lock(&shared.writing);
+            assert!(shared.write(false, |_, _, _| ()).is_none());
+            let waiting = scope.spawn(move || {
+                about_to.send(()).expect("somebody waits for that");
+                shared.write(true, |_, _, _| ())
+            });
+            is_about_to.recv().expect("no panic");
+            drop(writing);
+            assert!(waiting.join().expect("no panic").is_some());
+        });
     }
 }

@@ -34,10 +34,11 @@ struct State<S> {
 }
 
 impl<S> Shared<S> {
-    pub(super) fn new(driver: Driver<S>, handles: Handles, negotiated: Option<Arc<Negotiated>>) -> Self {
+    pub(super) fn new(driver: Driver<S>, negotiated: Option<Arc<Negotiated>>) -> Self {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        let state = Mutex::new(State { driver: driver.map(1, |stream| Shareable(Some(stream))), handles });
+        let driver = driver.map(1, |stream| Shareable(Some(stream)));
+        let state = Mutex::new(State { driver, handles: Handles::default() });
         Self { state, waiting, waker, negotiated }
     }
 
@@ -334,5 +335,20 @@ fn wake(slot: &Mutex<Option<Waker>>) {
     let waker = lock(slot).take();
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_waits_already_is_not_added_again() {
+        let (waiting, waker) = (Waiting::default(), Waker::noop());
+        let (mut first, mut second) = (None, None);
+        assert_eq!([(); 2].map(|()| waiting.add(&mut first, waker)), [false, true]);
+        assert_eq!([(); 2].map(|()| waiting.add(&mut second, waker)), [false, true]);
+        waiting.wake_writers();
+        assert!(!waiting.add(&mut first, waker));
     }
 }

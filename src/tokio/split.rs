@@ -12,16 +12,14 @@ use super::{WebSocket, Writer};
 #[cfg(feature = "deflate")]
 use crate::Agreement;
 use crate::adapter::pool::PooledInput;
-use crate::adapter::{Handles, ReuniteError};
+use crate::adapter::{Handle, ReuniteError};
 use crate::{Ending, Error, Event, Message, Response, Sender, State, Traffic};
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Writer<S>) {
     let WebSocket { inbox: Inbox { receiver, life, access, .. }, pooled, negotiated, .. } = socket;
-    let mut handles = Handles::default();
-    let handle = handles.first();
-    let shared = Arc::new(Shared::new(access, handles, negotiated));
+    let shared = Arc::new(Shared::new(access, negotiated));
     let reader = Reader { inbox: Inbox::new(receiver, life, ReaderShare(Arc::clone(&shared))), pooled };
-    (reader, Writer::new(shared, handle))
+    (reader, Writer::new(shared, Handle::default()))
 }
 
 /// The receiving half of a [`WebSocket`]: it answers pings and Close frames, and the timers run while it is in
