@@ -272,3 +272,87 @@ impl<S: Read + Write> Stream for Untimed<S> {
         self.0.flush()
     }
 }
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use std::boxed::Box;
+    use std::net::TcpListener;
+
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+    use crate::adapter::tls::Tls;
+    use crate::blocking::TlsStream;
+
+    /// What was asked of a stream, and what it got.
+    #[derive(Clone, Default)]
+    struct Below(Arc<Mutex<(Vec<&'static str>, Vec<u8>)>>);
+
+    impl Below {
+        fn note(&self, call: &'static str) -> io::Result<()> {
+            self.0.lock().expect("no panic").0.push(call);
+            Ok(())
+        }
+    }
+
+    impl Read for &Below {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("nobody reads")
+        }
+    }
+
+    impl Write for &Below {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").1.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.note("flush")
+        }
+    }
+
+    impl Stream for &Below {
+        fn set_blocking(&mut self) -> io::Result<()> {
+            self.note("set_blocking")
+        }
+
+        fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+            self.note("set_read_timeout")
+        }
+
+        fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+            self.note("set_write_timeout")
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            self.note("shutdown_write")
+        }
+    }
+
+    #[test]
+    fn whatever_is_asked_of_a_client_reaches_the_stream_below_its_tls() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let tcp = TcpStream::connect(listener.local_addr().expect("bound")).expect("a listener");
+        let below = Below::default();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let config = Tls::default().config().expect("settings");
+        let tls = TlsStream::client(below.clone(), name, config).expect("settings");
+        let client =
+            ClientStream { inner: Inner::Tls(Box::new(tls), Arc::new(tcp)), ahead: Mutex::default() };
+
+        let mut stream = &client;
+        stream.set_blocking().expect("a stream");
+        Stream::set_read_timeout(&mut stream, None).expect("a stream");
+        Stream::set_write_timeout(&mut stream, None).expect("a stream");
+        stream.flush().expect("a stream");
+        assert!(!below.0.lock().expect("no panic").1.is_empty(), "no ClientHello");
+        // This waits for the end of the handshake.
+        let slices = ["Hel", "lo"].map(|part| io::IoSlice::new(part.as_bytes()));
+        assert_eq!(stream.write_vectored(&slices).expect("a stream"), "Hel".len());
+        assert!(stream.shutdown_write().is_ok());
+        let calls = below.0.lock().expect("no panic").0.clone();
+        let others = calls.iter().filter(|call| **call != "flush").copied().collect::<Vec<_>>();
+        assert_eq!(others, ["set_blocking", "set_read_timeout", "set_write_timeout", "shutdown_write"]);
+    }
+}

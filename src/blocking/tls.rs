@@ -164,11 +164,9 @@ impl TlsStream {
         // A reader waits for nobody who writes: whoever does so now or next takes it along.
         let Ok(mut sending) = self.sending.try_lock() else { return Ok(()) };
         self.encrypt(&mut sending)?;
-        match self.send(&mut sending) {
-            // What does not leave now leaves with the next write.
-            Err(error) if is_late(&error) => Ok(()),
-            sent => sent,
-        }
+        // What does not leave now leaves with the next write, or fails there: what the peer has said counts for more.
+        let _ = self.send(&mut sending);
+        Ok(())
     }
 
     /// Sends all of the handshake, and what was written meanwhile: until then there is nothing to read.

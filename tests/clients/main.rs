@@ -4,6 +4,7 @@ mod adapter;
 mod answers;
 mod cancelled;
 mod deadlines;
+mod environment;
 mod outbox;
 mod proxies;
 mod reconnecting;
@@ -11,6 +12,8 @@ mod redirects;
 mod requests;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_scripted;
 #[cfg(feature = "rustls")]
 mod tls_streams;
 #[cfg(feature = "rustls")]

@@ -37,7 +37,7 @@ fn take(stream: &mut TcpStream, len: usize) -> Vec<u8> {
 }
 
 /// An HTTP proxy for one client: what it was asked.
-fn http_proxy(listener: TcpListener) -> String {
+pub(crate) fn http_proxy(listener: TcpListener) -> String {
     let mut near = listener.accept().expect("a client").0;
     let head = String::from_utf8(read_until(&mut near, b"\r\n\r\n")).expect("ASCII");
     let target = head.split(' ').nth(1).expect("a target").to_owned();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tidewire::{Backoff, ClientRequest, CloseCode, Error, HandshakeError, blocking, tokio as asynchronous};
+use tidewire::{
+    Backoff, ClientRequest, CloseCode, Error, HandshakeError, State, blocking, tokio as asynchronous,
+};
 
 use crate::adapter::{Adapter, block_on, listen};
 
@@ -196,6 +198,37 @@ fn a_connection_that_is_open_is_returned_again() {
         }
         serving.join().expect("no panic");
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// The state does not tell yet: nobody has read since.
+#[test]
+fn a_connection_on_which_sending_has_failed_is_not_returned_again() {
+    for adapter in Adapter::BOTH {
+        let (port, serving) = listen(|listener| {
+            // What it leaves unread makes an end of TCP a reset.
+            drop(blocking::accept(listener.accept().expect("a client").0).expect("open"));
+            let mut second = blocking::accept(listener.accept().expect("a client").0).expect("open");
+            while let Ok(Some(_)) = second.recv() {}
+        });
+        let request = ClientRequest::new(&format!("ws://127.0.0.1:{port}/")).expect("a URI");
+        match adapter {
+            Adapter::Blocking => {
+                let mut feed = blocking::Connector::new().reconnecting(request).with_backoff(hasty());
+                let socket = feed.next().expect("open").expect("a connection");
+                while socket.send("x").is_ok() {}
+                assert_eq!(socket.state(), State::Open);
+                feed.next().expect("open").expect("a connection").send("x").expect("a new connection");
+            }
+            Adapter::Tokio => block_on(async {
+                let mut feed = asynchronous::Connector::new().reconnecting(request).with_backoff(hasty());
+                let socket = feed.next().await.expect("open").expect("a connection");
+                while socket.send("x").await.is_ok() {}
+                assert_eq!(socket.state(), State::Open);
+                feed.next().await.expect("open").expect("a connection").send("x").await.expect("a new one");
+            }),
+        }
+        serving.join().expect("no panic");
     }
 }
 

@@ -42,6 +42,12 @@ impl Authority {
         (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
     }
 
+    /// Its own certificate, as DER.
+    #[cfg(feature = "rustls-platform-verifier")]
+    pub(crate) fn certificate(&self) -> &[u8] {
+        self.0.der()
+    }
+
     /// Its own certificate, as roots.
     pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();

@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::io::Read;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tidewire::tokio::{Connector, accept_with, client};
 use tidewire::{ClientRequest, Config, Error, Message, Origins, ServerHandshake, TimedOut, blocking};
+use tokio::io::AsyncWrite as _;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::adapter::{block_on, listen};
@@ -110,4 +111,32 @@ fn a_peer_that_does_not_read_is_given_up_over_tls() {
         assert!(matches!(error, Error::TimedOut(TimedOut::Write)), "{error:?}");
     });
     serving.join().expect("no panic");
+}
+
+/// What TLS has taken waits while the socket has no room, and a flush says so.
+#[test]
+fn a_flush_waits_for_what_tls_has_taken() {
+    let authority = Authority::new();
+    let config = server(authority.certify(&["localhost"], |_| {}));
+    let (port, serving) = listen(move |listener| {
+        let stream = blocking::TlsStream::server(listener.accept().expect("a client").0, config);
+        blocking::accept(stream.expect("settings")).expect("open")
+    });
+    block_on(async {
+        let connector = Connector::new().with_tls(authority.client());
+        let socket = connector.connect(request("localhost", port)).await.expect("open");
+        // It is open and reads nothing more.
+        let _server = serving.join().expect("no panic");
+        let (mut stream, ..) = socket.into_parts();
+        poll_fn(|cx| {
+            while Pin::new(&mut stream)
+                .poll_write(cx, &[7; 16 << 10])
+                .map(|taken| taken.expect("open"))
+                .is_ready()
+            {}
+            assert!(Pin::new(&mut stream).poll_flush(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    });
 }
