@@ -90,7 +90,6 @@ impl Life {
         let reason: Option<&dyn fmt::Display> = match error {
             Some(Error::Protocol(error)) => Some(error),
             Some(Error::TimedOut(error)) => Some(error),
-            Some(Error::Send(error)) => Some(error),
             Some(Error::Io(error)) => {
                 kind = error.kind();
                 Some(&kind)

@@ -242,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn an_input_with_room_for_a_read_takes_nothing_from_the_pool() {
+        let [mut spare, mut enough] = [(), ()].map(|()| pooled(vec![0; READ_LEN]));
+        spare.give_back();
+        enough.borrow();
+        assert_eq!(lent(), [READ_LEN]);
+    }
+
+    #[cfg(feature = "blocking")]
+    #[test]
+    fn what_is_longer_than_a_rest_allows_is_freed() {
+        for (len, is_freed) in [(MAX_RESTING_LEN, false), (MAX_RESTING_LEN + 1, true)] {
+            let mut output = written(len);
+            assert_eq!(is_long(&PooledInput::new(), &output), is_freed);
+            pooled(vec![0; len]).give_back();
+            free_long(&mut output);
+            assert_eq!((output.storage_len() == 0, lent().is_empty()), (is_freed, is_freed), "{len}");
+        }
+    }
+
+    #[test]
     fn an_input_that_is_not_blank_stays_without_its_storage() {
         let [mut ended, mut announced, mut begun] = [(), (), ()].map(|()| pooled(vec![0; READ_LEN]));
         ended.input().set_eof();

@@ -124,6 +124,7 @@ mod tests {
             HandshakeError::NoAnswer.into(),
             ProxyError::Refused(503).into(),
             ProxyError::Unreachable(5).into(),
+            ProxyError::UnexpectedEof.into(),
         ] {
             assert!(is_temporary(&error), "{error:?}");
         }

@@ -305,6 +305,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_took_all_of_the_time_is_a_timeout() {
+        for (limit, is_late) in [(Duration::ZERO, true), (Duration::from_secs(60), false)] {
+            let error = connect_tcp("nowhere.invalid", 80, Some(limit), Instant::now()).expect_err("nobody");
+            let is_timeout = matches!(error, Error::TimedOut(TimedOut::Open));
+            assert_eq!(is_timeout, is_late, "{error:?}");
+        }
+    }
+
+    #[test]
     fn every_address_gets_its_share_of_the_time_and_is_named_when_it_fails() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let alive = listener.local_addr().expect("bound");
@@ -316,5 +325,23 @@ mod tests {
                 connect_any(Attempts::new([refused, refused]), limit, Instant::now()).expect_err("nobody");
             assert_eq!(error.to_string().matches("127.0.0.1:1: ").count(), 2, "{error}");
         }
+    }
+
+    /// A listener that takes no more connections says nothing. Other systems answer in other ways.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_dead_address_leaves_time_for_the_next_one() {
+        const LIMIT: Duration = Duration::from_secs(4);
+
+        let crowded = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let dead = crowded.local_addr().expect("bound");
+        let connect = || TcpStream::connect_timeout(&dead, Duration::from_millis(100)).ok();
+        let waiting: Vec<_> = core::iter::from_fn(connect).take(800).collect();
+        assert!(waiting.len() < 800);
+
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let alive = listener.local_addr().expect("bound");
+        let stream = connect_any(Attempts::new([dead, alive]), Some(LIMIT), Instant::now());
+        assert_eq!(stream.expect("one is alive").peer_addr().expect("connected"), alive);
     }
 }

@@ -430,6 +430,18 @@ mod tests {
         assert_eq!(are_flushed(&outbox, [end]), [true]);
     }
 
+    #[test]
+    fn a_flush_that_failed_is_made_up_for_before_anything_else_is_written() {
+        let (_receiver, outbox) = outbox();
+        let ends = ["first", "second"].map(|message| queue(&outbox, message));
+        let mut stream = Partial { is_stuck: true, ..Partial::new(ends[0] as usize) };
+        assert!(write_up_to(&outbox, &mut stream, ends[0]).is_pending());
+        stream.is_stuck = false;
+        assert!(matches!(write_up_to(&outbox, &mut stream, ends[0]), Poll::Ready(Ok(()))));
+        assert_eq!(are_flushed(&outbox, ends), [true, false]);
+        assert_eq!(outbox.sending().delivery.sender.queued_len() as u64, ends[1] - ends[0]);
+    }
+
     /// A stream that is gone by the time that it is free: the reader had it before, and ended.
     struct Gone {
         outbox: Outbox,
@@ -487,5 +499,33 @@ mod tests {
         assert!(!is_stalled(&outbox));
         outbox.end_write();
         assert!(is_stalled(&outbox));
+    }
+
+    #[test]
+    fn a_peer_has_stalled_when_it_has_taken_a_byte_too_little() {
+        const MIN_PROGRESS: usize = 10;
+
+        for (taken_len, expected) in [(0, true), (MIN_PROGRESS - 1, true), (MIN_PROGRESS, false)] {
+            let config = Config::new().with_min_progress(MIN_PROGRESS);
+            let (receiver, sender) = Connection::server(config).split();
+            let mut outbox = Outbox::new(sender, &receiver);
+            let end = queue(&outbox, "a message that is longer than that");
+            let take = |outbox: &Outbox, len| {
+                let written = write_up_to(outbox, &mut Partial::new(len), end);
+                assert!(matches!(written, Poll::Ready(Ok(()))));
+            };
+            // What it took before does not count.
+            take(&outbox, 5);
+            let mut progress = Progress::new(outbox.now());
+            let mut is_stalled =
+                |outbox: &Outbox| progress.is_stalled(&outbox.sending(), outbox, outbox.now());
+            assert!(!is_stalled(&outbox));
+            if taken_len > 0 {
+                take(&outbox, taken_len);
+            }
+            outbox.age(Duration::from_secs(3600));
+            outbox.end_write();
+            assert_eq!(is_stalled(&outbox), expected, "{taken_len} bytes");
+        }
     }
 }

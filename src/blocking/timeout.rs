@@ -115,3 +115,32 @@ pub(super) fn write(
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn the_system_is_called_only_for_a_new_timeout() {
+        let (mut timeout, mut calls) = (Timeout::default(), Vec::new());
+        let mut set = |timeout: &mut Timeout, millis| {
+            let apply = |timeout| {
+                calls.push(timeout);
+                Ok(())
+            };
+            timeout.set(Duration::from_millis(millis), apply).expect("a stream");
+            calls.len()
+        };
+        // A stream that is busy.
+        assert_eq!([20, 20, 17, 16].map(|millis| set(&mut timeout, millis)), [1; 4]);
+        assert!(timeout.poll(Instant::now(), Ok(())).is_ready());
+        assert_eq!(set(&mut timeout, 5), 2);
+        // A call comes to nothing, and the next ones wait for as long as they may.
+        let nothing = Err::<(), _>(ErrorKind::WouldBlock.into());
+        assert!(timeout.poll(Instant::now(), nothing).is_pending());
+        assert_eq!([20, 20].map(|millis| set(&mut timeout, millis)), [3; 2]);
+        assert_eq!(calls, [16, 4, 20].map(|millis| Some(Duration::from_millis(millis))));
+    }
+}

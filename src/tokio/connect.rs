@@ -299,6 +299,7 @@ mod tests {
     use std::format;
 
     use super::*;
+    use crate::connect::addresses::ATTEMPT_DELAY;
     use crate::tokio::accept;
 
     #[::tokio::test]
@@ -331,7 +332,10 @@ mod tests {
         let (dead, _guard) = crowded();
         let listener = ::tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let alive = listener.local_addr().expect("bound");
+        let start = Instant::now();
         let stream = connect_any(Attempts::new([dead, alive])).await.expect("one is alive");
         assert_eq!(stream.peer_addr().expect("connected"), alive);
+        // RFC 8305 5: the first one had its time.
+        assert!(start.elapsed() >= ATTEMPT_DELAY);
     }
 }

@@ -1,9 +1,12 @@
 //! The counters of sockets and halves, whoever has them.
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use tidewire::blocking::{WebSocket, pair};
 use tidewire::{Config, Traffic};
+
+const SHORT: Duration = Duration::from_millis(2);
 
 fn counts(traffic: Traffic) -> [u64; 3] {
     [traffic.messages, traffic.payload_len, traffic.pings]
@@ -24,7 +27,10 @@ fn a_socket_and_its_halves_count_the_same_for_as_long_as_there_was_a_connection(
     assert_eq!((counts(server.sent()), counts(server.received())), ([0; 3], [2, 13, 1]));
 
     let mut age = client.age();
-    let mut is_older = |now: Duration| now >= std::mem::replace(&mut age, now);
+    let mut is_older = |now: Duration| {
+        sleep(SHORT);
+        now >= std::mem::replace(&mut age, now + SHORT)
+    };
     let (mut reader, writer) = client.split();
     assert!(is_older(reader.age()));
     writer.clone().send("again").expect("open");

@@ -254,6 +254,19 @@ fn a_connection_that_fails_is_told_with_the_code_that_was_sent_and_the_rule() {
         let closed = "INFO closed role=server code=1006 initiator=peer clean=false \
                       reason=the transport ended without a close frame";
         assert_eq!(lines, [OPENED, closed], "{adapter:?}");
+
+        // What it leaves unread makes the end of TCP a reset.
+        let lines = served(
+            |mut stream| {
+                open(&mut stream);
+                stream.peek(&mut [0]).expect("something is there");
+            },
+            move |stream| {
+                adapter.serve_after(stream, Config::new(), Some("unread".into())).expect_err("a reset");
+            },
+        );
+        let closed = "INFO closed role=server code=1006 initiator=peer clean=false reason=connection reset";
+        assert_eq!(lines, [OPENED, closed], "{adapter:?}");
     }
 }
 

@@ -1,7 +1,10 @@
 //! What both adapters have beyond receiving and sending: `pair`, `accept_with`, and errors for people.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::pin::pin;
+use std::task::Poll;
 use std::thread;
 
 use tidewire::{
@@ -202,6 +205,45 @@ fn a_message_is_made_before_anything_is_locked() {
             assert_eq!(client.recv().await.expect("open").expect("a message"), *expected);
         }
     });
+}
+
+#[test]
+fn what_has_no_fields_to_show_shows_its_name() {
+    let ((first, other), mut shown) = (blocking::pair(Config::new()), Vec::new());
+    let ((reader, writer), (_other_reader, other_writer)) = (first.split(), other.split());
+    shown.push((format!("{writer:?}"), "Writer"));
+    shown.push((format!("{:?}", reader.reunite(other_writer).expect_err("another's")), "ReuniteError"));
+    let (first, other) = block_on(async { asynchronous::pair(Config::new()) });
+    let ((reader, writer), (_other_reader, other_writer)) = (first.split(), other.split());
+    shown.push((format!("{writer:?}"), "Writer"));
+    shown.push((format!("{:?}", reader.reunite(other_writer).expect_err("another's")), "ReuniteError"));
+
+    let (mut client, mut server) = blocking::pair(Config::new());
+    client.send("Hello").expect("open");
+    let (_, queue) = server.recv_ref().expect("open").expect("a message");
+    shown.push((format!("{queue:?}"), "Queue { queued_len: 0 }"));
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let request = ClientRequest::new(&format!("ws://{address}/")).expect("a URI");
+    let accepting = thread::spawn(move || blocking::accept(listener.accept()?.0));
+    block_on(async {
+        let socket = asynchronous::connect(&format!("ws://{address}/")).await.expect("open");
+        let stream = format!("{:?}", socket.get_ref());
+        assert_eq!(stream, format!("ClientStream {{ peer: Some({address:?}), is_secure: false }}"));
+        let mut feed = asynchronous::Connector::new().reconnecting(request);
+        assert!(format!("{feed:?}").contains("retry: Retry { backoff: "), "{feed:?}");
+        // A try that is given up after one poll is under way.
+        {
+            let mut next = pin!(feed.next());
+            assert!(poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await);
+        }
+        assert!(format!("{feed:?}").contains("connecting: Some(Connecting { .. })"), "{feed:?}");
+    });
+    accepting.join().expect("no panic").expect("open");
+    for (line, start) in shown {
+        assert!(line.starts_with(start), "{line}");
+    }
 }
 
 /// Every sentence of an error stands once in its chain.

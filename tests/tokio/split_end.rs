@@ -171,6 +171,26 @@ fn the_end_of_the_connection_wakes_a_blocked_writer() {
 }
 
 #[test]
+fn a_blocked_writer_learns_with_which_code_the_peer_has_closed() {
+    for role in Role::BOTH {
+        let (socket, peer) = role.socket(quiet(), Script::SMOOTH.with_capacity(5));
+        let (mut reader, writer) = socket.split();
+        block_on(async {
+            let ending = async {
+                sleep(Duration::from_secs(1)).await;
+                peer.send(role.close_frame(1008, "why"));
+                peer.end();
+            };
+            let (sent, received, ()) = tokio::join!(writer.send(vec![0; 100_000]), reader.recv(), ending);
+            for result in [received.map(drop), sent, writer.ready().await, writer.flush().await] {
+                let Err(Error::ClosedByPeer(frame)) = &result else { panic!("{role:?}: {result:?}") };
+                assert_eq!((frame.code(), frame.reason()), (CloseCode::POLICY_VIOLATION, "why"));
+            }
+        });
+    }
+}
+
+#[test]
 fn the_write_timeout_of_the_reader_wakes_a_blocked_writer() {
     for role in Role::BOTH {
         let config = quiet().with_write_timeout(Duration::from_secs(9));
