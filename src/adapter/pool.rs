@@ -222,6 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn an_output_without_storage_has_none_to_give_back() {
+        for _ in 0..MAX_KEPT {
+            take_storage_back(&mut Output::new());
+        }
+        take_storage_back(&mut written(16));
+        let mut other = Output::new();
+        lend_storage(&mut other);
+        assert_eq!(other.storage_len(), 16);
+    }
+
+    #[test]
     fn an_output_keeps_what_it_owes() {
         let mut output = Output::of(vec![7; 16]);
         output.advance(15);

@@ -273,7 +273,8 @@ impl<S: Read + Write> Stream for Untimed<S> {
     }
 }
 
-#[cfg(all(test, feature = "rustls"))]
+#[cfg(test)]
+#[cfg(feature = "rustls")]
 mod tests {
     use std::boxed::Box;
     use std::net::TcpListener;

@@ -135,6 +135,9 @@ mod tests {
         backoff.ended(Duration::from_secs(60));
         assert_eq!(backoff.next_delay(0, None), Duration::ZERO);
         assert_eq!(millis(&mut backoff, 2), [3100, 5015]);
+        // The first one is as likely to be short as to be long.
+        backoff.ended(Duration::MAX);
+        assert_eq!(backoff.next_delay(u32::MAX / 5, None), Duration::from_secs(1));
     }
 
     #[test]

@@ -202,7 +202,20 @@ mod tests {
         ] {
             let proxy: Proxy = uri.parse().expect(uri);
             assert_eq!((proxy.host(), proxy.port(), proxy.is_secure()), (host, port, is_secure));
-            assert!(!format!("{proxy:?}").contains("u:p"));
+            let debug = format!("{proxy:?}");
+            assert!(debug.contains(host) && !debug.contains("u:p"), "{debug}");
+        }
+        // RFC 1929 2: from 1 to 255 bytes each.
+        let long = "x".repeat(256);
+        for (userinfo, is_valid) in [
+            (format!("u:{}", &long[1..]), true),
+            (format!("{}:p", &long[1..]), true),
+            (format!("u:{long}"), false),
+            (format!("{long}:p"), false),
+            ("u".into(), false),
+            (":p".into(), false),
+        ] {
+            assert_eq!(format!("socks5://{userinfo}@p").parse::<Proxy>().is_ok(), is_valid, "{userinfo}");
         }
         for uri in [
             "proxy:80",

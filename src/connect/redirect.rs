@@ -80,6 +80,29 @@ fn normal(path_and_query: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ClientHandshake, Config, HandshakeError, Input};
+
+    #[test]
+    fn wss_never_becomes_ws() {
+        for (from, location, expected) in [
+            ("wss://example.com/a", "http://example.com/b", None),
+            ("wss://example.com/a", "ws://example.com/b", None),
+            ("wss://example.com/a", "https://other.org/b", Some("wss://other.org/b")),
+            ("wss://example.com/a", "/b", Some("wss://example.com/b")),
+            ("ws://example.com/a", "https://example.com/b", Some("wss://example.com/b")),
+        ] {
+            let request = ClientRequest::new(from).expect("a URI");
+            let mut input = Input::new();
+            input.extend_from_slice(format!("HTTP/1.1 302 \r\nLocation: {location}\r\n").as_bytes());
+            input.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+            let answered =
+                ClientHandshake::new(Config::new(), &request, [0; 16], [0; 32]).receive(&mut input);
+            let Err(HandshakeError::Refused(response)) = answered else { panic!("{location}: no refusal") };
+            let next = redirected(&request, &response);
+            let next = next.map(|next| format!("{}", next.uri()));
+            assert_eq!(next.as_deref(), expected, "{from} to {location}");
+        }
+    }
 
     #[test]
     fn a_reference_is_resolved_against_the_uri_of_the_request() {

@@ -276,7 +276,7 @@ fn the_last_error_is_why_the_last_try_failed() {
 
 #[test]
 fn the_pause_before_another_try_is_that_of_the_backoff() {
-    const PAUSE: Duration = Duration::from_millis(50);
+    const PAUSE: Duration = Duration::from_millis(300);
 
     for adapter in Adapter::BOTH {
         let (port, serving) = listen(|listener| {

@@ -1,8 +1,9 @@
 //! [`TlsStream`] call by call: over a stream that does as it is told, to a peer in the same thread.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::sleep;
+use std::thread::{sleep, spawn, yield_now};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -19,6 +20,8 @@ enum Written {
     Slowly(Duration),
     /// Everything, after a while.
     Late(Duration),
+    /// Everything, when the gate is open.
+    Gated,
     Failed(ErrorKind),
 }
 
@@ -38,11 +41,14 @@ struct State {
 }
 
 #[derive(Clone)]
-struct Below(Arc<Mutex<State>>);
+struct Below {
+    state: Arc<Mutex<State>>,
+    gate: Arc<Mutex<()>>,
+}
 
 impl Below {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no panic")
+        self.state.lock().expect("no panic")
     }
 
     /// What the peer has received since the last time.
@@ -76,9 +82,16 @@ impl Read for &Below {
 
 impl Write for &Below {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let state = &mut *self.state();
+        let mut state = self.state();
+        if matches!(state.next_write, Some(Written::Gated)) {
+            state.next_write = None;
+            drop(state);
+            let _open = self.gate.lock();
+            state = self.state();
+        }
+        let state = &mut *state;
         let len = match state.next_write.take().unwrap_or(state.writes) {
-            Written::All => bytes.len(),
+            Written::All | Written::Gated => bytes.len(),
             Written::Slowly(time) => {
                 sleep(time);
                 1
@@ -126,7 +139,7 @@ impl Stream for &Below {
 fn closed() -> (TlsStream, Below) {
     let authority = Authority::new();
     let peer = ServerConnection::new(server(authority.certify(&["localhost"], |_| {}))).expect("settings");
-    let below = Below(Arc::new(Mutex::new(State {
+    let state = Arc::new(Mutex::new(State {
         peer,
         verdict: Ok(()),
         arriving: Vec::new(),
@@ -136,7 +149,8 @@ fn closed() -> (TlsStream, Below) {
         writes: Written::All,
         read_timeouts: Vec::new(),
         is_blocking: false,
-    })));
+    }));
+    let below = Below { state, gate: Arc::default() };
     let name = ServerName::try_from("localhost").expect("a name");
     (TlsStream::client(below.clone(), name, authority.client()).expect("settings"), below)
 }
@@ -215,6 +229,28 @@ fn what_the_peer_has_said_is_read_whatever_comes_of_the_answer_of_tls() {
         assert_eq!(below.heard(), b"Hello");
         assert_eq!(below.state().verdict, Ok(()));
     }
+}
+
+#[test]
+fn a_read_waits_for_nobody_who_writes() {
+    let (tls, below) = open();
+    let tls = Arc::new(tls);
+    let closed = below.gate.lock();
+    below.state().next_write = Some(Written::Gated);
+    let writing = Arc::clone(&tls);
+    let writing = spawn(move || write(&writing, "Hello"));
+    while below.state().next_write.is_some() {
+        yield_now();
+    }
+    below.say("news");
+    let (sender, receiver) = channel();
+    spawn(move || sender.send(read(&tls)));
+    // Only there to tell a hang from a slow machine.
+    let news = receiver.recv_timeout(Duration::from_secs(10)).expect("it waits for the writer");
+    assert_eq!(news.expect("open"), "news");
+    drop(closed);
+    assert_eq!(writing.join().expect("no panic").expect("open"), 5);
+    assert_eq!(below.heard(), b"Hello");
 }
 
 #[test]

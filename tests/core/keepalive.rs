@@ -315,6 +315,20 @@ fn a_late_clock_sends_one_ping_and_not_all_that_were_missed() {
 }
 
 #[test]
+fn a_pong_that_comes_before_its_ping_has_left_ends_nothing() {
+    for role in Role::BOTH {
+        let mut it = Clocked::new(role, config());
+        it.connection.ping(b"own").expect("room");
+        it.receive(&wire::pong(role, "own"));
+        assert_eq!(it.connection.round_trip_time(), None);
+        it.write();
+        it.at(1.0).expect("early");
+        it.receive(&wire::pong(role, "own"));
+        assert_eq!(it.connection.round_trip_time(), Some(Duration::from_secs(1)));
+    }
+}
+
+#[test]
 fn the_round_trip_is_measured_from_ping_to_pong() {
     for role in Role::BOTH {
         let mut it = Clocked::new(role, config());

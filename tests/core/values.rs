@@ -77,6 +77,7 @@ fn what_is_lent_is_compared_and_printed_like_what_it_lends() {
         let Ok(Some(Event::Binary(payload))) = connection.receive(&mut input) else { panic!("binary") };
         assert!(payload == *b"data" && payload == b"data" && payload == b"data".as_slice());
         assert!(payload == b"data".to_vec() && payload != b"Data");
+        assert_eq!(format!("{payload:?}"), "Payload(b\"data\")");
         let as_ref: &[u8] = payload.as_ref();
         assert_eq!(as_ref, b"data");
     }

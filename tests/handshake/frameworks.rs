@@ -159,7 +159,11 @@ fn one_handshake_judges_any_number_of_requests() {
 fn a_subprotocol_that_is_not_offered_is_not_accepted() {
     let request = receive(&connect()).expect("valid");
     for name in ["mqtt", "", "chat, superchat", "caf\u{e9}", "a\r\nb: c"] {
-        assert_eq!(failure(request.accept_http(Some(name))), "UnofferedSubprotocol");
+        let accepted = request.accept_http(Some(name));
+        let answer = Response::<String>::from(accepted.as_ref().expect_err(name).clone());
+        assert_eq!(answer.status(), 500);
+        assert!(!answer.body().is_empty() && (name.is_empty() || !answer.body().contains(name)));
+        assert_eq!(failure(accepted), "UnofferedSubprotocol");
     }
     assert_eq!(request.accept_http(None).expect("accepted").1.subprotocol(), None);
 }

@@ -182,3 +182,17 @@ fn the_parameters_of_extensions_are_unquoted() {
         assert_eq!(kind(error), "InvalidExtensions", "{line}");
     }
 }
+
+#[test]
+fn the_subprotocols_of_all_lines_are_one_list() {
+    for (lines, offered) in [
+        (&[][..], Some(&[][..])),
+        (&["soap"], Some(&["soap"])),
+        (&["soap , wamp", "", ",mqtt"], Some(&["soap", "wamp", "mqtt"])),
+        (&[""], None),
+        (&["soap, soap"], None),
+        (&["so ap"], None),
+    ] {
+        assert_eq!(negotiate::subprotocols(lines).ok().as_deref(), offered, "{lines:?}");
+    }
+}

@@ -246,6 +246,26 @@ fn what_has_no_fields_to_show_shows_its_name() {
     }
 }
 
+/// RFC 1928 6.
+#[test]
+fn what_a_socks_proxy_answers_is_told_in_words() {
+    let words = [
+        "general failure",
+        "not allowed",
+        "network unreachable",
+        "host unreachable",
+        "refused",
+        "time to live",
+        "command",
+        "type of address",
+        "unknown",
+    ];
+    for (code, words) in (1..).zip(words) {
+        let sentence = ProxyError::Unreachable(code).to_string();
+        assert!(sentence.contains(words), "{code}: {sentence}");
+    }
+}
+
 /// Every sentence of an error stands once in its chain.
 #[test]
 fn an_error_says_everything_once() {

@@ -102,6 +102,8 @@ fn what_must_not_be_asked_for_is_named() {
         ("ws://h/#a", "the URI has a fragment: a \"#\" in it is written as \"%23\""),
         ("ws://h/?secret=\u{e9}", "the URI's path or query holds '\u{e9}', which must be percent-encoded"),
         ("ws://h/a%2", "the URI's path or query holds '%', which must be percent-encoded"),
+        ("ws://h/a%2g", "the URI's path or query holds '%', which must be percent-encoded"),
+        ("ws://h/a%g2", "the URI's path or query holds '%', which must be percent-encoded"),
         ("ws://h/a\n", r"the URI's path or query holds '\n', which must be percent-encoded"),
     ] {
         assert_eq!(ClientRequest::new(uri).expect_err(uri).to_string(), expected);

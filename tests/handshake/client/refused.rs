@@ -20,6 +20,13 @@ fn every_status_but_101_opens_nothing() {
 }
 
 #[test]
+fn a_refusal_may_be_in_http_1_0() {
+    for status in [200, 403] {
+        assert_eq!(refused(&format!("HTTP/1.0 {status} \r\n\r\n"), true).status(), status);
+    }
+}
+
+#[test]
 fn any_other_status_is_a_refusal() {
     let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 5\r\n\r\n";
     let response = refused(&format!("{head}helloand more"), false);
