@@ -8,7 +8,9 @@ use support::counting::Meter;
 use support::deflate::{Blocks, json};
 use support::wire::{BINARY, CONTINUATION, FIN, Role, TEXT, frame};
 use tidewire::handshake::negotiate;
-use tidewire::{Agreement, Config, Connection, Deflate, Event, Input, Outgoing, ProtocolError, Timestamp};
+use tidewire::{
+    Agreement, Config, Connection, Deflate, Event, Input, Outgoing, Prepared, ProtocolError, Timestamp,
+};
 
 const KIB: usize = 1024;
 
@@ -401,6 +403,23 @@ fn a_connection_that_is_over_keeps_nothing_of_what_was_said() {
         assert!(freed >= 32 * KIB - 256, "{freed}");
         assert_eq!(connection.agreement(), Some(agreement));
     }
+}
+
+#[test]
+fn a_prepared_message_is_compressed_for_the_first_peer_and_shared_with_the_others() {
+    let _alone = alone();
+    let agreement = agreed(&Deflate::new(), "permessage-deflate; client_max_window_bits");
+    let mut peers = [(); 3].map(|()| Role::Server.connection(Config::new()).with_agreement(agreement));
+    let prepared = Prepared::new(json(4, 200 * KIB));
+    let costs = peers.each_mut().map(|peer| {
+        let meter = Meter::new();
+        peer.send(&prepared).expect("open");
+        meter.retained()
+    });
+    let compressed_len = peers[0].output().remaining();
+    assert!(peers.iter_mut().all(|peer| peer.output().remaining() == compressed_len));
+    assert!((10 * KIB..100 * KIB).contains(&compressed_len), "{compressed_len}");
+    assert!(costs[0] >= compressed_len && costs[1..].iter().all(|cost| *cost < 8 * KIB), "{costs:?}");
 }
 
 #[test]

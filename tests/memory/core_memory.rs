@@ -1,5 +1,7 @@
 //! What hostile and idle peers cost in bytes of heap, counted exactly.
 
+use std::sync::Arc;
+
 use bytes::Buf;
 use tidewire::{Config, Connection, Event, Input, ProtocolError, SendError};
 
@@ -278,6 +280,20 @@ fn a_sender_whose_peer_never_reads_is_refused_at_the_limit() {
         drop(connection);
         assert_eq!(meter.retained(), 0);
     }
+}
+
+#[test]
+fn a_long_message_that_a_program_shares_is_not_copied_for_a_client() {
+    const LEN: usize = 64 * KIB;
+
+    let text: Arc<str> = "x".repeat(LEN).into();
+    let payload: Arc<[u8]> = vec![7; LEN].into();
+    let mut server = Connection::server(Config::new());
+    let meter = Meter::new();
+    server.send(&text).expect("room");
+    server.send(&payload).expect("room");
+    assert!(meter.peak() < LEN, "{}", meter.peak());
+    assert_eq!(server.output().remaining(), 2 * (LEN + 10));
 }
 
 #[test]

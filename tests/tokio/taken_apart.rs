@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Buf as _;
 use tidewire::tokio::WebSocket;
 use tidewire::{CloseCode, Config, Connection, Error, Input, State, TimedOut, Timestamp};
 use tokio::task::spawn;
@@ -38,6 +39,29 @@ fn a_socket_that_is_taken_apart_and_put_together_goes_on() {
             assert_eq!(socket.recv().await.unwrap(), Some("three".into()));
         });
         assert_eq!(role.frames(&peer.log()), [frame(TEXT, "queued")]);
+    }
+}
+
+#[test]
+fn a_round_trip_that_ended_before_is_not_made_longer() {
+    for role in Role::BOTH {
+        let (stream, _peer) = scripted(Script::SMOOTH);
+        let (mut connection, mut input) = (role.connection(Config::new()), Input::new());
+        let now = Timestamp::from_micros(0);
+        connection.poll_timeout(now);
+        connection.ping(b"own").unwrap();
+        let output = connection.output();
+        output.advance(output.remaining());
+        connection.poll_timeout(now);
+        input.extend_from_slice(&role.frame(PONG, "own"));
+        assert!(connection.receive(&mut input).unwrap().is_some());
+        // Nobody has told the time since.
+        assert_eq!(connection.round_trip_time(), None);
+        let mut socket = WebSocket::from_parts(stream, connection, input);
+        block_on(async {
+            timeout(Duration::from_secs(1), socket.recv()).await.unwrap_err();
+            assert!(socket.round_trip_time().unwrap() < Duration::from_secs(1));
+        });
     }
 }
 
