@@ -225,6 +225,7 @@ fn invalid(answer: &[u8]) -> ProxyError {
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString as _;
+    use core::time::Duration;
     use std::vec;
 
     use super::*;
@@ -319,9 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_has_the_open_timeout_and_no_less() {
+        let (proxy, uri) = ("http://p".parse().expect("a proxy"), "ws://h/".parse().expect("a URI"));
+        let config = Config::new().with_open_timeout(Duration::from_secs(3));
+        let mut tunnel = Tunnel::new(&proxy, &uri, config);
+        let at = |millis: u64| Timestamp::from_micros(1000 * millis);
+        assert_eq!(tunnel.poll_timeout(at(100)), Some(at(3100)));
+        assert_eq!(tunnel.handle_timeout(at(3099)), Ok(()));
+        assert_eq!(tunnel.handle_timeout(at(3100)), Err(TimedOut::Open));
+        let mut patient = Tunnel::new(&proxy, &uri, Config::new().with_open_timeout(None));
+        assert_eq!((patient.poll_timeout(at(0)), patient.handle_timeout(at(u64::MAX / 1000))), (None, Ok(())));
+    }
+
+    #[test]
     fn a_socks_proxy_is_told_the_name_and_what_follows_its_reply_is_kept() {
         let to_name = [&[5, 1, 0, 3, 11][..], b"example.com", &[1, 187]].concat();
-        for (bound, len) in [(&[1, 1, 2, 3, 4, 0, 80][..], 0), (&[3, 2, b'h', b'i', 0, 80], 3), (&[4; 19], 1)]
+        for (bound, len) in [(&[1, 1, 2, 3, 4, 0, 80][..], 0), (&[3, 3, b'a', b'.', b'b', 0, 80], 3), (&[4; 19], 1)]
         {
             let answer = [&[5, 0, 5, 0, 0][..], bound, &vec![7; len]].concat();
             let (result, said, left) = asked("socks5://p", "wss://example.com/", &answer, false);
