@@ -179,10 +179,16 @@ fn flush(mut tls: &TlsStream) -> Result<(), ErrorKind> {
 
 #[test]
 fn nothing_is_read_before_what_the_handshake_has_to_say_has_left() {
-    let (tls, below) = closed();
-    below.state().writes = Written::Failed(ErrorKind::WouldBlock);
-    assert_eq!(read(&tls).expect_err("no room").kind(), ErrorKind::WouldBlock);
-    assert_eq!(below.state().reads, 0);
+    // The first message of the client, and the last.
+    for flights in [0, 1] {
+        let (tls, below) = closed();
+        below.state().next_write = (flights > 0).then_some(Written::All);
+        below.state().writes = Written::Failed(ErrorKind::WouldBlock);
+        for _ in 0..2 {
+            assert_eq!(read(&tls).expect_err("no room").kind(), ErrorKind::WouldBlock);
+            assert_eq!(below.state().reads, flights);
+        }
+    }
 }
 
 #[test]

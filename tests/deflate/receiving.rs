@@ -408,3 +408,16 @@ fn what_a_side_receives_is_governed_by_the_parameters_of_the_other() {
         }
     }
 }
+
+#[test]
+fn an_input_shows_how_much_of_a_message_is_inflated() {
+    for role in Role::BOTH {
+        let mut connection = role.connection(Config::new()).with_agreement(agreed(TAKEOVER));
+        let mut input = Input::new();
+        let first = Blocks::new().fixed("secret", &[], false).bytes();
+        input.extend_from_slice(&frame(role, RSV1 | BINARY, &first));
+        assert!(matches!(connection.receive(&mut input), Ok(None)));
+        let shown = format!("{input:?}");
+        assert!(shown.contains("message_len: 6,"), "{shown}");
+    }
+}

@@ -329,13 +329,17 @@ mod tests {
         assert_eq!(tunnel.handle_timeout(at(3099)), Ok(()));
         assert_eq!(tunnel.handle_timeout(at(3100)), Err(TimedOut::Open));
         let mut patient = Tunnel::new(&proxy, &uri, Config::new().with_open_timeout(None));
-        assert_eq!((patient.poll_timeout(at(0)), patient.handle_timeout(at(u64::MAX / 1000))), (None, Ok(())));
+        assert_eq!(
+            (patient.poll_timeout(at(0)), patient.handle_timeout(at(u64::MAX / 1000))),
+            (None, Ok(()))
+        );
     }
 
     #[test]
     fn a_socks_proxy_is_told_the_name_and_what_follows_its_reply_is_kept() {
         let to_name = [&[5, 1, 0, 3, 11][..], b"example.com", &[1, 187]].concat();
-        for (bound, len) in [(&[1, 1, 2, 3, 4, 0, 80][..], 0), (&[3, 3, b'a', b'.', b'b', 0, 80], 3), (&[4; 19], 1)]
+        for (bound, len) in
+            [(&[1, 1, 2, 3, 4, 0, 80][..], 0), (&[3, 3, b'a', b'.', b'b', 0, 80], 3), (&[4; 19], 1)]
         {
             let answer = [&[5, 0, 5, 0, 0][..], bound, &vec![7; len]].concat();
             let (result, said, left) = asked("socks5://p", "wss://example.com/", &answer, false);
