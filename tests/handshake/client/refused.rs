@@ -152,4 +152,10 @@ fn interim_responses_are_skipped() {
     assert_eq!(response.header("link"), None);
     // All heads share the limit.
     failed(&plain(), &"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000), "HeadTooLong");
+    // Wherever the lines of the next one end.
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    for len in 0..40 {
+        let response = RESPONSE.replace("Switching Protocols", &"x".repeat(len));
+        opened(&plain(), &format!("{interim}{}", with(&response, "")));
+    }
 }
