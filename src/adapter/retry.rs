@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use crate::{Backoff, CloseCode, Ending, Error, HandshakeError, Party, ProtocolError, ProxyError};
 
-/// The longest delay: an `Instant` that is further away may not exist.
-const MAX_DELAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+/// The longest delay, 34 years: an `Instant` that is further away may not exist.
+const MAX_DELAY: Duration = Duration::from_secs(1 << 30);
 
 /// A caller's own decision.
 type Hook = Arc<dyn Fn(&Error) -> bool + Send + Sync>;

@@ -120,10 +120,10 @@ impl Outbox {
         let mut sending = self.sending();
         // What fails here shows when there is something to write.
         let _ = sending.recover();
-        let (delivery, flushed) = (sending.delivery.take(), sending.flushed);
+        let delivery = sending.delivery.take();
         drop(sending);
         self.give_up();
-        Self { sending: Mutex::new(Sending { flushed, ..Sending::new(delivery) }), ..*self }
+        Self { sending: Mutex::new(Sending::new(delivery)), ..*self }
     }
 
     /// The longest write: a fraction of the time after which a peer is given up that takes nothing.
