@@ -1,7 +1,9 @@
-//! [`Outbox`]: what is queued, and everything that blocks in a write.
+//! [`Outbox`]: what is queued, and the writes that take it away.
 //!
 //! The halves of a connection share it. It is locked only to queue and to take, never while something blocks. Whoever writes to
 //! the stream has it alone meanwhile, and the reader never waits for that: see [`Access`].
+
+mod flush;
 
 use core::task::Poll;
 use core::time::Duration;
@@ -9,10 +11,11 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub(super) use self::flush::{Goal, flush, ready_then, write_some};
 use super::Stream;
-use super::timeout::{Timeout, until, write};
-use crate::adapter::{Delivery, Handle, Handles, events, lock};
-use crate::{Error, Outgoing, Receiver, SendError, Sender, TimedOut, Timestamp};
+use super::timeout::{Timeout, write};
+use crate::adapter::{Delivery, Handle, Handles, lock};
+use crate::{Error, Outgoing, Receiver, SendError, Sender, Timestamp};
 
 /// The longest write. A kernel holds a long one until its timeout, and tells only then how much of it went.
 pub(super) const MAX_WRITE: Duration = Duration::from_secs(1);
@@ -203,123 +206,6 @@ impl Sending {
     }
 }
 
-/// How far somebody writes.
-#[derive(Clone, Copy)]
-pub(super) enum Goal {
-    /// Until at most so many bytes are left.
-    Room(usize),
-    /// Until everything that is queued now has gone all the way through the stream.
-    Flushed,
-}
-
-/// Queues something as soon as the output is below the high-water mark.
-pub(super) fn ready_then(
-    access: &mut impl Access,
-    receiver: Option<&mut Receiver>,
-    queue: impl FnOnce(&mut Sending) -> Result<(), SendError>,
-) -> Result<(), Error> {
-    let rest = access.outbox().sending().delivery.sender.ready_len();
-    flush(access, Goal::Room(rest), receiver, queue)
-}
-
-/// Writes as far as `goal` says. Then it does `last` before anybody else can queue.
-///
-/// The write deadline is kept meanwhile: that of `receiver`, if it is here.
-pub(super) fn flush(
-    access: &mut impl Access,
-    goal: Goal,
-    mut receiver: Option<&mut Receiver>,
-    last: impl FnOnce(&mut Sending) -> Result<(), SendError>,
-) -> Result<(), Error> {
-    let mut progress = Progress::new(access.outbox().now());
-    let mut end = None;
-    loop {
-        let outbox = access.outbox();
-        let mut sending = outbox.sending();
-        sending.delivery.check()?;
-        let (is_there, end) = match goal {
-            Goal::Room(rest) => (sending.delivery.sender.queued_len() <= rest, u64::MAX),
-            Goal::Flushed => {
-                // Others may go on queueing for ever.
-                let end = *end.get_or_insert_with(|| sending.delivery.sender.end_of_output());
-                (sending.is_flushed(end), end)
-            }
-        };
-        if is_there {
-            return last(&mut sending).map_err(|error| sending.delivery.explain(error));
-        }
-        if sending.is_gone {
-            return Err(SendError::Closed.into());
-        }
-        let mut wait = outbox.max_write();
-        let now = outbox.now();
-        if let Some(receiver) = &mut receiver {
-            wait = wait.min(until(receiver.poll_firm_timeout(now, &sending.delivery.sender), now));
-        } else if progress.is_stalled(&sending, outbox, now) {
-            // The rest stays queued, so that the reader's deadline passes as well.
-            return Err(TimedOut::Write.into());
-        }
-        drop(sending);
-        let written =
-            access.write(true, |outbox, stream, timeout| outbox.write_once(stream, timeout, wait, end));
-        // The stream is gone. Perhaps the reader has written everything first.
-        let Some(written) = written else { continue };
-        let is_pending = written.is_pending();
-        if let Poll::Ready(written) = written {
-            written?;
-        }
-        // A peer that takes a little every time puts nothing off.
-        if (is_pending || wait.is_zero())
-            && let Some(receiver) = &mut receiver
-        {
-            let outbox = access.outbox();
-            let news = outbox.sending().delivery.handle_firm_timeout(receiver, outbox.now());
-            if let Some(timed_out) = news {
-                events::timed_out(receiver.is_server(), timed_out);
-            }
-        }
-    }
-}
-
-/// What a writer without the connection's timers has seen of the peer's progress.
-struct Progress {
-    /// What has to be written by the write deadline.
-    goal: u64,
-    since: Timestamp,
-}
-
-impl Progress {
-    fn new(now: Timestamp) -> Self {
-        Self { goal: 0, since: now }
-    }
-
-    /// True when less than [`min_progress`](crate::Config::min_progress) was written within the write timeout.
-    fn is_stalled(&mut self, sending: &Sending, outbox: &Outbox, now: Timestamp) -> bool {
-        let sender = &sending.delivery.sender;
-        let written = sender.written();
-        if written < self.goal {
-            return sending.moment(now).duration_since(self.since) >= outbox.write_timeout;
-        }
-        self.goal = written + sender.queued_len().clamp(1, outbox.min_progress) as u64;
-        self.since = now;
-        false
-    }
-}
-
-/// Writes as much as goes in a short time, unless somebody else is writing; true if that left something.
-pub(super) fn write_some(access: &mut impl Access, short: Duration) -> bool {
-    let start = Instant::now();
-    while access.outbox().sending().delivery.sender.owes() && start.elapsed() < short {
-        // An error waits: what the peer has said counts for more than that it does not listen.
-        let written = access
-            .write(false, |outbox, stream, timeout| outbox.write_once(stream, timeout, short, u64::MAX));
-        if written.is_none() {
-            return false;
-        }
-    }
-    access.outbox().sending().delivery.sender.owes()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -329,7 +215,7 @@ mod tests {
 
     /// A stream that takes the start of each write, and counts what it is asked for.
     #[derive(Default)]
-    struct Partial {
+    pub(super) struct Partial {
         max_len: usize,
         /// A flush comes to nothing.
         is_stuck: bool,
@@ -337,7 +223,7 @@ mod tests {
     }
 
     impl Partial {
-        fn new(max_len: usize) -> Self {
+        pub(super) fn new(max_len: usize) -> Self {
             Self { max_len, ..Self::default() }
         }
     }
@@ -373,20 +259,20 @@ mod tests {
         }
     }
 
-    fn outbox() -> (Receiver, Outbox) {
+    pub(super) fn outbox() -> (Receiver, Outbox) {
         let (receiver, sender) = Connection::server(Config::new()).split();
         let outbox = Outbox::new(sender, &receiver);
         (receiver, outbox)
     }
 
     /// Queues a message; returns where it ends.
-    fn queue(outbox: &Outbox, message: &str) -> u64 {
+    pub(super) fn queue(outbox: &Outbox, message: &str) -> u64 {
         let sender = &mut outbox.sending().delivery.sender;
         sender.send(message).expect("open");
         sender.end_of_output()
     }
 
-    fn write_up_to(outbox: &Outbox, stream: &mut Partial, end: u64) -> Poll<Result<(), Error>> {
+    pub(super) fn write_up_to(outbox: &Outbox, stream: &mut Partial, end: u64) -> Poll<Result<(), Error>> {
         outbox.write_once(stream, &mut Timeout::default(), Duration::ZERO, end)
     }
 
@@ -440,92 +326,5 @@ mod tests {
         assert!(matches!(write_up_to(&outbox, &mut stream, ends[0]), Poll::Ready(Ok(()))));
         assert_eq!(are_flushed(&outbox, ends), [true, false]);
         assert_eq!(outbox.sending().delivery.sender.queued_len() as u64, ends[1] - ends[0]);
-    }
-
-    /// A stream that is gone by the time that it is free: the reader had it before, and ended.
-    struct Gone {
-        outbox: Outbox,
-        receiver: Receiver,
-        /// The reader has written everything first.
-        is_written: bool,
-    }
-
-    impl Access for Gone {
-        fn outbox(&self) -> &Outbox {
-            &self.outbox
-        }
-
-        fn write<R>(
-            &mut self,
-            _: bool,
-            _: impl FnOnce(&Outbox, &mut dyn Stream, &mut Timeout) -> R,
-        ) -> Option<R> {
-            if self.is_written {
-                let written = write_up_to(&self.outbox, &mut Partial::new(usize::MAX), u64::MAX);
-                assert!(matches!(written, Poll::Ready(Ok(()))));
-            }
-            // The closing handshake is done, and the reader is dropped.
-            self.outbox.sending().delivery.end(&self.receiver).expect("clean");
-            self.outbox.give_up();
-            None
-        }
-    }
-
-    #[test]
-    fn a_writer_that_comes_too_late_fails_only_if_something_was_left() {
-        for is_written in [false, true] {
-            for goal in [Goal::Flushed, Goal::Room(0)] {
-                let (receiver, outbox) = outbox();
-                queue(&outbox, "last");
-                let mut gone = Gone { outbox, receiver, is_written };
-                let flushed = flush(&mut gone, goal, None, |_| Ok(()));
-                if is_written {
-                    assert!(flushed.is_ok(), "{flushed:?}");
-                } else {
-                    assert!(matches!(flushed, Err(Error::Send(SendError::Closed))), "{flushed:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_peer_has_not_stalled_while_nobody_knows_how_much_it_has_taken() {
-        let (_receiver, mut outbox) = outbox();
-        outbox.sending_mut().delivery.sender.send("unread").expect("open");
-        let mut progress = Progress::new(outbox.now());
-        let mut is_stalled = |outbox: &Outbox| progress.is_stalled(&outbox.sending(), outbox, outbox.now());
-        assert!(!is_stalled(&outbox));
-        outbox.age(Duration::from_secs(3600));
-        assert!(!is_stalled(&outbox));
-        outbox.end_write();
-        assert!(is_stalled(&outbox));
-    }
-
-    #[test]
-    fn a_peer_has_stalled_when_it_has_taken_a_byte_too_little() {
-        const MIN_PROGRESS: usize = 10;
-
-        for (taken_len, expected) in [(0, true), (MIN_PROGRESS - 1, true), (MIN_PROGRESS, false)] {
-            let config = Config::new().with_min_progress(MIN_PROGRESS);
-            let (receiver, sender) = Connection::server(config).split();
-            let mut outbox = Outbox::new(sender, &receiver);
-            let end = queue(&outbox, "a message that is longer than that");
-            let take = |outbox: &Outbox, len| {
-                let written = write_up_to(outbox, &mut Partial::new(len), end);
-                assert!(matches!(written, Poll::Ready(Ok(()))));
-            };
-            // What it took before does not count.
-            take(&outbox, 5);
-            let mut progress = Progress::new(outbox.now());
-            let mut is_stalled =
-                |outbox: &Outbox| progress.is_stalled(&outbox.sending(), outbox, outbox.now());
-            assert!(!is_stalled(&outbox));
-            if taken_len > 0 {
-                take(&outbox, taken_len);
-            }
-            outbox.age(Duration::from_secs(3600));
-            outbox.end_write();
-            assert_eq!(is_stalled(&outbox), expected, "{taken_len} bytes");
-        }
     }
 }
