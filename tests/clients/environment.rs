@@ -3,6 +3,7 @@
 //! The client is a process of its own, since the environment is there for a whole process.
 
 use std::env;
+use std::net::TcpStream;
 use std::process::Command;
 
 use tidewire::{ClientRequest, Error, Message, blocking, tokio as asynchronous};
@@ -75,9 +76,11 @@ fn the_proxy_of_the_environment_is_taken_by_a_client_that_is_told_to() {
                 let _ = echo_tcp(listener.accept().expect("a client").0);
             }
         });
-        let (proxy, proxying) = listen(http_proxy);
-        let (server, proxy) = (format!("ws://127.0.0.1:{server}/"), format!("http://127.0.0.1:{proxy}"));
+        let (port, proxying) = listen(http_proxy);
+        let (server, proxy) = (format!("ws://127.0.0.1:{server}/"), format!("http://127.0.0.1:{port}"));
         assert!(succeeds(adapter, &server, "proxy", ("HTTP_PROXY", &proxy)), "{adapter:?}");
+        // A proxy to which nobody came would wait for ever.
+        drop(TcpStream::connect(("127.0.0.1", port)));
         assert!(proxying.join().expect("no panic").starts_with("CONNECT 127.0.0.1:"));
         // The proxy is gone.
         assert!(!succeeds(adapter, &server, "proxy", ("ALL_PROXY", &proxy)), "{adapter:?}");
