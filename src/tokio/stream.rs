@@ -111,6 +111,7 @@ impl AsyncWrite for ClientStream {
     }
 
     fn is_write_vectored(&self) -> bool {
+        // With TLS or without.
         true
     }
 

@@ -19,6 +19,11 @@ pub(crate) struct Way {
     pub(crate) config: Option<Config>,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) redirects: u32,
+    /// The proxy that the environment names.
+    pub(crate) proxy_from_env: bool,
+    /// The roots of the system.
+    #[cfg(feature = "rustls-platform-verifier")]
+    pub(crate) system_trust: bool,
     #[cfg(feature = "rustls")]
     pub(crate) tls: Option<std::sync::Arc<rustls::ClientConfig>>,
 }
@@ -35,6 +40,13 @@ impl Adapter {
                     .with_max_redirects(way.redirects);
                 if let Some(proxy) = &way.proxy {
                     connector = connector.with_proxy(proxy.clone());
+                }
+                if way.proxy_from_env {
+                    connector = connector.with_proxy_from_env();
+                }
+                #[cfg(feature = "rustls-platform-verifier")]
+                if way.system_trust {
+                    connector = connector.with_system_trust()?;
                 }
                 #[cfg(feature = "rustls")]
                 if let Some(tls) = &way.tls {
@@ -55,6 +67,13 @@ impl Adapter {
                     .with_max_redirects(way.redirects);
                 if let Some(proxy) = &way.proxy {
                     connector = connector.with_proxy(proxy.clone());
+                }
+                if way.proxy_from_env {
+                    connector = connector.with_proxy_from_env();
+                }
+                #[cfg(feature = "rustls-platform-verifier")]
+                if way.system_trust {
+                    connector = connector.with_system_trust()?;
                 }
                 #[cfg(feature = "rustls")]
                 if let Some(tls) = &way.tls {

@@ -6,9 +6,9 @@ use std::env;
 use std::net::TcpStream;
 use std::process::Command;
 
-use tidewire::{ClientRequest, Error, Message, blocking, tokio as asynchronous};
+use tidewire::ClientRequest;
 
-use crate::adapter::{Adapter, block_on, echo_tcp, listen};
+use crate::adapter::{Adapter, Way, echo_tcp, listen};
 use crate::proxies::http_proxy;
 
 const ADAPTER: &str = "TIDEWIRE_TEST_ADAPTER";
@@ -35,36 +35,15 @@ fn client() {
     let (Ok(adapter), Ok(server), Ok(told)) = (env::var(ADAPTER), env::var(SERVER), env::var(TOLD)) else {
         return;
     };
+    let adapter = if adapter == "Blocking" { Adapter::Blocking } else { Adapter::Tokio };
+    let way = Way {
+        proxy_from_env: told == "proxy",
+        #[cfg(feature = "rustls-platform-verifier")]
+        system_trust: told == "roots",
+        ..Way::default()
+    };
     let request = ClientRequest::new(&server).expect("a URI");
-    let answer =
-        if adapter == "Blocking" { ask(&told, request) } else { block_on(ask_async(&told, request)) };
-    assert_eq!(answer.expect("open"), Some("Hello".into()));
-}
-
-fn ask(told: &str, request: ClientRequest) -> Result<Option<Message>, Error> {
-    let connector = blocking::Connector::new();
-    let connector = match told {
-        "proxy" => connector.with_proxy_from_env(),
-        #[cfg(feature = "rustls-platform-verifier")]
-        "roots" => connector.with_system_trust()?,
-        _ => connector,
-    };
-    let mut socket = connector.connect(request)?;
-    socket.send("Hello")?;
-    socket.recv()
-}
-
-async fn ask_async(told: &str, request: ClientRequest) -> Result<Option<Message>, Error> {
-    let connector = asynchronous::Connector::new();
-    let connector = match told {
-        "proxy" => connector.with_proxy_from_env(),
-        #[cfg(feature = "rustls-platform-verifier")]
-        "roots" => connector.with_system_trust()?,
-        _ => connector,
-    };
-    let mut socket = connector.connect(request).await?;
-    socket.send("Hello").await?;
-    socket.recv().await
+    adapter.talk(&way, request, &["Hello".into()]).expect("open");
 }
 
 #[test]
@@ -95,6 +74,8 @@ fn the_proxy_of_the_environment_is_taken_by_a_client_that_is_told_to() {
 fn the_roots_of_the_system_are_trusted_by_a_client_that_is_told_to() {
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
+
+    use tidewire::blocking;
 
     use crate::adapter::echo;
     use crate::tls::{Authority, server};
