@@ -93,7 +93,7 @@ pub enum HandshakeError {
     )]
     OriginNotAllowed(Culprit),
     /// The request or the response took longer than [`Config::open_timeout`](crate::Config::open_timeout); `handle_timeout`
-    /// reported it as [`TimedOut::Open`].
+    /// reported it as [`TimedOut::Open`](crate::TimedOut::Open).
     #[error("the opening handshake took too long")]
     TimedOut,
     /// The server answered with another status than 101.
